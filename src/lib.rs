@@ -1,0 +1,2 @@
+//! Carafe pours spreadsheets into the CRM and back.
+pub mod model;

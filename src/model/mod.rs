@@ -1,0 +1,25 @@
+//! Plain types that every room shares: no I/O, no clock, no library of the
+//! outside but `jiff` for civil dates.
+//!
+//! A *row* is one record of the user's file, a *record* is what the CRM
+//! stores, a *field* belongs to a record and a *column* to a file.
+
+mod dictionary;
+mod filter;
+mod finding;
+mod number;
+mod outcome;
+mod record;
+mod row;
+mod shown;
+mod value;
+
+pub use dictionary::{Dictionary, Field, FieldKind, Lookup};
+pub use filter::{Direction, Filter, Order, Test};
+pub use finding::{Code, Finding, Notice, Stage};
+pub use number::Number;
+pub use outcome::{Action, Calls, Counts, Outcome, RunState};
+pub use record::{Record, RecordId};
+pub use row::{Cell, CellFault, Column, Header, Row, RowFault, column_letters};
+pub use shown::{Shown, redact, shown};
+pub use value::Value;

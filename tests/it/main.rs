@@ -1,0 +1,1 @@
+//! The compiled program, tried from the outside.
