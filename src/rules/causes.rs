@@ -1,0 +1,125 @@
+//! Why rows were rejected, gathered: (field, code, value class).
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use crate::model::Finding;
+
+/// Different causes that are told apart; what comes later is counted as one.
+const MOST: usize = 10_000;
+
+/// The reason that many rejected rows share.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Cause {
+    /// The field; none where the row as a whole is at fault.
+    pub field: Option<String>,
+    /// The rule that was broken.
+    pub code: String,
+    /// One sentence.
+    pub message: String,
+    /// How many rows have it.
+    pub rows: u64,
+    /// One of them.
+    pub example: Example,
+}
+
+/// One row that shows a cause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Example {
+    /// Its number, as Excel shows it.
+    pub row: u64,
+    /// The value at fault.
+    pub value: Option<String>,
+}
+
+/// Gathers findings into causes as they come.
+#[derive(Clone, Debug, Default)]
+pub struct Causes {
+    known: HashMap<(Option<String>, String, Option<String>), (Cause, u64)>,
+}
+
+impl Causes {
+    /// Counts a finding. A row counts once for each cause it has.
+    pub fn add(&mut self, finding: &Finding) {
+        let class = finding.code.cause_has_value().then(|| finding.value.clone()).flatten();
+        let mut key = (finding.field.clone(), finding.code.word().to_owned(), class);
+        let mut message = finding.cause.clone().unwrap_or_else(|| finding.message.clone());
+        if self.known.len() >= MOST && !self.known.contains_key(&key) {
+            key = (None, "other".to_owned(), None);
+            message = "further causes; see errors.jsonl".to_owned();
+        }
+        let value = finding.value.clone();
+        let fresh = || {
+            let example = Example { row: finding.row, value };
+            (Cause { field: key.0.clone(), code: key.1.clone(), message, rows: 0, example }, 0)
+        };
+        let (cause, last_row) = self.known.entry(key.clone()).or_insert_with(fresh);
+        if *last_row != finding.row {
+            *last_row = finding.row;
+            cause.rows += 1;
+        }
+        if finding.row < cause.example.row {
+            cause.example = Example { row: finding.row, value: finding.value.clone() };
+        }
+    }
+
+    /// The causes, the commonest first; equal ones by their first row.
+    pub fn sorted(&self) -> Vec<Cause> {
+        let mut causes: Vec<Cause> = self.known.values().map(|(cause, _)| cause.clone()).collect();
+        causes.sort_by(|a, b| {
+            let order =
+                |c: &Cause| (std::cmp::Reverse(c.rows), c.example.row, c.field.clone(), c.code.clone());
+            order(a).cmp(&order(b)).then_with(|| a.message.cmp(&b.message))
+        });
+        causes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Code, Stage};
+
+    fn finding(row: u64, field: &str, code: Code, value: &str) -> Finding {
+        Finding {
+            row,
+            cell: None,
+            column: None,
+            field: Some(field.to_owned()),
+            message: format!("{code}: {value}"),
+            cause: (!code.cause_has_value()).then(|| format!("{code}")),
+            code,
+            value: Some(value.to_owned()),
+            stage: Stage::Validate,
+        }
+    }
+
+    #[test]
+    fn rows_with_one_reason_are_one_cause_and_unknown_values_each_their_own() {
+        let mut causes = Causes::default();
+        for (row, field, code, value) in [
+            (9, "email", Code::NotAnEmail, "x"),
+            (4, "type", Code::Lookup, "Custmer"),
+            (5, "type", Code::Lookup, "Prospct"),
+            (6, "email", Code::NotAnEmail, "y"),
+            (7, "type", Code::Lookup, "Custmer"),
+            (7, "type", Code::Lookup, "Custmer"),
+        ] {
+            causes.add(&finding(row, field, code, value));
+        }
+        let found: Vec<_> = causes
+            .sorted()
+            .into_iter()
+            .map(|c| (c.message, c.rows, c.example.row, c.example.value.unwrap()))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("lookup: Custmer".to_owned(), 2, 4, "Custmer".to_owned()),
+                ("email".to_owned(), 2, 6, "y".to_owned()),
+                ("lookup: Prospct".to_owned(), 1, 5, "Prospct".to_owned()),
+            ]
+        );
+    }
+}

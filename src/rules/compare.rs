@@ -1,0 +1,129 @@
+//! Whether a record already holds what a row wants.
+
+use crate::model::{Field, FieldKind, Number, Value};
+
+/// Whether the record's value and the wanted one are the same to the CRM.
+///
+/// Null, the empty text and a missing value are the same, and so is 0 in the
+/// id of another record ("no campaign") and in a checkbox (source: field
+/// notes, "Values").
+pub fn same(field: &Field, current: Option<&Value>, wanted: &Value) -> bool {
+    let current = current.unwrap_or(&Value::Null);
+    if current == wanted {
+        return true;
+    }
+    match &field.kind {
+        FieldKind::Number | FieldKind::Currency | FieldKind::Percent => same_number(field, current, wanted),
+        FieldKind::Checkbox => flag(current) == flag(wanted),
+        FieldKind::Date => same_date(current, wanted, 10),
+        FieldKind::DateTime => same_date(current, wanted, 19),
+        FieldKind::MultiSelect => choices(current) == choices(wanted),
+        FieldKind::Text
+        | FieldKind::TextArea
+        | FieldKind::Memo
+        | FieldKind::Email
+        | FieldKind::Url
+        | FieldKind::Other(_) => same_text(current, wanted),
+    }
+}
+
+fn same_number(field: &Field, current: &Value, wanted: &Value) -> bool {
+    let is_blank = |value: &Value| value.is_blank() || (field.name.ends_with("id") && value.to_text() == "0");
+    if is_blank(current) || is_blank(wanted) {
+        return is_blank(current) && is_blank(wanted);
+    }
+    match (Number::parse(current.to_text().trim()), Number::parse(wanted.to_text().trim())) {
+        (Some(a), Some(b)) => a == b,
+        _ => same_text(current, wanted),
+    }
+}
+
+/// `None` for what is no flag. Blank is the same as 0.
+fn flag(value: &Value) -> Option<bool> {
+    match value.to_text().trim() {
+        "" | "0" | "false" => Some(false),
+        "1" | "true" => Some(true),
+        _ => None,
+    }
+}
+
+/// Compares the first `length` characters of `YYYY-MM-DD HH:MM:SS`; a missing
+/// time is midnight.
+fn same_date(current: &Value, wanted: &Value, length: usize) -> bool {
+    let plain = |value: &Value| {
+        let mut text = value.to_text().trim().replace('T', " ");
+        if text.len() == 10 && length > 10 {
+            text.push_str(" 00:00:00");
+        }
+        text.chars().take(length).collect::<String>()
+    };
+    plain(current) == plain(wanted)
+}
+
+fn choices(value: &Value) -> Vec<String> {
+    let text = value.to_text();
+    let mut choices: Vec<String> =
+        text.split(';').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect();
+    choices.sort();
+    choices.dedup();
+    choices
+}
+
+/// The CRM trims texts and keeps line breaks in one form.
+fn same_text(current: &Value, wanted: &Value) -> bool {
+    let (a, b) = (current.to_text(), wanted.to_text());
+    if a == b || a.trim() == b.trim() {
+        return true;
+    }
+    a.contains('\r') && a.replace("\r\n", "\n").trim() == b.trim()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_same(name: &str, kind: FieldKind, current: &str, wanted: &str) -> bool {
+        let value = |json: &str| Value::from_json(json).unwrap();
+        same(&Field::new(name, kind), Some(&value(current)), &value(wanted))
+    }
+
+    #[test]
+    fn the_same_value_in_another_dress_is_the_same() {
+        for (name, kind, current, wanted) in [
+            ("n", FieldKind::Number, "\"30\"", "30"),
+            ("n", FieldKind::Currency, "\"1200.50\"", "1200.5"),
+            ("campaignid", FieldKind::Number, "0", "null"),
+            ("n", FieldKind::Number, "\"\"", "null"),
+            ("c", FieldKind::Checkbox, "\"1\"", "1"),
+            ("c", FieldKind::Checkbox, "null", "0"),
+            ("c", FieldKind::Checkbox, "true", "1"),
+            ("d", FieldKind::Date, "\"2024-02-13 00:00:00\"", "\"2024-02-13\""),
+            ("d", FieldKind::DateTime, "\"2024-02-13T09:30:00.000\"", "\"2024-02-13 09:30:00\""),
+            ("d", FieldKind::DateTime, "\"2024-02-13\"", "\"2024-02-13 00:00:00\""),
+            ("m", FieldKind::MultiSelect, "\"b; a\"", "\"a;b\""),
+            ("t", FieldKind::Text, "\"Acme \"", "\"Acme\""),
+            ("t", FieldKind::Text, "null", "\"\""),
+            ("t", FieldKind::Memo, "\"a\\r\\nb\"", "\"a\\nb\""),
+            ("t", FieldKind::Text, "5", "\"5\""),
+        ] {
+            assert!(is_same(name, kind.clone(), current, wanted), "{kind:?} {current} {wanted}");
+        }
+    }
+
+    #[test]
+    fn another_value_is_another() {
+        for (name, kind, current, wanted) in [
+            ("n", FieldKind::Number, "0", "null"),
+            ("n", FieldKind::Number, "1", "2"),
+            ("n", FieldKind::Number, "12345678901234567890", "12345678901234567891"),
+            ("c", FieldKind::Checkbox, "\"0\"", "1"),
+            ("d", FieldKind::Date, "\"2024-02-13\"", "\"2024-02-14\""),
+            ("d", FieldKind::Date, "null", "\"2024-02-14\""),
+            ("t", FieldKind::Text, "\"acme\"", "\"Acme\""),
+            ("t", FieldKind::Text, "\"0\"", "null"),
+            ("m", FieldKind::MultiSelect, "\"a\"", "\"a;b\""),
+        ] {
+            assert!(!is_same(name, kind.clone(), current, wanted), "{kind:?} {current} {wanted}");
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! A row run through the program: what it wants to write, and everything
+//! that is wrong with it.
+
+use std::borrow::Cow;
+
+use crate::model::{Cell, CellFault, Code, Finding, Row, RowFault, Stage, Value, column_letters, shown};
+use crate::rules::mapping::{Blank, Mode};
+use crate::rules::names::{folded, trim};
+use crate::rules::program::{Converted, Fault, FieldProgram, Origin, Program};
+
+/// What a row wants with one field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish<'r> {
+    /// Leave it as it is; on create, leave it out.
+    Leave,
+    /// Empty it; on create, leave it out.
+    Clear,
+    /// Write this text.
+    Text(Cow<'r, str>),
+    /// Write this number, given in canonical notation.
+    Number(Cow<'r, str>),
+    /// Write the id of the record that this text names.
+    Reference(Cow<'r, str>),
+    /// The cell does not fit; a finding says why.
+    Faulty,
+}
+
+impl Wish<'_> {
+    /// The value to send; none for what is left alone or not known yet.
+    pub fn value(&self) -> Option<Value> {
+        match self {
+            Self::Text(text) => Some(Value::Text(text.clone().into_owned())),
+            Self::Number(number) => {
+                Some(crate::model::Number::parse(number).map_or(Value::Null, Value::Number))
+            }
+            Self::Clear => Some(Value::Null),
+            Self::Leave | Self::Reference(_) | Self::Faulty => None,
+        }
+    }
+}
+
+/// A row after conversion, one wish for each field of the program.
+#[derive(Clone, Debug, Default)]
+pub struct Draft<'r> {
+    /// The row's number.
+    pub row: u64,
+    /// In the order of [`Program::fields`]; empty if the row as a whole is faulty.
+    pub wishes: Vec<Wish<'r>>,
+    /// All that is wrong with the row.
+    pub findings: Vec<Finding>,
+    /// Required fields that are blank: a fault only if the row becomes a new record.
+    pub missing: Vec<usize>,
+    /// Cells from which an export's formula guard was taken.
+    pub unguarded: u64,
+}
+
+impl Draft<'_> {
+    /// The row's key in the form in which keys are compared; `None` if a part
+    /// is blank or faulty, or records are not matched.
+    pub fn key(&self, program: &Program) -> Option<String> {
+        if program.key.is_empty() || self.wishes.is_empty() {
+            return None;
+        }
+        let mut key = String::new();
+        for (at, &field) in program.key.iter().enumerate() {
+            if at > 0 {
+                key.push(KEY_SEPARATOR);
+            }
+            match self.wishes.get(field)? {
+                Wish::Text(text) | Wish::Reference(text) => key.push_str(&folded(text)),
+                Wish::Number(number) => key.push_str(number),
+                Wish::Leave | Wish::Clear | Wish::Faulty => return None,
+            }
+        }
+        Some(key)
+    }
+}
+
+/// Stands between the parts of a key; control characters are no part of a text.
+pub const KEY_SEPARATOR: char = '\u{1F}';
+
+/// The `'` that an export puts before a text that could act as a formula
+/// (source: contract, "export"); gives the text behind it.
+pub fn unguarded(text: &str) -> Option<&str> {
+    text.strip_prefix('\'').filter(|rest| rest.starts_with(['=', '+', '-', '@']))
+}
+
+/// Runs a row through the program.
+pub fn draft<'r>(program: &Program, row: &'r Row) -> Draft<'r> {
+    let mut draft = Draft { row: row.number, ..Draft::default() };
+    if let Some(fault) = &row.fault {
+        draft.findings.push(row_finding(row, fault));
+        return draft;
+    }
+    draft.wishes.reserve(program.fields.len());
+    for at in 0..program.fields.len() {
+        let wish = Drafter { program, row, draft: &mut draft, at }.wish();
+        draft.wishes.push(wish);
+    }
+    draft
+}
+
+fn row_finding(row: &Row, fault: &RowFault) -> Finding {
+    let (code, message, cause) = match fault {
+        RowFault::TooFewCells { found, wanted } => (
+            Code::ColumnCount,
+            format!("{found} cells, the header has {wanted}; look for a line break or a missing delimiter"),
+            "fewer cells than the header has",
+        ),
+        RowFault::TooManyCells { found, wanted } => (
+            Code::ColumnCount,
+            format!(
+                "{found} cells, the header has {wanted}; look for a delimiter inside a text that is not in quotes"
+            ),
+            "more cells than the header has",
+        ),
+        RowFault::NotJson(reason) => {
+            (Code::NotJson, format!("not a JSON object: {}", shown(reason)), "not a JSON object")
+        }
+    };
+    Finding {
+        row: row.number,
+        cell: None,
+        column: None,
+        field: None,
+        code,
+        message,
+        cause: Some(cause.to_owned()),
+        value: None,
+        stage: Stage::Read,
+    }
+}
+
+struct Drafter<'p, 'r, 'd> {
+    program: &'p Program,
+    row: &'r Row,
+    draft: &'d mut Draft<'r>,
+    at: usize,
+}
+
+impl<'p, 'r> Drafter<'p, 'r, '_> {
+    fn field(&self) -> &'p FieldProgram {
+        &self.program.fields[self.at]
+    }
+
+    fn wish(&mut self) -> Wish<'r> {
+        let field = self.field();
+        if self.program.mode == Mode::Delete && !field.is_key {
+            return Wish::Leave;
+        }
+        let text = match &field.origin {
+            Origin::Constant(text) => Ok(Cow::Owned(text.clone())),
+            Origin::Column(column) => match self.row.cell(*column) {
+                Cell::DateTime(at) if field.field.kind.is_temporal() => {
+                    return Wish::Text(field.date_value(at).into());
+                }
+                cell => self.cell_text(*column, cell),
+            },
+            Origin::Joined(columns, between) => self.joined(columns, between),
+        };
+        let Ok(text) = text else { return Wish::Faulty };
+        if text.is_empty() {
+            return self.blank();
+        }
+        let shown_value = text.clone();
+        match field.convert(text) {
+            Ok(converted) => self.accept(converted),
+            Err(fault) => self.refuse(fault, Some(shown_value.into_owned())),
+        }
+    }
+
+    fn accept(&mut self, converted: Converted<'r>) -> Wish<'r> {
+        match converted {
+            Converted::Text(text) => Wish::Text(text),
+            Converted::Number(number) => Wish::Number(number),
+            Converted::Reference(text) => Wish::Reference(text),
+            Converted::Blank => self.blank(),
+        }
+    }
+
+    /// The cell's text, trimmed where the field says so; a fault is noted.
+    fn cell_text(&mut self, column: usize, cell: Cell<'r>) -> Result<Cow<'r, str>, ()> {
+        let field = self.field();
+        let text: Cow<'r, str> = match cell {
+            Cell::Blank => Cow::Borrowed(""),
+            Cell::Text(text) if field.strip_guard => match unguarded(text) {
+                Some(bare) => {
+                    self.draft.unguarded += 1;
+                    Cow::Borrowed(bare)
+                }
+                None => Cow::Borrowed(text),
+            },
+            Cell::Text(text) | Cell::Number(text) => Cow::Borrowed(text),
+            Cell::Bool(_) | Cell::DateTime(_) | Cell::Time(_) => Cow::Owned(cell.to_string()),
+            Cell::Fault(fault) => {
+                self.note_cell_fault(column, fault);
+                return Err(());
+            }
+        };
+        Ok(match text {
+            Cow::Borrowed(text) if field.trim => Cow::Borrowed(trim(text)),
+            Cow::Borrowed(text) if trim(text).is_empty() => Cow::Borrowed(""),
+            text => text,
+        })
+    }
+
+    fn joined(&mut self, columns: &'p [usize], between: &str) -> Result<Cow<'r, str>, ()> {
+        let mut parts: Vec<Cow<'r, str>> = Vec::with_capacity(columns.len());
+        let mut faulty = false;
+        for &column in columns {
+            match self.cell_text(column, self.row.cell(column)) {
+                Ok(text) if text.is_empty() => {}
+                Ok(text) => parts.push(text),
+                Err(()) => faulty = true,
+            }
+        }
+        if faulty {
+            return Err(());
+        }
+        Ok(match parts.as_slice() {
+            [] => Cow::Borrowed(""),
+            [_] => parts.swap_remove(0),
+            _ => Cow::Owned(parts.join(between)),
+        })
+    }
+
+    /// What a blank cell means here.
+    fn blank(&mut self) -> Wish<'r> {
+        let field = self.field();
+        if let Some(default) = field.default_value() {
+            return match default {
+                Ok(Converted::Number(number)) => Wish::Number(Cow::Owned(number.into_owned())),
+                Ok(Converted::Text(text)) => Wish::Text(Cow::Owned(text.into_owned())),
+                Ok(Converted::Reference(_) | Converted::Blank) => Wish::Leave,
+                Err(fault) => self.refuse(fault, None),
+            };
+        }
+        let mode = self.program.mode;
+        if field.is_key {
+            let new_record = field.field.name == "id" && mode == Mode::Upsert;
+            if new_record {
+                return Wish::Leave;
+            }
+            let message = "blank, and it identifies the record; a blank never matches";
+            return self.refuse(
+                Fault { code: Code::BlankKey, stage: Stage::Match, message: message.into(), cause: None },
+                None,
+            );
+        }
+        if field.blank == Blank::Error {
+            let message = "blank, and the mapping says blank: error";
+            return self.refuse(
+                Fault { code: Code::Blank, stage: Stage::Validate, message: message.into(), cause: None },
+                None,
+            );
+        }
+        if field.field.required && mode.creates() {
+            self.draft.missing.push(self.at);
+        }
+        if field.field.required && field.blank == Blank::Clear && mode != Mode::Create {
+            let message = "blank, and a required field cannot be emptied";
+            return self.refuse(
+                Fault { code: Code::Required, stage: Stage::Validate, message: message.into(), cause: None },
+                None,
+            );
+        }
+        if field.blank == Blank::Clear { Wish::Clear } else { Wish::Leave }
+    }
+
+    fn note_cell_fault(&mut self, column: usize, fault: CellFault<'_>) {
+        let (code, message) = match fault {
+            CellFault::Error(text) => (Code::ErrorCell, format!("the cell holds the error {}", shown(text))),
+            CellFault::NoStoredValue => (
+                Code::NoStoredValue,
+                "the formula has no stored result; open the workbook in Excel and save it again".to_owned(),
+            ),
+            CellFault::PrecisionLost(_) => (
+                Code::PrecisionLost,
+                "a number of more than 15 digits, whose last digits the workbook has lost; store the column as text".to_owned(),
+            ),
+            CellFault::NoSuchDate(_) => (Code::NotADate, "there is no such day".to_owned()),
+            CellFault::Undecodable { offset, byte } => (
+                Code::Encoding,
+                format!("byte 0x{byte:02X} at offset {offset} of the file is not in its encoding"),
+            ),
+            CellFault::TooLong => (Code::TooLong, "longer than a cell may be".to_owned()),
+        };
+        let cause =
+            (code == Code::Encoding).then(|| "bytes that the file's encoding does not have".to_owned());
+        let value = Cell::Fault(fault).to_string();
+        let finding =
+            self.finding(Some(column), Fault { code, stage: Stage::Read, message, cause }, Some(value));
+        if !self.draft.findings.contains(&finding) {
+            self.draft.findings.push(finding);
+        }
+    }
+
+    fn refuse(&mut self, fault: Fault, value: Option<String>) -> Wish<'r> {
+        let column = self.field().columns().first().copied();
+        let finding = self.finding(column, fault, value);
+        self.draft.findings.push(finding);
+        Wish::Faulty
+    }
+
+    fn finding(&self, column: Option<usize>, fault: Fault, value: Option<String>) -> Finding {
+        finding(self.program, self.row.number, column, Some(&self.field().field.name), fault, value)
+    }
+}
+
+/// A finding with the address of its cell.
+pub fn finding(
+    program: &Program,
+    row: u64,
+    column: Option<usize>,
+    field: Option<&str>,
+    fault: Fault,
+    value: Option<String>,
+) -> Finding {
+    Finding {
+        row,
+        cell: column.map(|column| program.header.address(column, row)),
+        column: column.map(|column| column_name(program, column)),
+        field: field.map(str::to_owned),
+        code: fault.code,
+        message: fault.message,
+        cause: fault.cause,
+        value: value.filter(|value| !value.is_empty()),
+        stage: fault.stage,
+    }
+}
+
+/// A column's header, or its letters where the header is blank.
+fn column_name(program: &Program, column: usize) -> String {
+    match program.header.columns.get(column) {
+        Some(found) if !found.name.is_empty() => found.name.clone(),
+        Some(found) => column_letters(found.place),
+        None => column_letters(column),
+    }
+}
+
+/// The findings on required fields that are blank, for a row that becomes a
+/// new record.
+pub fn missing_findings(program: &Program, draft: &Draft<'_>) -> Vec<Finding> {
+    let finding_of = |&at: &usize| {
+        let field = &program.fields[at];
+        let message = "blank, and the CRM requires it".to_owned();
+        let fault = Fault { code: Code::Required, stage: Stage::Validate, message, cause: None };
+        finding(program, draft.row, field.columns().first().copied(), Some(&field.field.name), fault, None)
+    };
+    draft.missing.iter().map(finding_of).collect()
+}

@@ -1,0 +1,184 @@
+//! The small language of `--where`: conditions over named fields.
+//!
+//! ```text
+//! type = "Customer" and modifieddate >= 2026-01-01 and not name startswith "Test"
+//! ```
+//!
+//! `=  !=  <  <=  >  >=`, `in (…)`, `between … and …`, `contains`,
+//! `startswith`, `endswith`, `and`, `or`, `not`, parentheses. Texts stand in
+//! single or double quotes, names with blanks or slashes in backticks.
+
+mod lexer;
+mod parser;
+
+use std::fmt;
+
+use crate::model::{Dictionary, Filter, shown};
+use crate::rules::nearest::nearest;
+
+/// Why a condition does not read, with the place in its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LanguageError {
+    /// The condition.
+    pub text: String,
+    /// The 0-based first character at fault.
+    pub at: usize,
+    /// How many characters are at fault.
+    pub length: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What would be right.
+    pub hint: Option<String>,
+}
+
+impl std::error::Error for LanguageError {}
+
+impl fmt::Display for LanguageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = self.text.replace(['\n', '\r', '\t'], " ");
+        let (blanks, carets) = (" ".repeat(self.at), "^".repeat(self.length.max(1)));
+        write!(f, "{}\n  | {}\n  | {blanks}{carets}", self.message, shown(&line))?;
+        self.hint.iter().try_for_each(|hint| write!(f, " {hint}"))
+    }
+}
+
+/// What a name in a condition stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameKind {
+    /// Compared as a number.
+    Number,
+    /// Compared as a text, or a date as text.
+    Text,
+}
+
+/// Reads a condition over an object's fields.
+///
+/// # Errors
+/// The first place that does not read, or a name that the object does not have.
+pub fn parse_filter(text: &str, dictionary: &Dictionary) -> Result<Filter, LanguageError> {
+    let resolve = |name: &str| -> Result<(String, NameKind), Option<String>> {
+        let field = dictionary
+            .get(name)
+            .or_else(|| dictionary.fields().iter().find(|field| field.name.eq_ignore_ascii_case(name)));
+        match field {
+            Some(field) => {
+                let numeric = field.kind.is_numeric() || field.kind == crate::model::FieldKind::Checkbox;
+                Ok((field.name.clone(), if numeric { NameKind::Number } else { NameKind::Text }))
+            }
+            None => {
+                let names = dictionary.fields().iter().map(|f| f.name.as_str());
+                Err(nearest(name, names).map(str::to_owned))
+            }
+        }
+    };
+    let unknown = format!("{} has no field", dictionary.object);
+    parser::parse(text, &unknown, &resolve)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Field, FieldKind, Test, Value};
+
+    fn accounts() -> Dictionary {
+        let field = Field::new;
+        Dictionary::new(
+            "accounts",
+            vec![
+                field("id", FieldKind::Number),
+                field("name", FieldKind::Text),
+                field("type", FieldKind::Text),
+                field("addresscounty/state", FieldKind::Text),
+                field("2yearpolicy", FieldKind::Checkbox),
+                field("annualvalue", FieldKind::Currency),
+                field("modifieddate", FieldKind::DateTime),
+            ],
+        )
+    }
+
+    fn read(text: &str) -> Filter {
+        parse_filter(text, &accounts()).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn complaint(text: &str) -> String {
+        parse_filter(text, &accounts()).unwrap_err().to_string()
+    }
+
+    fn test(name: &str, test: Test) -> Filter {
+        Filter::Field(name.to_owned(), test)
+    }
+
+    #[test]
+    fn reads_every_operator() {
+        let text = |t: &str| Value::from(t);
+        let number = |n: i64| Value::from(n);
+        for (condition, wanted) in [
+            ("type = 'Customer'", test("type", Test::Is(text("Customer")))),
+            ("type != \"a \\\"b\\\"\"", test("type", Test::IsNot(text("a \"b\"")))),
+            ("annualvalue > 10", test("annualvalue", Test::Above(number(10)))),
+            ("annualvalue >= -5", test("annualvalue", Test::AtLeast(number(-5)))),
+            ("annualvalue < '7'", test("annualvalue", Test::Below(number(7)))),
+            ("id <= 5", test("id", Test::AtMost(number(5)))),
+            ("modifieddate >= 2026-01-01", test("modifieddate", Test::AtLeast(text("2026-01-01")))),
+            ("type in ('a', \"b\")", test("type", Test::In(vec![text("a"), text("b")]))),
+            ("id not in (1,2)", test("id", Test::NotIn(vec![number(1), number(2)]))),
+            ("id between 1 and 5", test("id", Test::Between(number(1), number(5)))),
+            ("name contains 'x'", test("name", Test::Contains("x".into()))),
+            ("NAME StartsWith 'x'", test("name", Test::StartsWith("x".into()))),
+            ("name endswith 'x'", test("name", Test::EndsWith("x".into()))),
+            ("`addresscounty/state` = ''", test("addresscounty/state", Test::Is(text("")))),
+            ("2yearpolicy = 1", test("2yearpolicy", Test::Is(number(1)))),
+            ("2yearpolicy = yes", test("2yearpolicy", Test::Is(number(1)))),
+            ("type = null", test("type", Test::Is(Value::Null))),
+        ] {
+            assert_eq!(read(condition), wanted, "{condition}");
+        }
+    }
+
+    #[test]
+    fn and_binds_closer_than_or_and_not_closest() {
+        let a = test("id", Test::Is(Value::from(1)));
+        let b = test("id", Test::Is(Value::from(2)));
+        let c = test("id", Test::Is(Value::from(3)));
+        assert_eq!(
+            read("id=1 or id=2 and not id=3"),
+            Filter::Any(vec![a.clone(), Filter::All(vec![b.clone(), Filter::Not(Box::new(c.clone()))])])
+        );
+        assert_eq!(read("(id=1 or id=2) and id=3"), Filter::All(vec![Filter::Any(vec![a, b]), c]));
+    }
+
+    #[test]
+    fn a_complaint_points_at_the_place() {
+        assert_eq!(
+            complaint("typ = 'a'"),
+            "accounts has no field \"typ\"\n  | typ = 'a'\n  | ^^^ nearest: type"
+        );
+        assert_eq!(
+            complaint("type = Customer"),
+            "a text stands in quotes\n  | type = Customer\n  |        ^^^^^^^^ write: \"Customer\""
+        );
+        for (condition, at) in [
+            ("type =", 6),
+            ("type 'a'", 5),
+            ("(id = 1", 7),
+            ("id = 1 id = 2", 7),
+            ("id = 'x'", 5),
+            ("id in 1", 6),
+            ("name = 'open", 7),
+            ("", 0),
+            ("id between 1", 12),
+            ("not", 3),
+            ("id = 1 and", 10),
+            ("type ~ 'a'", 5),
+        ] {
+            let error = parse_filter(condition, &accounts()).unwrap_err();
+            assert_eq!(error.at, at, "{condition}: {error}");
+        }
+    }
+
+    #[test]
+    fn deep_nesting_is_a_sentence_and_not_an_abort() {
+        assert!(complaint(&"(".repeat(100_000)).contains("nested deeper"));
+        assert!(complaint(&"not ".repeat(100_000)).contains("nested deeper"));
+    }
+}

@@ -1,0 +1,20 @@
+//! Pure decisions, values in, values out: no file, no network, no clock.
+//!
+//! In the order in which a row meets them: `mapping` (what the user wants),
+//! `program` (the mapping held against dictionary and header), `draft` (a row
+//! run through the program, by `convert`), `duplicates`, `planning` (what is
+//! to be done, by `compare`), `causes` (why rows were rejected). `language` is
+//! the language of `--where`.
+
+pub mod causes;
+pub mod compare;
+pub mod convert;
+pub mod draft;
+pub mod duplicates;
+pub mod language;
+pub mod mapping;
+pub mod names;
+pub mod nearest;
+pub mod planning;
+pub mod problem;
+pub mod program;

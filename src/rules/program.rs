@@ -1,0 +1,277 @@
+//! A mapping made ready: held against the dictionary and the file's header,
+//! every problem told, and turned into what rows are run through.
+
+mod columns;
+mod field;
+
+use std::collections::HashSet;
+
+use crate::model::{Dictionary, Field, FieldKind, Header, Notice, shown};
+use crate::rules::mapping::{Blank, FieldRule, Guard, Mapping, Mode};
+use crate::rules::nearest::nearest;
+use crate::rules::problem::{Located, Place, Problem, Problems};
+
+pub use columns::{RESERVED_COLUMNS, is_reserved};
+pub use field::{Converted, Fault, FieldProgram, Origin, Reference};
+
+/// A mapping that fits its dictionary and header.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// The object that rows go into.
+    pub object: String,
+    /// What is done with each row.
+    pub mode: Mode,
+    /// The fields to fill, in the mapping's order.
+    pub fields: Vec<FieldProgram>,
+    /// Which of `fields` identify a record; empty if records are not matched.
+    pub key: Vec<usize>,
+    /// The file's columns.
+    pub header: Header,
+}
+
+/// What a user may say beside the mapping.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Overrides {
+    /// `--mode`
+    pub mode: Option<Mode>,
+    /// `--on-blank`
+    pub blank: Option<Blank>,
+    /// The source is a CSV, whose exports carry a formula guard.
+    pub guarded_source: bool,
+}
+
+impl Program {
+    /// Holds a mapping against the dictionary and the header.
+    ///
+    /// # Errors
+    /// All problems at once, each with its place in the mapping file.
+    pub fn compile(
+        mapping: &Mapping,
+        dictionary: &Dictionary,
+        header: &Header,
+        overrides: Overrides,
+    ) -> Result<(Self, Vec<Notice>), Problems> {
+        let mut compiler = Compiler { mapping, dictionary, header, overrides, problems: Vec::new() };
+        let program = compiler.program();
+        let notices = compiler.notices(&program);
+        if compiler.problems.is_empty() {
+            Ok((program, notices))
+        } else {
+            Err(Problems::new(&mapping.file, &mapping.text, compiler.problems))
+        }
+    }
+
+    /// The names of the fields that identify a record.
+    pub fn key_names(&self) -> Vec<&str> {
+        self.key.iter().map(|&at| self.fields[at].field.name.as_str()).collect()
+    }
+
+    /// Whether records are matched by their id.
+    pub fn matches_by_id(&self) -> bool {
+        self.key_names() == ["id"]
+    }
+
+    /// The column of a field's first cell, by the field's name.
+    pub fn column_of(&self, field: &str) -> Option<usize> {
+        let program = self.fields.iter().find(|f| f.field.name == field)?;
+        program.columns().first().copied()
+    }
+}
+
+struct Compiler<'a> {
+    mapping: &'a Mapping,
+    dictionary: &'a Dictionary,
+    header: &'a Header,
+    overrides: Overrides,
+    problems: Vec<Problem>,
+}
+
+impl Compiler<'_> {
+    fn mode(&self) -> Mode {
+        self.overrides.mode.unwrap_or_else(|| self.mapping.mode())
+    }
+
+    fn program(&mut self) -> Program {
+        let mode = self.mode();
+        let mut fields = Vec::new();
+        for (name, rule) in &self.mapping.fields {
+            if let Some(program) = self.field(name, rule) {
+                fields.push(program);
+            }
+        }
+        self.check_duplicate_columns();
+        let key = self.key(&fields);
+        if mode.creates() {
+            self.check_required(&fields);
+        }
+        Program { object: self.mapping.object.value.clone(), mode, fields, key, header: self.header.clone() }
+    }
+
+    fn field(&mut self, name: &Located<String>, rule: &FieldRule) -> Option<FieldProgram> {
+        let field = self.find_field(name)?;
+        let is_key = self.mapping.match_on.iter().any(|key| key.value == name.value);
+        if field.read_only && !is_key {
+            let message = format!("{} is filled by the CRM and cannot be written", shown(&field.name));
+            let advice = "take the line out, or put its column under ignore";
+            self.problems.push(Problem::at(name.place, message).hint("read-only").advice(advice));
+            return None;
+        }
+        let columns = columns::resolve(&rule.from, self.header, &mut self.problems);
+        let blank = self.overrides.blank.or(rule.blank).unwrap_or(self.mapping.defaults.blank);
+        let settings = field::Settings {
+            trim: rule.trim.unwrap_or(self.mapping.defaults.trim),
+            strip_guard: self.overrides.guarded_source && self.mapping.source.guard == Guard::Strip,
+            blank,
+            is_key,
+        };
+        FieldProgram::new(&field, rule, columns?, settings, &mut self.problems)
+    }
+
+    fn find_field(&mut self, name: &Located<String>) -> Option<Field> {
+        if let Some(field) = self.dictionary.get(&name.value) {
+            return Some(field.clone());
+        }
+        let object = &self.dictionary.object;
+        let names = self.dictionary.fields().iter().map(|f| f.name.as_str());
+        let near = nearest(&name.value, names);
+        let message = format!("{} has no field \"{}\"", shown(object), shown(&name.value));
+        let problem = Problem::at(name.place, message).nearest(near);
+        self.problems.push(problem.advice(format!("carafe describe {}", shown(object))));
+        None
+    }
+
+    /// Two fields may share a column, but a field may stand only once; the
+    /// reader has seen to that. Here: mapped columns that are also ignored.
+    fn check_duplicate_columns(&mut self) {
+        for ignored in &self.mapping.ignore {
+            let folded = crate::rules::names::folded(&ignored.value);
+            let mapped = self.mapping.fields.iter().flat_map(|(_, rule)| &rule.from);
+            if mapped.into_iter().any(|c| crate::rules::names::folded(&c.value) == folded) {
+                let message = format!("column \"{}\" is both mapped and ignored", shown(&ignored.value));
+                self.problems.push(Problem::at(ignored.place, message).hint("take it out of one of them"));
+            }
+        }
+    }
+
+    fn key(&mut self, fields: &[FieldProgram]) -> Vec<usize> {
+        let mode = self.mode();
+        if self.mapping.match_on.is_empty() && mode != Mode::Create {
+            let message = format!("mode {} needs \"match\": the fields that identify a record", mode.word());
+            let problem = match &self.mapping.mode {
+                Some(written) => Problem::at(written.place, message),
+                None => Problem::whole(message),
+            };
+            self.problems.push(problem.hint("for example: match: [email], or match: [id]"));
+        }
+        let mut key = Vec::new();
+        for name in &self.mapping.match_on {
+            match fields.iter().position(|f| f.field.name == name.value) {
+                Some(at) => key.push(at),
+                None => self.report_unfilled_key(name),
+            }
+        }
+        if key.len() > 1
+            && let Some(id) = self.mapping.match_on.iter().find(|name| name.value == "id")
+        {
+            self.problems.push(Problem::at(id.place, "id identifies a record alone").hint("match: [id]"));
+        }
+        key
+    }
+
+    /// A field of `match` that no line under `fields` fills.
+    fn report_unfilled_key(&mut self, name: &Located<String>) {
+        if self.mapping.fields.iter().any(|(field, _)| field.value == name.value) {
+            // Its line has a problem of its own, told already.
+            return;
+        }
+        let mapped: Vec<&str> = self.mapping.fields.iter().map(|(field, _)| field.value.as_str()).collect();
+        let message = format!("\"match\" names {}, which no line under \"fields\" fills", shown(&name.value));
+        let near = nearest(&name.value, mapped);
+        self.problems.push(Problem::at(name.place, message).nearest(near));
+    }
+
+    fn check_required(&mut self, fields: &[FieldProgram]) {
+        let filled: HashSet<&str> = fields.iter().map(|f| f.field.name.as_str()).collect();
+        let named: HashSet<&str> = self.mapping.fields.iter().map(|(name, _)| name.value.as_str()).collect();
+        let object = &self.dictionary.object;
+        for field in self.dictionary.fields() {
+            let name = field.name.as_str();
+            if field.required && !field.read_only && !filled.contains(name) && !named.contains(name) {
+                let message = format!("{} requires {}, and nothing fills it", shown(object), shown(name));
+                let problem =
+                    Problem::whole(message).hint(format!("add under fields: {}: COLUMN", shown(name)));
+                self.problems.push(problem.advice(format!("carafe describe {}", shown(object))));
+            }
+        }
+    }
+
+    /// What is left out, and what the dictionary leaves open.
+    fn notices(&self, program: &Program) -> Vec<Notice> {
+        let mut notices = Vec::new();
+        let unmapped = columns::unmapped(program, self.header, &self.mapping.ignore);
+        if !unmapped.is_empty() {
+            let names: Vec<String> =
+                unmapped.iter().map(|name| format!("\"{}\"", shown(name).cut(60))).collect();
+            let plural = if names.len() == 1 { "column is" } else { "columns are" };
+            let list = names.join(", ");
+            notices.push(Notice(format!(
+                "{} {plural} not mapped and left out: {list} (name them under \"ignore\" to silence this)",
+                names.len()
+            )));
+        }
+        for field in &program.fields {
+            if let FieldKind::Other(word) = &field.field.kind {
+                let (name, word) = (shown(&field.field.name), shown(word));
+                notices.push(Notice(format!(
+                    "{name} has the type \"{word}\", which is not known; sent as text"
+                )));
+            }
+        }
+        notices
+    }
+}
+
+/// A mapping for a file whose headers are field names (`--object` in place of
+/// a mapping).
+///
+/// Columns of read-only fields are passed over; `id` is the key where the file
+/// has it and the mode is not `create`.
+pub fn mapping_of_header(
+    object: &str,
+    header: &Header,
+    dictionary: &Dictionary,
+    mode: Option<Mode>,
+) -> Mapping {
+    let nowhere = |text: &str| Located::new(Place::default(), text.to_owned());
+    let has_id = header.columns.iter().any(|c| crate::rules::names::folded(&c.name) == "id");
+    let mode = mode.unwrap_or(if has_id { Mode::Upsert } else { Mode::Create });
+    let matched = has_id && mode != Mode::Create;
+    let mut fields: Vec<(Located<String>, FieldRule)> = Vec::new();
+    let mut ignore = Vec::new();
+    for column in &header.columns {
+        let folded = crate::rules::names::folded(&column.name);
+        let Some(field) = dictionary.fields().iter().find(|f| f.name.to_lowercase() == folded) else {
+            continue;
+        };
+        if field.read_only && !(matched && field.name == "id") {
+            ignore.push(nowhere(&column.name));
+            continue;
+        }
+        if fields.iter().any(|(name, _)| name.value == field.name) {
+            continue;
+        }
+        let rule = FieldRule { from: vec![nowhere(&column.name)], ..FieldRule::default() };
+        fields.push((nowhere(&field.name), rule));
+    }
+    Mapping {
+        file: String::new(),
+        text: String::new(),
+        object: nowhere(object),
+        mode: Some(Located::new(Place::default(), mode)),
+        match_on: if matched { vec![nowhere("id")] } else { Vec::new() },
+        source: Default::default(),
+        defaults: Default::default(),
+        fields,
+        ignore,
+    }
+}

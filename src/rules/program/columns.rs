@@ -1,0 +1,103 @@
+//! Finding the columns that a mapping names in a file's header.
+
+use std::borrow::Cow;
+
+use super::Program;
+use crate::model::{Header, shown};
+use crate::rules::names::folded;
+use crate::rules::nearest::nearest;
+use crate::rules::problem::{Located, Problem};
+
+/// The columns that a reject file adds; an import passes them over.
+pub const RESERVED_COLUMNS: [&str; 6] = ["_row", "_run", "_status", "_code", "_errors", "_extra"];
+
+/// Whether a column is one that a reject file adds.
+pub fn is_reserved(name: &str) -> bool {
+    RESERVED_COLUMNS.contains(&folded(name).as_ref())
+}
+
+/// The 0-based places of the named columns; `None` if one is not there, which
+/// is then among the problems.
+pub fn resolve(
+    names: &[Located<String>],
+    header: &Header,
+    problems: &mut Vec<Problem>,
+) -> Option<Vec<usize>> {
+    let found: Vec<Option<usize>> = names.iter().map(|name| find(name, header, problems)).collect();
+    found.into_iter().collect()
+}
+
+fn find(name: &Located<String>, header: &Header, problems: &mut Vec<Problem>) -> Option<usize> {
+    let wanted = folded(&name.value);
+    let alike: Vec<usize> = alike(&wanted, header);
+    let problem = match alike.as_slice() {
+        [one] => return Some(*one),
+        [] => match numbered(&wanted, header) {
+            Some(place) => return Some(place),
+            None => no_such_column(name, header),
+        },
+        [first, second, ..] => {
+            let letters = |at: &usize| crate::model::column_letters(header.columns[*at].place);
+            let message = format!(
+                "column \"{}\" stands {} times in the header (columns {} and {})",
+                shown(&name.value),
+                alike.len(),
+                letters(first),
+                letters(second)
+            );
+            Problem::at(name.place, message)
+                .hint(format!("say which: \"{}#1\", \"{0}#2\"", shown(&name.value)))
+        }
+    };
+    problems.push(problem);
+    None
+}
+
+fn alike(wanted: &str, header: &Header) -> Vec<usize> {
+    let names = header.columns.iter().enumerate();
+    names
+        .filter(|(_, column)| !wanted.is_empty() && folded(&column.name) == wanted)
+        .map(|(at, _)| at)
+        .collect()
+}
+
+/// `Name#2` is the second column of that name, `#3` the third column.
+fn numbered(wanted: &str, header: &Header) -> Option<usize> {
+    let (name, number) = wanted.rsplit_once('#')?;
+    let number: usize = number.parse().ok()?;
+    let index = number.checked_sub(1)?;
+    if name.is_empty() {
+        return (index < header.columns.len()).then_some(index);
+    }
+    alike(&folded(name), header).get(index).copied()
+}
+
+fn no_such_column(name: &Located<String>, header: &Header) -> Problem {
+    let message = format!("the file has no column \"{}\"", shown(&name.value));
+    let problem = Problem::at(name.place, message);
+    let columns: Vec<&str> =
+        header.columns.iter().map(|c| c.name.as_str()).filter(|n| !n.is_empty()).collect();
+    match nearest(&name.value, columns.iter().copied()) {
+        Some(near) => problem.hint(format!("nearest: \"{}\"", shown(near))),
+        None => {
+            let all: Vec<Cow<'_, str>> =
+                columns.iter().take(20).map(|n| shown(n).cut(40).to_string().into()).collect();
+            let more = if columns.len() > 20 { ", …" } else { "" };
+            problem.hint(format!("the file has: {}{more}", all.join(", ")))
+        }
+    }
+}
+
+/// The named columns that nothing reads and nobody ignores.
+pub fn unmapped<'h>(program: &Program, header: &'h Header, ignore: &[Located<String>]) -> Vec<&'h str> {
+    let used: Vec<usize> = program.fields.iter().flat_map(|f| f.columns().iter().copied()).collect();
+    let ignored: Vec<Cow<'_, str>> = ignore.iter().map(|name| folded(&name.value)).collect();
+    let columns = header.columns.iter().enumerate();
+    columns
+        .filter(|(at, column)| {
+            let name = folded(&column.name);
+            !name.is_empty() && !used.contains(at) && !ignored.contains(&name) && !is_reserved(&column.name)
+        })
+        .map(|(_, column)| column.name.as_str())
+        .collect()
+}
