@@ -1,3 +1,4 @@
 //! Carafe pours spreadsheets into the CRM and back.
 pub mod model;
 pub mod rules;
+pub mod store;

@@ -1,0 +1,168 @@
+//! The run store: one SQLite file a run, holding everything that happened.
+//!
+//! The plan, each attempt, each outcome and the values before are written
+//! here; sending, reporting and every later command read it. `docs/run-store.md`
+//! describes the schema for people who open the file with `sqlite3`.
+//!
+//! `schema` is the format, `folder` names and finds runs, `plan` and `send`
+//! write, `report` reads.
+
+mod folder;
+mod plan;
+mod report;
+mod schema;
+mod send;
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use folder::create_private_folder;
+pub use folder::{RunFolder, RunName, list_runs};
+pub use plan::PlannedRow;
+pub use report::{KeptRow, ResultRow, RunInfo, StoredFinding};
+pub use schema::VERSION;
+pub use send::{Answer, AnswerKind, ToSend};
+
+/// Why the store cannot be used. The sentence names the file.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// SQLite refused: disk full, file damaged, locked by another program.
+    #[error("cannot use the run store {file}: {source}")]
+    Database {
+        /// The store's file.
+        file: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// The folder or a file in it cannot be made or read.
+    #[error("cannot use {path}: {source}")]
+    Io {
+        /// The folder or file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Written by a newer program.
+    #[error(
+        "the run store {file} was written by a newer carafe (format {found}); this one reads up to format {VERSION}"
+    )]
+    Newer {
+        /// The store's file.
+        file: PathBuf,
+        /// Its format.
+        found: i64,
+    },
+    /// What stands in it does not make sense.
+    #[error("the run store {file} is damaged: {what}")]
+    Damaged {
+        /// The store's file.
+        file: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// No run, or several, by that name.
+    #[error("{0}")]
+    NoSuchRun(String),
+    /// Another process writes this run.
+    #[error("run {run} is active in another process; wait for it to end")]
+    Active {
+        /// The run's id.
+        run: String,
+    },
+}
+
+/// An open run store.
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+    file: PathBuf,
+}
+
+impl Store {
+    /// Makes the store of a new run, private to its user.
+    pub fn create(file: &Path) -> Result<Self, StoreError> {
+        folder::create_private_file(file)?;
+        let store = Self::connect(file)?;
+        store.try_db(|db| db.execute_batch(schema::CREATE))?;
+        Ok(store)
+    }
+
+    /// Opens the store of an earlier run.
+    pub fn open(file: &Path) -> Result<Self, StoreError> {
+        let io = |source| StoreError::Io { path: file.to_owned(), source };
+        std::fs::metadata(file).map_err(io)?;
+        let store = Self::connect(file)?;
+        let found: i64 = store.try_db(|db| db.query_row("PRAGMA user_version", [], |row| row.get(0)))?;
+        if found > VERSION {
+            return Err(StoreError::Newer { file: file.to_owned(), found });
+        }
+        if found < VERSION {
+            return Err(store.damaged("it has no format number"));
+        }
+        Ok(store)
+    }
+
+    fn connect(file: &Path) -> Result<Self, StoreError> {
+        let connect = || -> rusqlite::Result<Connection> {
+            let connection = Connection::open(file)?;
+            connection.busy_timeout(std::time::Duration::from_secs(10))?;
+            // Full sync: what a commit says has happened survives a power cut.
+            connection.execute_batch(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
+            )?;
+            Ok(connection)
+        };
+        match connect() {
+            Ok(connection) => Ok(Self { connection, file: file.to_owned() }),
+            Err(source) => Err(StoreError::Database { file: file.to_owned(), source }),
+        }
+    }
+
+    fn try_db<T>(&self, act: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        act(&self.connection).map_err(|source| StoreError::Database { file: self.file.clone(), source })
+    }
+
+    fn damaged(&self, what: impl Into<String>) -> StoreError {
+        StoreError::Damaged { file: self.file.clone(), what: what.into() }
+    }
+
+    /// Runs several writes as one: all of them last, or none.
+    fn in_one(
+        &mut self,
+        act: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<()>,
+    ) -> Result<(), StoreError> {
+        let file = self.file.clone();
+        let run = || {
+            let transaction = self.connection.transaction()?;
+            act(&transaction)?;
+            transaction.commit()
+        };
+        run().map_err(|source| StoreError::Database { file, source })
+    }
+
+    /// Stores a fact about the run as JSON; see `docs/run-store.md` for the names.
+    pub fn set<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), StoreError> {
+        let json = serde_json::to_string(value).map_err(|error| self.damaged(error.to_string()))?;
+        let sql =
+            "INSERT INTO facts (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2";
+        self.try_db(|db| db.execute(sql, params![name, json]))?;
+        Ok(())
+    }
+
+    /// A fact about the run, if it is there.
+    pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
+        let sql = "SELECT value FROM facts WHERE name = ?1";
+        let json: Option<String> =
+            self.try_db(|db| db.query_row(sql, [name], |row| row.get(0)).optional())?;
+        json.map(|json| serde_json::from_str(&json).map_err(|error| self.damaged(format!("{name}: {error}"))))
+            .transpose()
+    }
+
+    /// A fact that every run has.
+    pub fn fact<T: DeserializeOwned>(&self, name: &str) -> Result<T, StoreError> {
+        self.get(name)?.ok_or_else(|| self.damaged(format!("it does not say {name}")))
+    }
+}

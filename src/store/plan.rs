@@ -1,0 +1,79 @@
+//! Writing the plan: one row of the store for each row of the file.
+
+use rusqlite::params;
+
+use super::{Store, StoreError};
+use crate::model::{Action, Finding, Outcome, RecordId};
+
+/// A row and what is to be done with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlannedRow {
+    /// Its number, as Excel shows it.
+    pub row: u64,
+    /// Its own cells, as `tabular` keeps them for the reject file.
+    pub source: Vec<u8>,
+    /// What to send; none where nothing is sent.
+    pub action: Option<Action>,
+    /// The record to change or delete, or the one that is as it should be.
+    pub record: Option<RecordId>,
+    /// The values of the `match` fields, in their order.
+    pub key: Vec<String>,
+    /// The JSON object to send.
+    pub body: Option<String>,
+    /// The values of the touched fields before, as a JSON object.
+    pub before: Option<String>,
+    /// How it ended, where that is known already.
+    pub outcome: Option<Outcome>,
+    /// Why it is rejected.
+    pub findings: Vec<Finding>,
+}
+
+impl Store {
+    /// Adds rows to the plan, all or none.
+    pub fn add_rows(&mut self, rows: &[PlannedRow]) -> Result<(), StoreError> {
+        self.in_one(|db| {
+            let mut add = db.prepare_cached(
+                "INSERT INTO rows (row, source, action, record_id, key, body, before, outcome)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?;
+            for row in rows {
+                // A list of texts always has a JSON form.
+                let key = (!row.key.is_empty()).then(|| serde_json::to_string(&row.key).unwrap_or_default());
+                add.execute(params![
+                    row.row,
+                    row.source,
+                    row.action.map(Action::word),
+                    row.record.map(RecordId::get),
+                    key,
+                    row.body,
+                    row.before,
+                    row.outcome.map(Outcome::word),
+                ])?;
+                add_findings(db, &row.findings)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Adds findings to a transaction.
+pub(super) fn add_findings(db: &rusqlite::Transaction<'_>, findings: &[Finding]) -> rusqlite::Result<()> {
+    let mut add = db.prepare_cached(
+        "INSERT INTO findings (row, cell, \"column\", field, code, message, cause, value, stage)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?;
+    for finding in findings {
+        add.execute(params![
+            finding.row,
+            finding.cell,
+            finding.column,
+            finding.field,
+            finding.code.word(),
+            finding.message,
+            finding.cause,
+            finding.value,
+            finding.stage.word(),
+        ])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! The store's format. A newer one than [`VERSION`] is refused by name.
+
+/// The format that this program writes.
+///
+/// 1: facts, rows, attempts, findings.
+pub const VERSION: i64 = 1;
+
+/// Makes an empty store. `docs/run-store.md` describes each column.
+pub const CREATE: &str = "
+BEGIN;
+CREATE TABLE facts (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE rows (
+    row       INTEGER PRIMARY KEY,
+    source    BLOB NOT NULL,
+    action    TEXT CHECK (action IN ('create', 'update', 'delete')),
+    record_id INTEGER,
+    key       TEXT,
+    body      TEXT,
+    before    TEXT,
+    outcome   TEXT CHECK (outcome IN ('created', 'updated', 'unchanged', 'deleted', 'skipped',
+                                      'rejected', 'unprocessed', 'unknown')),
+    status    INTEGER
+);
+CREATE INDEX rows_open ON rows (row) WHERE outcome IS NULL;
+CREATE INDEX rows_outcome ON rows (outcome, row);
+
+CREATE TABLE attempts (
+    id      INTEGER PRIMARY KEY,
+    row     INTEGER NOT NULL REFERENCES rows (row),
+    started TEXT NOT NULL,
+    ended   TEXT,
+    result  TEXT CHECK (result IN ('done', 'refused', 'not_sent', 'in_doubt')),
+    status  INTEGER,
+    message TEXT
+);
+CREATE INDEX attempts_row ON attempts (row);
+CREATE INDEX attempts_open ON attempts (row) WHERE ended IS NULL;
+
+CREATE TABLE findings (
+    id      INTEGER PRIMARY KEY,
+    row     INTEGER NOT NULL,
+    cell    TEXT,
+    \"column\"  TEXT,
+    field   TEXT,
+    code    TEXT NOT NULL,
+    message TEXT NOT NULL,
+    cause   TEXT,
+    value   TEXT,
+    stage   TEXT NOT NULL
+);
+CREATE INDEX findings_row ON findings (row);
+
+PRAGMA user_version = 1;
+COMMIT;
+";
