@@ -126,12 +126,6 @@ impl Code {
             Self::NoAnswer => "no_answer",
         }
     }
-
-    /// True where rows with different values have different causes: each
-    /// unknown dropdown value is mended by an act of its own.
-    pub fn cause_has_value(&self) -> bool {
-        matches!(self, Self::Lookup | Self::Values)
-    }
 }
 
 impl fmt::Display for Code {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use crate::model::Finding;
+use crate::model::{Code, Finding};
 
 /// Different causes that are told apart; what comes later is counted as one.
 const MOST: usize = 10_000;
@@ -33,6 +33,12 @@ pub struct Example {
     pub value: Option<String>,
 }
 
+/// Rows with different values have different causes: each unknown dropdown
+/// value is mended by an act of its own.
+fn code_has_value(code: &str) -> bool {
+    [Code::Lookup, Code::Values].iter().any(|known| known.word() == code)
+}
+
 /// Gathers findings into causes as they come.
 #[derive(Clone, Debug, Default)]
 pub struct Causes {
@@ -42,25 +48,31 @@ pub struct Causes {
 impl Causes {
     /// Counts a finding. A row counts once for each cause it has.
     pub fn add(&mut self, finding: &Finding) {
-        let class = finding.code.cause_has_value().then(|| finding.value.clone()).flatten();
-        let mut key = (finding.field.clone(), finding.code.word().to_owned(), class);
-        let mut message = finding.cause.clone().unwrap_or_else(|| finding.message.clone());
+        let message = finding.cause.as_ref().unwrap_or(&finding.message);
+        let example = Example { row: finding.row, value: finding.value.clone() };
+        self.add_stored(&finding.field, finding.code.word(), message, example);
+    }
+
+    /// Counts a finding that was stored. Findings of one row come one after the other.
+    pub fn add_stored(&mut self, field: &Option<String>, code: &str, message: &str, example: Example) {
+        let class = code_has_value(code).then(|| example.value.clone()).flatten();
+        let mut key = (field.clone(), code.to_owned(), class);
+        let mut message = message;
         if self.known.len() >= MOST && !self.known.contains_key(&key) {
             key = (None, "other".to_owned(), None);
-            message = "further causes; see errors.jsonl".to_owned();
+            message = "further causes; see errors.jsonl";
         }
-        let value = finding.value.clone();
         let fresh = || {
-            let example = Example { row: finding.row, value };
-            (Cause { field: key.0.clone(), code: key.1.clone(), message, rows: 0, example }, 0)
+            let (field, code) = (key.0.clone(), key.1.clone());
+            (Cause { field, code, message: message.to_owned(), rows: 0, example: example.clone() }, 0)
         };
         let (cause, last_row) = self.known.entry(key.clone()).or_insert_with(fresh);
-        if *last_row != finding.row {
-            *last_row = finding.row;
+        if *last_row != example.row {
+            *last_row = example.row;
             cause.rows += 1;
         }
-        if finding.row < cause.example.row {
-            cause.example = Example { row: finding.row, value: finding.value.clone() };
+        if example.row < cause.example.row {
+            cause.example = example;
         }
     }
 
@@ -79,7 +91,7 @@ impl Causes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Code, Stage};
+    use crate::model::Stage;
 
     fn finding(row: u64, field: &str, code: Code, value: &str) -> Finding {
         Finding {
@@ -88,7 +100,7 @@ mod tests {
             column: None,
             field: Some(field.to_owned()),
             message: format!("{code}: {value}"),
-            cause: (!code.cause_has_value()).then(|| format!("{code}")),
+            cause: (!code_has_value(code.word())).then(|| format!("{code}")),
             code,
             value: Some(value.to_owned()),
             stage: Stage::Validate,

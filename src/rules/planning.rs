@@ -46,6 +46,8 @@ pub enum Step {
         body: String,
         /// The same fields' values before, as a JSON object.
         before: String,
+        /// How many of the fields are emptied.
+        clears: usize,
     },
     /// The record already is as the row wants it.
     Unchanged {
@@ -146,6 +148,7 @@ fn create(program: &Program, draft: &Draft<'_>) -> Step {
 
 fn update(program: &Program, draft: &Draft<'_>, record: &Record) -> Step {
     let (mut body, mut before) = (JsonObject::default(), JsonObject::default());
+    let mut clears = 0;
     for (field, wish) in program.fields.iter().zip(&draft.wishes) {
         // What identifies the record is the same by its own rules of comparison.
         if field.is_key {
@@ -156,14 +159,20 @@ fn update(program: &Program, draft: &Draft<'_>, record: &Record) -> Step {
         if same(&field.field, current, &wanted) {
             continue;
         }
-        let sent = if matches!(wish, Wish::Clear) { cleared(&field.field) } else { wanted };
+        let sent = match wish {
+            Wish::Clear => {
+                clears += 1;
+                cleared(&field.field)
+            }
+            _ => wanted,
+        };
         body.add(&field.field.name, &sent);
         before.add(&field.field.name, current.unwrap_or(&Value::Null));
     }
     if body.is_empty() {
         return Step::Unchanged { id: record.id };
     }
-    Step::Update { id: record.id, body: body.finish(), before: before.finish() }
+    Step::Update { id: record.id, body: body.finish(), before: before.finish(), clears }
 }
 
 /// What empties a field: the empty text for texts, null for the rest.

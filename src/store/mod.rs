@@ -8,6 +8,7 @@
 //! write, `report` reads.
 
 mod folder;
+mod index;
 mod plan;
 mod report;
 mod schema;
@@ -19,8 +20,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use folder::create_private_folder;
+pub use folder::{create_private_folder, slug};
 pub use folder::{RunFolder, RunName, list_runs};
+pub use index::RecordIndex;
 pub use plan::PlannedRow;
 pub use report::{KeptRow, ResultRow, RunInfo, StoredFinding};
 pub use schema::VERSION;

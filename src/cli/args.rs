@@ -1,0 +1,367 @@
+//! What may be typed: each option is declared and documented here, once.
+
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Pours spreadsheets into the Really Simple Systems / Spotler CRM, and back
+///
+/// Results go to standard output, everything else to standard error. Without a
+/// CRM at hand, try any command with --sandbox.
+#[derive(Debug, Parser)]
+#[command(name = "carafe", version, max_term_width = 100, propagate_version = true, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: CommonArgs,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List the CRM's objects, or one object's fields
+    Describe(DescribeArgs),
+    /// Validate a file: no record is read or written
+    Check(CheckArgs),
+    /// Plan a file's rows (validate, match) and send them
+    Import(ImportArgs),
+    /// Send exactly what `import --dry-run` planned
+    Apply(ApplyArgs),
+    /// Read records into CSV, XLSX or JSON Lines
+    Export(ExportArgs),
+    /// List the values of a dropdown, or add some
+    Lookup(LookupArgs),
+    /// List runs, or show one
+    Runs(RunsArgs),
+    /// Serve the embedded CRM on this machine
+    Sandbox(SandboxArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+}
+
+/// Options that all commands share.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Common options")]
+pub struct CommonArgs {
+    /// Where the CRM is; default the vendor's v4 address
+    #[arg(long, global = true, value_name = "URL", env = "CARAFE_BASE_URL", hide_env_values = true)]
+    pub base_url: Option<String>,
+
+    /// File that holds the access token
+    ///
+    /// The token may also stand in the environment as CARAFE_TOKEN. It is
+    /// never given as an argument, where other users could see it.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+
+    /// Run against the embedded CRM, in this process
+    ///
+    /// FILE keeps its records; default .carafe/sandbox.db. The `=` is needed.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "CARAFE_SANDBOX",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "",
+        conflicts_with = "base_url"
+    )]
+    pub sandbox: Option<PathBuf>,
+
+    /// Where runs are kept
+    #[arg(long, global = true, value_name = "DIR", env = "CARAFE_RUNS_DIR", default_value = ".carafe/runs")]
+    pub runs_dir: PathBuf,
+
+    /// Most requests in flight
+    ///
+    /// Raise it only if the CRM's rate limit allows.
+    #[arg(long, global = true, value_name = "N", env = "CARAFE_CONCURRENCY", default_value = "8")]
+    pub concurrency: NonZeroUsize,
+
+    /// Most requests a second; default no limit
+    #[arg(long, global = true, value_name = "N", env = "CARAFE_RATE")]
+    pub rate: Option<NonZeroU32>,
+
+    /// Stop cleanly after N requests
+    #[arg(long, global = true, value_name = "N", env = "CARAFE_MAX_CALLS")]
+    pub max_calls: Option<NonZeroU64>,
+
+    /// Seconds that one request may take, sending to last byte
+    #[arg(long, global = true, value_name = "SECONDS", env = "CARAFE_TIMEOUT", default_value = "30", value_parser = seconds)]
+    pub timeout: std::time::Duration,
+
+    /// Tries after the first, where a retry is safe
+    #[arg(long, global = true, value_name = "N", env = "CARAFE_RETRIES", default_value = "5")]
+    pub retries: u32,
+
+    /// Use a dictionary saved by `describe --save`, in place of the CRM's
+    #[arg(long, global = true, value_name = "FILE", env = "CARAFE_DICTIONARY")]
+    pub dictionary: Option<PathBuf>,
+
+    /// Print one JSON document on standard output, and nothing else there
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Print no notices and no progress
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+
+    /// Say which settings are used and where they come from
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorWhen,
+
+    /// Draw no progress bars
+    #[arg(long, global = true)]
+    pub no_progress: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColorWhen {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Reads seconds, with decimals if need be.
+fn seconds(text: &str) -> Result<std::time::Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "expected seconds, for example 30".to_owned())?;
+    if !(0.001..=86_400.0).contains(&seconds) {
+        return Err("expected between 0.001 and 86400 seconds".to_owned());
+    }
+    Ok(std::time::Duration::from_secs_f64(seconds))
+}
+
+#[derive(Debug, Args)]
+pub struct DescribeArgs {
+    /// The object; all objects if left out
+    pub object: Option<String>,
+
+    /// Save fields and lists of all objects, for `check --offline --dictionary`
+    #[arg(long, value_name = "FILE", conflicts_with = "object")]
+    pub save: Option<PathBuf>,
+
+    /// Replace FILE if it is there
+    #[arg(long, requires = "save")]
+    pub force: bool,
+}
+
+/// The file and how it is mapped: `check` and `import` share it.
+#[derive(Clone, Debug, Args)]
+pub struct InputArgs {
+    /// CSV or XLSX file; `-` reads CSV from standard input
+    pub file: PathBuf,
+
+    /// Mapping file: which column goes into which field
+    #[arg(short, long, value_name = "FILE", required_unless_present = "object")]
+    pub mapping: Option<PathBuf>,
+
+    /// Object to import into where the headers are field names, in place of a mapping
+    #[arg(long, value_name = "NAME")]
+    pub object: Option<String>,
+
+    /// What to do with each row; default as the mapping says
+    #[arg(long, value_enum)]
+    pub mode: Option<ModeArg>,
+
+    /// What a blank cell does on update, for all fields
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub on_blank: Option<BlankArg>,
+
+    /// Only the first N rows
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ModeArg {
+    /// Every row becomes a new record
+    Create,
+    /// Every row changes a record that exists
+    Update,
+    /// Change the record if it exists, else create it
+    Upsert,
+    /// Delete every row's record
+    Delete,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BlankArg {
+    /// Leave the field alone
+    Keep,
+    /// Empty the field
+    Clear,
+    /// Reject the row
+    Error,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+
+    /// Use no network: needs --dictionary
+    #[arg(long)]
+    pub offline: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+
+    /// Do all reads and no write, and keep the plan for `apply`
+    #[arg(long)]
+    pub dry_run: bool,
+
+    #[command(flatten)]
+    pub send: SendArgs,
+}
+
+/// How a plan is sent: `import` and `apply` share it.
+#[derive(Clone, Debug, Args)]
+pub struct SendArgs {
+    /// Answer yes to every question
+    ///
+    /// Without a terminal, deleting and clearing need it; everything else goes ahead.
+    #[arg(short, long)]
+    pub yes: bool,
+
+    /// Stop once N rows, or P% of them, are rejected
+    #[arg(long, value_name = "N|P%", value_parser = stop_after)]
+    pub stop_after: Option<crate::pipeline::StopAfter>,
+
+    /// Also write the rejected rows to FILE
+    #[arg(long, value_name = "FILE")]
+    pub rejects: Option<PathBuf>,
+
+    /// Also write one line per row that was sent or found to FILE
+    #[arg(long, value_name = "FILE")]
+    pub results: Option<PathBuf>,
+}
+
+fn stop_after(text: &str) -> Result<crate::pipeline::StopAfter, String> {
+    let wrong = || "expected a number of rows, or a share such as 5%".to_owned();
+    match text.strip_suffix('%') {
+        Some(percent) => {
+            let percent = percent.trim().parse().ok().filter(|p| (1..=100).contains(p)).ok_or_else(wrong)?;
+            Ok(crate::pipeline::StopAfter::Percent(percent))
+        }
+        None => text.parse().ok().filter(|&n| n > 0).map(crate::pipeline::StopAfter::Rows).ok_or_else(wrong),
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// The run: its id, a unique beginning of it, or `last`
+    pub run: String,
+
+    #[command(flatten)]
+    pub send: SendArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The objects to read
+    #[arg(required = true, value_name = "OBJECT")]
+    pub objects: Vec<String>,
+
+    /// Where to write; its ending decides the form, `-` is standard output
+    ///
+    /// Several objects go to one workbook, one sheet each, or to a folder of files.
+    #[arg(short, long, value_name = "OUT")]
+    pub output: PathBuf,
+
+    /// The form: csv, xlsx or jsonl; default as OUT ends
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<String>,
+
+    /// Only these fields, in this order
+    #[arg(long, value_name = "a,b", value_delimiter = ',')]
+    pub fields: Vec<String>,
+
+    /// Only records that fulfil a condition
+    ///
+    /// For example: 'type = "Customer" and modifieddate >= 2026-01-01'. Knows
+    /// = != < <= > >= in between contains startswith endswith and or not.
+    #[arg(long = "where", value_name = "EXPR", conflicts_with = "q")]
+    pub condition: Option<String>,
+
+    /// The API's own filter, passed on as it is
+    #[arg(long, value_name = "JSON")]
+    pub q: Option<String>,
+
+    /// Sort by these fields; `-` in front for descending
+    #[arg(long, value_name = "a,-b", value_delimiter = ',', allow_hyphen_values = true)]
+    pub order: Vec<String>,
+
+    /// Only the first N records of each object
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+
+    /// Include the lines of opportunities, as JSON
+    #[arg(long)]
+    pub lines: bool,
+
+    /// CSV with a byte-order mark, for Excel
+    #[arg(long)]
+    pub excel: bool,
+
+    /// CSV without the ' that keeps spreadsheets from running texts as formulas
+    #[arg(long)]
+    pub raw: bool,
+
+    /// Replace OUT if it is there
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct LookupArgs {
+    /// The dropdown, for example accounts.type
+    #[arg(value_name = "OBJECT.FIELD")]
+    pub field: String,
+
+    /// Add a value to the list; may be given several times
+    #[arg(long, value_name = "VALUE")]
+    pub add: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct RunsArgs {
+    /// The run: its id, a unique beginning of it, or `last`; all runs if left out
+    pub run: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct SandboxArgs {
+    /// Port on this machine; 0 takes any free one
+    #[arg(long, default_value = "8484")]
+    pub port: u16,
+
+    /// File that keeps the records
+    #[arg(long, value_name = "FILE", default_value = ".carafe/sandbox.db")]
+    pub db: PathBuf,
+
+    /// Milliseconds to wait before each answer
+    #[arg(long, value_name = "MS", default_value = "0")]
+    pub latency: u64,
+
+    /// Number of the first page
+    #[arg(long, value_name = "0|1", default_value = "1", value_parser = clap::value_parser!(u8).range(0..=1))]
+    pub page_base: u8,
+}
+
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}

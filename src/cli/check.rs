@@ -1,0 +1,140 @@
+//! `check`: settings and what it prints.
+
+use serde_json::json;
+
+use super::args::{CheckArgs, InputArgs};
+use super::connection::{Connection, read_snapshot};
+use super::import::{Spool, job_settings, spool};
+use super::summary::cause_lines;
+use super::{Context, out};
+use crate::model::{Calls, Finding, Notice, shown};
+use crate::pipeline::{
+    Catalog, CheckOptions, Checked, Event, Job, PipelineError, Reporter, check, seconds, unguarded_notice,
+};
+
+/// Findings that are printed one by one; the causes count all of them.
+const MOST_SHOWN: usize = 20;
+
+pub async fn run(context: &Context, args: CheckArgs) -> Result<u8, PipelineError> {
+    let begun = std::time::Instant::now();
+    let (connection, catalog) = open(context, &args)?;
+    let spool = spool(&args.input.file, &context.common.runs_dir)?;
+    let settings = job_settings(&args.input, &spool);
+    let job = Job::prepare(&settings, &catalog, &context.screen).await?;
+    let options = CheckOptions { limit: args.input.limit, duplicates: true };
+    let mut first = Vec::new();
+    let checked = tokio::task::block_in_place(|| {
+        check(&job, options, &context.screen, &context.stop, |finding| {
+            if first.len() < MOST_SHOWN {
+                first.push(finding.clone());
+            }
+        })
+    })?;
+    if checked.unguarded > 0 {
+        context.screen.event(Event::Notice(unguarded_notice(checked.unguarded)));
+    }
+    if checked.read == 0 {
+        context.screen.event(Event::Notice(Notice(format!("{} has no data rows", shown(&job.input_name)))));
+    }
+    let calls = connection.map(|c| c.client.calls()).unwrap_or_default();
+    if context.common.json {
+        out::data(document(&job, &checked, calls, seconds(begun.elapsed())));
+    } else {
+        out::data(text(context, &job, &checked, &first, &args.input, &spool));
+    }
+    Ok(if checked.rejected > 0 { 4 } else { 0 })
+}
+
+/// Where the dictionary comes from; `--offline` opens no connection.
+fn open(context: &Context, args: &CheckArgs) -> Result<(Option<Connection>, Catalog), PipelineError> {
+    match &context.common.dictionary {
+        Some(file) => Ok((None, Catalog::Snapshot(read_snapshot(file)?))),
+        None if args.offline => Err(PipelineError::usage(
+            "--offline needs the CRM's dictionary from a file",
+            "save it once with: carafe describe --save dictionary.json, then give --dictionary dictionary.json",
+        )),
+        None => {
+            let connection = Connection::open(&context.common, &context.screen)?;
+            let catalog = Catalog::Crm(connection.client.clone());
+            Ok((Some(connection), catalog))
+        }
+    }
+}
+
+fn document(job: &Job, checked: &Checked, calls: Calls, elapsed_s: f64) -> serde_json::Value {
+    json!({
+        "command": "check",
+        "object": job.program.object,
+        "mode": job.program.mode.word(),
+        "state": "finished",
+        "rows": { "read": checked.read, "valid": checked.valid, "skipped": checked.skipped, "rejected": checked.rejected },
+        "calls": calls,
+        "causes": checked.causes.sorted(),
+        "elapsed_s": elapsed_s,
+        "files": {},
+    })
+}
+
+fn text(
+    context: &Context,
+    job: &Job,
+    checked: &Checked,
+    first: &[Finding],
+    input: &InputArgs,
+    spool: &Spool,
+) -> String {
+    let mut lines = Vec::new();
+    let heading = match checked.rejected {
+        0 => format!("Check finished: every row of {} is fit to import", shown(&job.input_name)),
+        n => format!("Check finished: {} would be rejected", out::count(n, "row", "rows")),
+    };
+    lines.push(out::styled(context.colors.out, out::BOLD, &heading));
+    lines.push(String::new());
+    for (number, word) in [(checked.valid, "valid"), (checked.skipped, "skipped"), (checked.rejected, "rejected")] {
+        if number > 0 || word == "valid" {
+            lines.push(format!("  {:>9}   {word}", out::thousands(number)));
+        }
+    }
+    lines.push(format!("  {:>9}   rows, all accounted for", out::thousands(checked.read)));
+    lines.extend(finding_lines(first, checked));
+    let causes = checked.causes.sorted();
+    if causes.len() > 1 || checked.rejected > first.len() as u64 {
+        lines.push(String::new());
+        lines.extend(cause_lines(&causes, "why rejected"));
+    }
+    lines.push(String::new());
+    let mapping = match (&input.mapping, &input.object) {
+        (Some(mapping), _) => format!("-m {}", shown(&mapping.display().to_string())),
+        (None, Some(object)) => format!("--object {}", shown(object)),
+        (None, None) => String::new(),
+    };
+    let file = if spool.is_standard_input() { "-".into() } else { shown(&input.file.display().to_string()).to_string() };
+    lines.push(match checked.rejected {
+        0 => format!("  next     carafe import {file} {mapping} --dry-run"),
+        _ => format!("  next     correct the cells, or import the rest: carafe import {file} {mapping}"),
+    });
+    lines.join("\n")
+}
+
+/// The first findings, one a line, with the cell to look at.
+fn finding_lines(first: &[Finding], checked: &Checked) -> Vec<String> {
+    if first.is_empty() {
+        return Vec::new();
+    }
+    let rows: Vec<Vec<String>> = first
+        .iter()
+        .map(|finding| {
+            let place = finding.cell.clone().unwrap_or_else(|| format!("row {}", finding.row));
+            let field = finding.field.as_deref().map(|f| format!("{f}: ")).unwrap_or_default();
+            let value = finding.value.as_deref().filter(|value| !finding.message.contains(*value));
+            let value = value.map(|value| format!("   found: {}", shown(value).cut(40))).unwrap_or_default();
+            vec![format!("  {}", shown(&place)), format!("{}{}{value}", shown(&field), finding.message)]
+        })
+        .collect();
+    let table = out::table(&["", ""], &rows, false);
+    let mut lines: Vec<String> = table.lines().map(str::to_owned).collect();
+    if checked.rejected as usize > rows.len() {
+        lines.push(format!("  … the first {} findings; --json has all causes", rows.len()));
+    }
+    lines
+}

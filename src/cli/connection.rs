@@ -1,0 +1,149 @@
+//! From what was typed to a CRM that can be asked: address, token, sandbox.
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::args::CommonArgs;
+use crate::crm::{BaseUrl, Client, ClientOptions, Snapshot, Token};
+use crate::model::{Notice, shown};
+use crate::pipeline::{Catalog, Event, PipelineError, Reporter, io_words};
+use crate::sandbox::{Options as SandboxOptions, Sandbox};
+
+/// Where the embedded CRM keeps its records, unless told otherwise.
+pub const SANDBOX_FILE: &str = ".carafe/sandbox.db";
+
+/// A CRM that can be asked.
+#[derive(Debug)]
+pub struct Connection {
+    /// The client.
+    pub client: Client,
+    /// For plans and summaries: the address, or the sandbox's file.
+    pub name: String,
+    /// What to call it in a sentence: a host, or the sandbox.
+    pub title: String,
+    /// Whether it is the embedded CRM.
+    pub is_sandbox: bool,
+    // Stops when the connection goes.
+    _sandbox: Option<Sandbox>,
+}
+
+impl Connection {
+    /// Opens the connection that the options describe; nothing is sent yet.
+    pub fn open(common: &CommonArgs, reporter: &dyn Reporter) -> Result<Self, PipelineError> {
+        match &common.sandbox {
+            Some(file) => Self::sandbox(file, common),
+            None => Self::crm(common, reporter),
+        }
+    }
+
+    fn sandbox(file: &Path, common: &CommonArgs) -> Result<Self, PipelineError> {
+        let file = if file.as_os_str().is_empty() { PathBuf::from(SANDBOX_FILE) } else { file.to_owned() };
+        let options = SandboxOptions { database: Some(file.clone()), port: 0, ..SandboxOptions::default() };
+        let token = options.token.clone();
+        let sandbox = Sandbox::start(options).map_err(|error| {
+            PipelineError::usage(error.to_string(), "name another file with --sandbox=FILE")
+        })?;
+        let client = client(&sandbox.base_url(), &token, common)?;
+        let place = std::path::absolute(&file).unwrap_or_else(|_| file.clone());
+        Ok(Self {
+            client,
+            name: format!("sandbox:{}", place.display()),
+            title: format!("the sandbox ({})", file.display()),
+            is_sandbox: true,
+            _sandbox: Some(sandbox),
+        })
+    }
+
+    fn crm(common: &CommonArgs, reporter: &dyn Reporter) -> Result<Self, PipelineError> {
+        let address = common.base_url.as_deref().unwrap_or(crate::crm::VENDOR_URL);
+        let url = BaseUrl::parse(address).map_err(|fault| {
+            PipelineError::usage(fault.to_string(), "for example: --base-url https://apiv4.reallysimplesystems.com")
+        })?;
+        let token = token(common, reporter)?;
+        let client = client(address, &token, common)?;
+        client.notices().iter().for_each(|notice| reporter.event(Event::Notice(notice.clone())));
+        let name = address.trim_end_matches('/').to_owned();
+        Ok(Self { client, name, title: url.host().to_owned(), is_sandbox: false, _sandbox: None })
+    }
+
+    /// Where the dictionary comes from: a file, or the CRM.
+    pub fn catalog(&self, common: &CommonArgs) -> Result<Catalog, PipelineError> {
+        match &common.dictionary {
+            Some(file) => read_snapshot(file).map(Catalog::Snapshot),
+            None => Ok(Catalog::Crm(self.client.clone())),
+        }
+    }
+}
+
+fn client(address: &str, token: &str, common: &CommonArgs) -> Result<Client, PipelineError> {
+    let url = BaseUrl::parse(address).map_err(|fault| PipelineError::usage(fault.to_string(), "see: carafe --help"))?;
+    let token = Token::new(token).map_err(|fault| {
+        PipelineError::usage(fault.to_string(), "copy the token again, in one line, from Settings / Integrations / API V4")
+    })?;
+    let options = ClientOptions {
+        concurrency: common.concurrency,
+        rate: common.rate,
+        timeout: common.timeout,
+        retries: common.retries,
+        max_calls: common.max_calls.map(std::num::NonZeroU64::get),
+        ..ClientOptions::new(url, token)
+    };
+    Ok(Client::new(options)?)
+}
+
+/// The token from the file named by the flag, else the environment.
+fn token(common: &CommonArgs, reporter: &dyn Reporter) -> Result<String, PipelineError> {
+    if let Some(file) = &common.token_file {
+        return read_token(file, reporter);
+    }
+    match std::env::var("CARAFE_TOKEN") {
+        Ok(token) if !token.trim().is_empty() => return Ok(token),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            return Err(PipelineError::usage("the token in CARAFE_TOKEN is not text", "copy it again from the CRM"));
+        }
+        Ok(_) | Err(std::env::VarError::NotPresent) => {}
+    }
+    match std::env::var_os("CARAFE_TOKEN_FILE") {
+        Some(file) if !file.is_empty() => read_token(Path::new(&file), reporter),
+        _ => Err(PipelineError::usage(
+            "no access token is given",
+            "create one in the CRM under Settings / Integrations / API V4, put it in a file and give \
+             --token-file FILE (or set CARAFE_TOKEN); to try without a CRM, add --sandbox",
+        )),
+    }
+}
+
+fn read_token(file: &Path, reporter: &dyn Reporter) -> Result<String, PipelineError> {
+    let name = shown(&file.display().to_string()).to_string();
+    let cannot = |why: &str| {
+        PipelineError::usage(format!("cannot read the token file {name}: {why}"), "give a file that holds nothing but the token")
+    };
+    let metadata = std::fs::metadata(file).map_err(|error| cannot(&io_words(&error)))?;
+    if metadata.len() > 64 * 1024 {
+        return Err(cannot("it is larger than any token"));
+    }
+    #[cfg(unix)]
+    if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0 {
+        let notice = format!("other users of this machine can read {name}; to stop that: chmod 600 {name}");
+        reporter.event(Event::Notice(Notice(notice)));
+    }
+    let token = std::fs::read(file).map_err(|error| cannot(&io_words(&error)))?;
+    let token = String::from_utf8(token).map_err(|_| cannot("it is not text"))?;
+    if token.trim().is_empty() { Err(cannot("it is empty")) } else { Ok(token) }
+}
+
+/// Reads a dictionary saved by `describe --save`, or written by hand.
+pub fn read_snapshot(file: &Path) -> Result<Snapshot, PipelineError> {
+    let name = shown(&file.display().to_string()).to_string();
+    let cannot = |why: String| {
+        PipelineError::usage(
+            format!("cannot read the dictionary {name}: {why}"),
+            "save one with: carafe describe --save FILE",
+        )
+    };
+    let metadata = std::fs::metadata(file).map_err(|error| cannot(io_words(&error)))?;
+    if metadata.len() > 64 << 20 {
+        return Err(cannot("it is larger than 64 MiB".to_owned()));
+    }
+    let text = std::fs::read_to_string(file).map_err(|error| cannot(io_words(&error)))?;
+    Snapshot::read(&text).map_err(|error| cannot(error.to_string()))
+}

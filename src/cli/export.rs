@@ -1,0 +1,115 @@
+//! `export`: settings and closing words.
+
+use std::path::{Path, PathBuf};
+
+use super::args::ExportArgs;
+use super::connection::Connection;
+use super::{Context, out};
+use crate::model::shown;
+use crate::pipeline::{ExportFormat, ExportSettings, ExportSummary, PipelineError, Target, export};
+
+pub async fn run(context: &Context, args: ExportArgs) -> Result<u8, PipelineError> {
+    let settings = settings(context, args)?;
+    let connection = Connection::open(&context.common, &context.screen)?;
+    let catalog = connection.catalog(&context.common)?;
+    let summary = export(&settings, &connection.client, &catalog, &context.screen, &context.stop).await?;
+    if context.common.json {
+        out::data(serde_json::to_string(&summary).map_err(|error| PipelineError::Fault(error.to_string()))?);
+    } else if settings.target != Target::Standard {
+        out::data(closing(&summary, &connection.title));
+    }
+    Ok(0)
+}
+
+fn closing(summary: &ExportSummary, from: &str) -> String {
+    let rows: Vec<Vec<String>> = summary
+        .objects
+        .iter()
+        .map(|o| vec![format!("{:>10}", out::thousands(o.records)), o.object.clone(), shown(&o.file).to_string()])
+        .collect();
+    let mut text = format!("Export finished from {}\n", shown(from));
+    for row in rows {
+        text.push_str(&format!("  {}   {}   {}\n", row[0], row[1], row[2]));
+    }
+    let calls = out::count(summary.calls.total, "call", "calls");
+    text.push_str(&format!("  {} · {calls}", out::duration(summary.elapsed_s)));
+    text
+}
+
+fn settings(context: &Context, args: ExportArgs) -> Result<ExportSettings, PipelineError> {
+    let known = "csv, xlsx or jsonl";
+    let given = match &args.format {
+        None => None,
+        Some(word) => Some(ExportFormat::from_word(word).ok_or_else(|| {
+            PipelineError::usage(format!("\"{}\" is not a form that export writes", shown(word)), format!("one of: {known}"))
+        })?),
+    };
+    let ending = args.output.extension().and_then(|e| e.to_str()).map(str::to_owned);
+    let by_ending = ending.as_deref().and_then(ExportFormat::from_word);
+    let (target, format) = target(&args.output, given, by_ending, ending.as_deref(), args.objects.len())?;
+    if target == Target::Standard && context.common.json {
+        return Err(PipelineError::usage("--json and `-o -` both want standard output", "write to a file, or leave out --json"));
+    }
+    let mut objects: Vec<String> = Vec::new();
+    for object in args.objects {
+        if objects.contains(&object) {
+            return Err(PipelineError::usage(format!("{} is named twice", shown(&object)), "name each object once"));
+        }
+        objects.push(object);
+    }
+    let trimmed = |names: Vec<String>| names.into_iter().map(|n| n.trim().to_owned()).filter(|n| !n.is_empty()).collect();
+    Ok(ExportSettings {
+        objects,
+        target,
+        format,
+        fields: trimmed(args.fields),
+        condition: args.condition,
+        raw_filter: args.q,
+        order: trimmed(args.order),
+        limit: args.limit,
+        lines: args.lines,
+        force: args.force,
+        excel: args.excel,
+        raw: args.raw,
+    })
+}
+
+fn target(
+    output: &Path,
+    given: Option<ExportFormat>,
+    by_ending: Option<ExportFormat>,
+    ending: Option<&str>,
+    objects: usize,
+) -> Result<(Target, ExportFormat), PipelineError> {
+    let folder = || Target::Folder(output.to_owned());
+    let several = objects > 1;
+    if output == Path::new("-") {
+        let format = given.unwrap_or(ExportFormat::Csv);
+        if format == ExportFormat::Xlsx {
+            return Err(PipelineError::usage("a workbook cannot go to standard output", "give a file: -o FILE.xlsx"));
+        }
+        if several {
+            return Err(PipelineError::usage("several objects cannot share standard output", "give a folder: -o DIR --format csv"));
+        }
+        return Ok((Target::Standard, format));
+    }
+    let is_folder = output.is_dir() || output.as_os_str().to_string_lossy().ends_with('/');
+    match (given, by_ending, ending) {
+        (Some(format), _, None) => Ok((folder(), format)),
+        (Some(format), ..) | (None, Some(format), _) if is_folder => Ok((folder(), format)),
+        (given, Some(format), _) | (given @ Some(format), None, Some(_)) => {
+            let format = given.unwrap_or(format);
+            if several && format != ExportFormat::Xlsx {
+                let name = shown(&output.display().to_string()).to_string();
+                let message = format!("several objects cannot share the file {name}");
+                return Err(PipelineError::usage(message, format!("give a folder: -o DIR --format {}, or a workbook", format.ending())));
+            }
+            Ok((Target::File(PathBuf::from(output)), format))
+        }
+        (None, None, _) => {
+            let name = shown(&output.display().to_string()).to_string();
+            let message = format!("the ending of {name} does not say which form to write");
+            Err(PipelineError::usage(message, "end it in .csv, .xlsx or .jsonl, or give --format"))
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! `import` and `apply`: settings, the question before danger, closing words.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::args::{ApplyArgs, BlankArg, ImportArgs, InputArgs, ModeArg, SendArgs};
+use super::connection::Connection;
+use super::summary;
+use super::{Context, out, report};
+use crate::model::shown;
+use crate::pipeline::{
+    Ended, FinishedRun, ImportSettings, Job, JobSettings, OutputSettings, PipelineError, PlannedRun, Tools, decline_plan,
+    finish_plan, open_plan, plan_import, send_plan,
+};
+use crate::rules::mapping::{Blank, Mode};
+use crate::store::RunName;
+
+pub async fn run(context: &Context, args: ImportArgs) -> Result<u8, PipelineError> {
+    let outputs = outputs(&args.send)?;
+    let connection = Connection::open(&context.common, &context.screen)?;
+    say_settings(context, &connection);
+    let catalog = connection.catalog(&context.common)?;
+    let spool = spool(&args.input.file, &context.common.runs_dir)?;
+    let settings = job_settings(&args.input, &spool);
+    let job = Job::prepare(&settings, &catalog, &context.screen).await?;
+    let settings = ImportSettings {
+        runs: context.common.runs_dir.clone(),
+        base_url: connection.name.clone(),
+        concurrency: context.common.concurrency,
+        limit: args.input.limit,
+        stop_after: args.send.stop_after,
+        outputs,
+    };
+    let tools = Tools { client: &connection.client, reporter: &context.screen, stop: &context.stop };
+    let planned = plan_import(&job, &catalog, &settings, tools).await?;
+    let spool_kept = spool.keep_in(&planned)?;
+    let again = Again::of(&args.input, spool_kept);
+    if args.dry_run {
+        let finished = finish_plan(planned, &settings.outputs, tools)?;
+        return Ok(close(context, &finished, &connection, &again));
+    }
+    send(context, planned, &args.send, &settings.outputs, &connection, tools, &again).await
+}
+
+pub async fn apply(context: &Context, args: ApplyArgs) -> Result<u8, PipelineError> {
+    let outputs = outputs(&args.send)?;
+    let connection = Connection::open(&context.common, &context.screen)?;
+    say_settings(context, &connection);
+    let planned = open_plan(&context.common.runs_dir, &RunName(args.run.clone()), &connection.name)?;
+    let tools = Tools { client: &connection.client, reporter: &context.screen, stop: &context.stop };
+    send(context, planned, &args.send, &outputs, &connection, tools, &Again::default()).await
+}
+
+async fn send(
+    context: &Context,
+    planned: PlannedRun,
+    args: &SendArgs,
+    outputs: &OutputSettings,
+    connection: &Connection,
+    tools: Tools<'_>,
+    again: &Again,
+) -> Result<u8, PipelineError> {
+    match question(&planned, connection) {
+        Some(question) if !args.yes => {
+            let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+            let harmless = planned.counts.deleted == 0 && planned.clearing == 0;
+            if !terminal && !harmless {
+                let run = planned.folder.run.clone();
+                decline_plan(planned, outputs, tools)?;
+                let message = format!("{question}\n  nothing was sent: there is no terminal to answer on");
+                return Err(PipelineError::usage(message, format!("to go ahead: carafe apply {run} --yes")));
+            }
+            if terminal && !ask(&question) {
+                let finished = decline_plan(planned, outputs, tools)?;
+                return Ok(close(context, &finished, connection, again));
+            }
+        }
+        Some(_) | None => {}
+    }
+    let finished = send_plan(planned, context.common.concurrency, args.stop_after, outputs, tools).await?;
+    Ok(close(context, &finished, connection, again))
+}
+
+/// What a person should know before it happens; none where there is nothing to ask.
+fn question(planned: &PlannedRun, connection: &Connection) -> Option<String> {
+    let counts = planned.counts;
+    let to_send = counts.created + counts.updated + counts.deleted;
+    if to_send == 0 {
+        return None;
+    }
+    let object = planned.store.fact::<String>("object").unwrap_or_default();
+    let (object, title) = (shown(&object), shown(&connection.title));
+    if counts.deleted > 0 {
+        let records = out::count(counts.deleted, "record", "records");
+        return Some(format!("this deletes {records} of {object} in {title}"));
+    }
+    if planned.clearing > 0 {
+        let records = out::count(planned.clearing, "record", "records");
+        return Some(format!("this empties fields of {records} of {object} in {title}"));
+    }
+    if connection.is_sandbox {
+        return None;
+    }
+    let (created, updated) = (out::thousands(counts.created), out::thousands(counts.updated));
+    Some(format!("this creates {created} and updates {updated} records of {object} in {title}"))
+}
+
+fn ask(question: &str) -> bool {
+    let mut stderr = std::io::stderr().lock();
+    // A question that cannot be shown is answered by no.
+    if write!(stderr, "{question}. Go ahead? [y/N] ").and_then(|()| stderr.flush()).is_err() {
+        return false;
+    }
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+}
+
+/// Prints how the run ended; the answer is the exit code.
+fn close(context: &Context, finished: &FinishedRun, connection: &Connection, again: &Again) -> u8 {
+    let code = exit_code(finished);
+    let error = match &finished.ended {
+        Ended::Failed(error) => Some(PipelineError::Crm(error.clone())),
+        Ended::Complete | Ended::Cancelled | Ended::Stopped(_) => None,
+    };
+    if context.common.json {
+        let mut document = json!(finished.summary);
+        if let Some(error) = &error {
+            document["error"] = super::error_json(error)["error"].clone();
+        }
+        out::data(document);
+    } else {
+        out::data(summary::closing(finished, &connection.title, again, context.colors.out));
+    }
+    if let Some(error) = error {
+        let quiet_json = Context {
+            common: super::CommonArgs { json: false, ..context.common.clone() },
+            screen: super::Screen::new(&context.common),
+            stop: context.stop.clone(),
+            colors: context.colors,
+        };
+        report(&error, &quiet_json);
+    }
+    code
+}
+
+/// The highest code that applies; 1, 2 and 3 win over all others.
+fn exit_code(finished: &FinishedRun) -> u8 {
+    let ended = match &finished.ended {
+        Ended::Failed(error) => return PipelineError::Crm(error.clone()).exit_code(),
+        Ended::Complete => 0,
+        Ended::Cancelled => 5,
+        Ended::Stopped(_) => 6,
+    };
+    let rejected = if finished.summary.rows.rejected > 0 { 4 } else { 0 };
+    let unknown = if finished.summary.rows.unknown > 0 { 7 } else { 0 };
+    ended.max(rejected).max(unknown)
+}
+
+/// How to name the input and mapping in a command to type next.
+#[derive(Clone, Debug, Default)]
+pub struct Again {
+    /// `-m FILE` or `--object NAME`; empty where the run knows it.
+    pub mapping: String,
+}
+
+impl Again {
+    fn of(input: &InputArgs, _kept: Option<PathBuf>) -> Self {
+        let mapping = match (&input.mapping, &input.object) {
+            (Some(mapping), _) => format!("-m {}", shown(&mapping.display().to_string())),
+            (None, Some(object)) => format!("--object {}", shown(object)),
+            (None, None) => String::new(),
+        };
+        Self { mapping }
+    }
+}
+
+fn say_settings(context: &Context, connection: &Connection) {
+    if context.common.verbose {
+        let common = &context.common;
+        context.screen.say(&format!(
+            "into {}, at most {} requests in flight, {} s a request, {} retries, runs in {}",
+            shown(&connection.name),
+            common.concurrency,
+            common.timeout.as_secs_f64(),
+            common.retries,
+            common.runs_dir.display()
+        ));
+    }
+}
+
+fn outputs(args: &SendArgs) -> Result<OutputSettings, PipelineError> {
+    for path in [&args.rejects, &args.results].into_iter().flatten() {
+        if path.exists() {
+            let name = shown(&path.display().to_string()).to_string();
+            return Err(PipelineError::usage(format!("{name} is there already"), "name a file that is not there yet"));
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if folder.is_some_and(|folder| !folder.is_dir()) {
+            let name = shown(&path.display().to_string()).to_string();
+            return Err(PipelineError::usage(format!("the folder of {name} does not exist"), "create it first"));
+        }
+    }
+    Ok(OutputSettings { rejects: args.rejects.clone(), results: args.results.clone() })
+}
+
+/// What the options say about the file.
+pub fn job_settings(input: &InputArgs, spool: &Spool) -> JobSettings {
+    JobSettings {
+        input: spool.path(&input.file),
+        input_name: spool.is_standard_input().then(|| "standard input".to_owned()),
+        mapping: input.mapping.clone(),
+        object: input.object.clone(),
+        mode: input.mode.map(|mode| match mode {
+            ModeArg::Create => Mode::Create,
+            ModeArg::Update => Mode::Update,
+            ModeArg::Upsert => Mode::Upsert,
+            ModeArg::Delete => Mode::Delete,
+        }),
+        on_blank: input.on_blank.map(|blank| match blank {
+            BlankArg::Keep => Blank::Keep,
+            BlankArg::Clear => Blank::Clear,
+            BlankArg::Error => Blank::Error,
+        }),
+    }
+}
+
+/// Standard input, kept in a private file so that it can be read twice.
+#[derive(Debug)]
+pub struct Spool(Option<tempfile::NamedTempFile>);
+
+/// Takes in standard input where the file is `-`.
+pub fn spool(file: &Path, runs: &Path) -> Result<Spool, PipelineError> {
+    if file != Path::new("-") {
+        return Ok(Spool(None));
+    }
+    crate::store::create_private_folder(runs)?;
+    let fault = |error: std::io::Error| PipelineError::Fault(format!("cannot keep standard input in {}: {error}", runs.display()));
+    let mut kept = tempfile::Builder::new().prefix("standard-input-").tempfile_in(runs).map_err(fault)?;
+    std::io::copy(&mut std::io::stdin().lock(), kept.as_file_mut()).map_err(fault)?;
+    kept.as_file_mut().flush().map_err(fault)?;
+    Ok(Spool(Some(kept)))
+}
+
+impl Spool {
+    /// The file to read.
+    pub fn path(&self, file: &Path) -> PathBuf {
+        self.0.as_ref().map_or_else(|| file.to_owned(), |kept| kept.path().to_owned())
+    }
+
+    /// Whether the rows come from standard input.
+    pub fn is_standard_input(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Moves what was taken in into the run's folder; gives its new place.
+    fn keep_in(self, planned: &PlannedRun) -> Result<Option<PathBuf>, PipelineError> {
+        let Some(kept) = self.0 else { return Ok(None) };
+        let path = planned.folder.path.join("input.csv");
+        kept.persist_noclobber(&path).map_err(|error| {
+            PipelineError::Fault(format!("cannot keep standard input in {}: {}", path.display(), error.error))
+        })?;
+        let mut input = planned.input.clone();
+        input.path = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
+        planned.store.set("input", &input)?;
+        Ok(Some(path))
+    }
+}

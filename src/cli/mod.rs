@@ -1,0 +1,156 @@
+//! Everything a person sees: arguments, settings, questions, progress,
+//! summaries, exit codes. clap and indicatif are known here alone.
+
+mod args;
+mod check;
+mod connection;
+mod describe;
+mod export;
+mod import;
+mod lookup;
+mod out;
+mod runs;
+mod sandbox;
+mod screen;
+mod summary;
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory, Parser};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use args::{Cli, Command, CommonArgs};
+use out::{Colors, ERROR, styled};
+use screen::Screen;
+
+use crate::pipeline::PipelineError;
+
+/// What every command gets.
+struct Context {
+    common: CommonArgs,
+    screen: Screen,
+    stop: CancellationToken,
+    colors: Colors,
+}
+
+/// Runs the program with these arguments; the answer is the exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return usage_error(&error, &arguments),
+    };
+    let context = Context {
+        screen: Screen::new(&cli.common),
+        colors: Colors::new(cli.common.color),
+        stop: CancellationToken::new(),
+        common: cli.common,
+    };
+    let result = match cli.command {
+        Command::Completions(args) => {
+            clap_complete::generate(args.shell, &mut Cli::command(), "carafe", &mut std::io::stdout());
+            Ok(0)
+        }
+        command => in_runtime(&context, command),
+    };
+    result.unwrap_or_else(|error| {
+        report(&error, &context);
+        error.exit_code()
+    })
+}
+
+fn in_runtime(context: &Context, command: Command) -> Result<u8, PipelineError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| PipelineError::Fault(format!("cannot start: {error}")))?;
+    runtime.block_on(async {
+        listen_for_signals(context.stop.clone());
+        match command {
+            Command::Describe(args) => describe::run(context, args).await,
+            Command::Check(args) => check::run(context, args).await,
+            Command::Import(args) => import::run(context, args).await,
+            Command::Apply(args) => import::apply(context, args).await,
+            Command::Export(args) => export::run(context, args).await,
+            Command::Lookup(args) => lookup::run(context, args).await,
+            Command::Runs(args) => runs::run(context, &args),
+            Command::Sandbox(args) => sandbox::run(context, args).await,
+            Command::Completions(_) => Ok(0),
+        }
+    })
+}
+
+/// The first Ctrl-C takes no more work, the second leaves at once.
+fn listen_for_signals(stop: CancellationToken) {
+    tokio::spawn(async move {
+        let mut before = false;
+        loop {
+            wait_for_signal().await;
+            if before {
+                out::aside("abandoned: requests in flight may have been stored; carafe runs last shows the run");
+                std::process::exit(5);
+            }
+            before = true;
+            out::aside("stopping: no more rows are taken, what is in flight is finished; press again to abandon it");
+            stop.cancel();
+        }
+    });
+}
+
+#[cfg(unix)]
+async fn wait_for_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    // Without the handlers the system's own behaviour is kept: the process ends.
+    let (Ok(mut terminate), Ok(mut hangup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn wait_for_signal() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// The error as a JSON document or as sentences.
+fn report(error: &PipelineError, context: &Context) {
+    if context.common.json {
+        out::data(error_json(error));
+    }
+    let label = styled(context.colors.err, ERROR, "error:");
+    out::aside(format!("{label} {error}"));
+    if let Some(advice) = error.advice() {
+        out::aside(format!("  {advice}"));
+    }
+}
+
+/// `{"error": {"code", "message", "place", "advice"}}`
+fn error_json(error: &PipelineError) -> serde_json::Value {
+    json!({ "error": {
+        "code": error.code(),
+        "message": error.to_string(),
+        "place": error.place(),
+        "advice": error.advice(),
+    }})
+}
+
+/// What clap says: help and version are no errors.
+fn usage_error(error: &clap::Error, arguments: &[OsString]) -> u8 {
+    let code = if error.use_stderr() { 2 } else { 0 };
+    if code == 2 && arguments.iter().any(|argument| argument == "--json") {
+        let message = error.to_string();
+        let message = message.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        out::data(json!({ "error": { "code": "usage", "message": message, "place": null, "advice": "see: carafe --help" } }));
+    }
+    // If the stream is gone there is nobody to tell.
+    let _ = error.print();
+    code
+}

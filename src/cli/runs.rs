@@ -1,0 +1,71 @@
+//! `runs`: what has been done so far.
+
+use serde_json::{Value as Json, json};
+
+use super::args::RunsArgs;
+use super::{Context, out};
+use crate::model::{Counts, Notice, Outcome, shown};
+use crate::pipeline::{Event, PipelineError, Reporter};
+use crate::store::{RunInfo, RunName};
+
+pub fn run(context: &Context, args: &RunsArgs) -> Result<u8, PipelineError> {
+    let runs = &context.common.runs_dir;
+    let Some(name) = &args.run else { return list(context) };
+    let name = RunName(name.clone());
+    let info = RunInfo::of(runs, &name)?;
+    let folder = name.find(runs)?;
+    let summary = std::fs::read_to_string(folder.join("summary.json")).ok();
+    let summary: Option<Json> = summary.and_then(|text| serde_json::from_str(&text).ok());
+    if context.common.json {
+        out::data(summary.unwrap_or_else(|| info_json(&info)));
+        return Ok(0);
+    }
+    out::data(out::styled(context.colors.out, out::BOLD, &info.run));
+    out::data(format!("  {} into {}: {}", info.command, shown(&info.object), info.state.word()));
+    for outcome in Outcome::ALL {
+        let rows = info.counts.get(outcome);
+        if rows > 0 {
+            out::data(format!("  {:>9}   {}", out::thousands(rows), outcome.word()));
+        }
+    }
+    out::data(format!("  {:>9}   rows", out::thousands(info.counts.read)));
+    out::data(format!("  folder   {}", folder.display()));
+    if let Some(Json::Object(files)) = summary.as_ref().map(|s| s["files"].clone()) {
+        for (kind, file) in files {
+            out::data(format!("  {kind:<8} {}", shown(file.as_str().unwrap_or_default())));
+        }
+    }
+    Ok(0)
+}
+
+fn list(context: &Context) -> Result<u8, PipelineError> {
+    let (all, damaged) = RunInfo::all(&context.common.runs_dir)?;
+    for problem in damaged {
+        context.screen.event(Event::Notice(Notice(problem)));
+    }
+    if context.common.json {
+        out::data(json!({ "runs": all.iter().map(info_json).collect::<Vec<_>>() }));
+        return Ok(0);
+    }
+    if all.is_empty() {
+        context.screen.say(&format!("there are no runs in {} yet", context.common.runs_dir.display()));
+        return Ok(0);
+    }
+    let rows: Vec<Vec<String>> = all
+        .iter()
+        .map(|info| {
+            let Counts { read, rejected, unknown, .. } = info.counts;
+            let mut row = vec![info.run.clone(), info.command.clone(), info.state.word().to_owned()];
+            row.extend([read, rejected, unknown].map(out::thousands));
+            row
+        })
+        .collect();
+    out::data(out::table(&["run", "command", "state", "rows", "rejected", "unknown"], &rows, context.colors.out));
+    Ok(0)
+}
+
+fn info_json(info: &RunInfo) -> Json {
+    json!({
+        "run": info.run, "command": info.command, "object": info.object, "state": info.state.word(), "rows": info.counts,
+    })
+}

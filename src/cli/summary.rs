@@ -1,0 +1,194 @@
+//! The end of a run in words: a fixed text, the last thing printed, whose
+//! numbers add up to the rows read.
+
+use super::import::Again;
+use super::out::{self, BOLD, count, duration, styled, thousands};
+use crate::model::{Counts, Outcome, shown};
+use crate::pipeline::{Ended, FinishedRun};
+use crate::rules::causes::Cause;
+
+/// Causes that are printed; `summary.json` has all.
+const MOST_CAUSES: usize = 8;
+
+/// The whole text.
+pub fn closing(finished: &FinishedRun, into: &str, again: &Again, color: bool) -> String {
+    let summary = &finished.summary;
+    let run = summary.run.as_deref().unwrap_or_default();
+    let mut lines = vec![format!("{}   {run}", styled(color, BOLD, &heading(finished)))];
+    let input = &finished.input;
+    let hash: String = input.sha256.chars().take(8).collect();
+    let rows = count(summary.rows.read, "row", "rows");
+    lines.push(format!("  file     {} · {rows} · sha256 {hash}…", shown(&input.name)));
+    lines.push(format!("  into     {} at {}", shown(&summary.object), shown(into)));
+    lines.push(String::new());
+    lines.extend(row_lines(finished));
+    if !summary.causes.is_empty() {
+        lines.push(String::new());
+        lines.extend(cause_lines(&summary.causes, if summary.rows.rejected > 0 { "why rejected" } else { "why" }));
+    }
+    if is_plan(finished) {
+        lines.extend(sample_lines(finished));
+    }
+    lines.push(String::new());
+    lines.push(format!("  {}", figures(finished)));
+    lines.push(format!("  folder   {}", finished.folder.display()));
+    lines.extend(next_steps(finished, again).into_iter().map(|step| format!("  next     {step}")));
+    lines.join("\n")
+}
+
+fn is_plan(finished: &FinishedRun) -> bool {
+    finished.summary.state == "planned"
+}
+
+fn heading(finished: &FinishedRun) -> String {
+    let Counts { read, unprocessed, rejected, unknown, .. } = finished.summary.rows;
+    let left_out = rejected + unknown + unprocessed;
+    match &finished.ended {
+        Ended::Cancelled if is_plan(finished) => "Nothing was sent; the plan is kept".to_owned(),
+        _ if is_plan(finished) => "Plan made; nothing was sent".to_owned(),
+        Ended::Complete if read == 0 => "Import finished: the file has no data rows".to_owned(),
+        Ended::Complete if left_out == 0 => "Import finished".to_owned(),
+        Ended::Complete => format!("Import finished with {} not imported", count(left_out, "row", "rows")),
+        Ended::Cancelled => format!("Import cancelled with {} not sent", count(unprocessed, "row", "rows")),
+        Ended::Stopped(reason) => format!("Import stopped: {}", shown(reason)),
+        Ended::Failed(_) => format!("Import failed with {} not sent", count(unprocessed, "row", "rows")),
+    }
+}
+
+fn row_lines(finished: &FinishedRun) -> Vec<String> {
+    let rows = finished.summary.rows;
+    let planned = is_plan(finished);
+    let mut lines = Vec::new();
+    for outcome in Outcome::ALL {
+        let number = rows.get(outcome);
+        if number > 0 {
+            let (word, hint) = (word(outcome, planned), hint(outcome, finished));
+            lines.push(format!("  {:>9}   {word:<14}{hint}", thousands(number)).trim_end().to_owned());
+        }
+    }
+    lines.push(format!("  {:>9}   rows, all accounted for", thousands(rows.read)));
+    lines
+}
+
+fn word(outcome: Outcome, planned: bool) -> &'static str {
+    match (outcome, planned) {
+        (Outcome::Created, true) => "to create",
+        (Outcome::Updated, true) => "to update",
+        (Outcome::Deleted, true) => "to delete",
+        _ => outcome.word(),
+    }
+}
+
+fn hint(outcome: Outcome, finished: &FinishedRun) -> String {
+    let file = |kind: &str| finished.summary.files.get(kind).cloned().unwrap_or_default();
+    match outcome {
+        Outcome::Unchanged if finished.key.is_empty() => "already in the CRM as they are".to_owned(),
+        Outcome::Unchanged => format!("already in the CRM as they are ({})", shown(&finished.key.join(", "))),
+        Outcome::Rejected => file("rejects"),
+        Outcome::Unprocessed => file("unprocessed"),
+        Outcome::Unknown => format!("sent, and the answer was lost; not sent again   {}", file("unknown")),
+        Outcome::Created | Outcome::Updated | Outcome::Deleted | Outcome::Skipped => String::new(),
+    }
+}
+
+/// Causes with their rows and an example, the commonest first.
+pub fn cause_lines(causes: &[Cause], title: &str) -> Vec<String> {
+    let mut rows = Vec::new();
+    for (at, cause) in causes.iter().take(MOST_CAUSES).enumerate() {
+        let field = cause.field.as_deref().map(|field| format!("{}: ", shown(field))).unwrap_or_default();
+        let title = if at == 0 { title } else { "" };
+        rows.push(vec![
+            format!("  {title:<12}  {:>6}", thousands(cause.rows)),
+            format!("{field}{}", shown(&cause.message).cut(110)),
+            format!("row {}", cause.example.row),
+        ]);
+    }
+    let table = out::table(&["", "", ""], &rows, false);
+    let mut lines: Vec<String> = table.lines().skip(1).map(str::to_owned).collect();
+    if causes.len() > MOST_CAUSES {
+        lines.push(format!("  {:<12}          and {} more in summary.json", "", count((causes.len() - MOST_CAUSES) as u64, "cause", "causes")));
+    }
+    lines
+}
+
+/// The first updates of a plan, before → after.
+fn sample_lines(finished: &FinishedRun) -> Vec<String> {
+    let mut rows = Vec::new();
+    for (row, id, before, after) in &finished.sample {
+        let (Ok(before), Ok(after)) = (parse(before), parse(after)) else { continue };
+        for (field, new) in after {
+            let old = before.get(&field).map(plain).unwrap_or_default();
+            rows.push(vec![
+                format!("  row {row}"),
+                format!("id {id}"),
+                shown(&field).to_string(),
+                format!("{} → {}", quoted(&old), quoted(&plain(&new))),
+            ]);
+        }
+    }
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let table = out::table(&["", "", "", ""], &rows, false);
+    let mut lines = vec![String::new(), "  the first updates, before → after".to_owned()];
+    lines.extend(table.lines().skip(1).map(str::to_owned));
+    lines
+}
+
+fn parse(json: &str) -> serde_json::Result<serde_json::Map<String, serde_json::Value>> {
+    serde_json::from_str(json)
+}
+
+fn plain(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Null => String::new(),
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn quoted(text: &str) -> String {
+    if text.is_empty() { "(blank)".to_owned() } else { format!("\"{}\"", shown(text).cut(40)) }
+}
+
+fn figures(finished: &FinishedRun) -> String {
+    let summary = &finished.summary;
+    let mut parts = vec![duration(summary.elapsed_s), count(summary.calls.total, "call", "calls")];
+    if summary.elapsed_s >= 1.0 {
+        parts.push(format!("{:.0} a second", summary.calls.total as f64 / summary.elapsed_s));
+    }
+    if summary.calls.retries > 0 {
+        parts.push(count(summary.calls.retries, "repeat", "repeats"));
+    }
+    if finished.pauses.count > 0 {
+        let length = duration(finished.pauses.total.as_secs_f64());
+        parts.push(format!("{} ({length})", count(finished.pauses.count, "pause", "pauses")));
+    }
+    parts.join(" · ")
+}
+
+/// The commands to type next.
+fn next_steps(finished: &FinishedRun, again: &Again) -> Vec<String> {
+    let summary = &finished.summary;
+    let run = summary.run.as_deref().unwrap_or("last");
+    let to_send = summary.rows.created + summary.rows.updated + summary.rows.deleted;
+    let mut steps = Vec::new();
+    if is_plan(finished) && to_send > 0 {
+        let yes = if summary.rows.deleted > 0 { " --yes" } else { "" };
+        steps.push(format!("send this plan: carafe apply {run}{yes}"));
+    }
+    for (kind, act) in [("rejects", "correct the rows of"), ("unprocessed", "import what was not sent:")] {
+        if let Some(file) = summary.files.get(kind) {
+            let file = shown(file);
+            let mapping = if again.mapping.is_empty() { "-m MAPPING" } else { &again.mapping };
+            steps.push(match kind {
+                "rejects" => format!("{act} {file}, then: carafe import {file} {mapping}"),
+                _ => format!("{act} carafe import {file} {mapping}"),
+            });
+        }
+    }
+    if let Some(file) = summary.files.get("unknown") {
+        steps.push(format!("look up the rows of {} in the CRM before sending any of them again", shown(file)));
+    }
+    steps
+}

@@ -1,0 +1,75 @@
+//! What the pipeline tells the outside while it works.
+//!
+//! The pipeline draws nothing: it tells a [`Reporter`]. The screen draws
+//! bars, a test collects the events.
+
+use crate::model::{Counts, Notice};
+
+/// A stretch of work with a progress of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Reading and validating the file; counted in bytes.
+    Check,
+    /// Finding records and planning; counted in rows.
+    Plan,
+    /// Sending; counted in rows.
+    Send,
+    /// Reading records; counted in records.
+    Read,
+    /// Writing the run's files.
+    Write,
+}
+
+impl Phase {
+    /// The word beside the bar.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Plan => "plan",
+            Self::Send => "send",
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A phase begins; `total` is in the phase's own unit, where it is known.
+    Begin {
+        /// Which one.
+        phase: Phase,
+        /// What it is about: a file, an object.
+        what: String,
+        /// How much there is to do.
+        total: Option<u64>,
+    },
+    /// So much of the phase is done.
+    Progress {
+        /// Which one.
+        phase: Phase,
+        /// How much, in the phase's own unit.
+        done: u64,
+    },
+    /// Rows by outcome so far, while sending.
+    Rows(Counts),
+    /// A phase has ended.
+    End(Phase),
+    /// Something worth knowing.
+    Notice(Notice),
+}
+
+/// Someone who wants to know. Called from one thread at a time; must not block.
+pub trait Reporter: Send + Sync {
+    /// Something happened.
+    fn event(&self, event: Event);
+}
+
+/// Tells nobody.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Reporter for Silent {
+    fn event(&self, _event: Event) {}
+}

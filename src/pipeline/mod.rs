@@ -1,0 +1,34 @@
+//! The steps in order. This room knows rules, files, CRM and store, and joins
+//! them; it draws nothing and reads no flags.
+//!
+//! ```text
+//! file ──read──> row ──convert──> draft ──match──> planned ──send──> outcome
+//!        check                            plan              send       outputs
+//! ```
+//!
+//! [`Job`] is everything that must be right before the first row; `check` is
+//! pass one, [`plan_import`] pass two, [`send_plan`] sends what the store
+//! holds; [`export`] goes the other way.
+
+mod check;
+mod error;
+mod events;
+mod export;
+mod finder;
+mod import;
+mod outputs;
+mod plan;
+mod prepare;
+mod send;
+
+pub use check::{CheckOptions, Checked, check};
+pub use error::PipelineError;
+pub use events::{Event, Phase, Reporter, Silent};
+pub use export::{ExportFormat, ExportSettings, ExportSummary, ExportedObject, Target, export};
+pub use import::{
+    FinishedRun, ImportSettings, Input, PlannedRun, StopAfter, Tools, decline_plan, finish_plan, open_plan, plan_import,
+    send_plan,
+};
+pub use outputs::{OutputSettings, Summary, seconds};
+pub use prepare::{Catalog, Job, JobSettings, io_words, read_mapping, unguarded_notice};
+pub use send::Ended;

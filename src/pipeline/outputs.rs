@@ -1,0 +1,202 @@
+//! The files of a run, made from its store: rejects, unprocessed, unknown,
+//! errors, results, summary.
+
+use std::collections::BTreeMap;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::{Event, Phase, PipelineError, Reporter};
+use crate::model::{Calls, Counts, Outcome, RunState};
+use crate::rules::causes::{Cause, Example};
+use crate::store::{Store, StoredFinding};
+use crate::tabular::{Dialect, Mark, RejectWriter};
+
+/// `summary.json`: how a run ended.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// The run's id; none for `check`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// What was typed.
+    pub command: String,
+    /// The object.
+    pub object: String,
+    /// `create`, `update`, `upsert` or `delete`.
+    pub mode: String,
+    /// Where the run stands.
+    pub state: String,
+    /// Rows by outcome.
+    pub rows: Counts,
+    /// Requests by method.
+    pub calls: Calls,
+    /// Why rows were rejected, the commonest first.
+    pub causes: Vec<Cause>,
+    /// Seconds, with three decimals.
+    pub elapsed_s: f64,
+    /// The files that were written, by kind.
+    pub files: BTreeMap<String, String>,
+}
+
+/// Where the user wants files beside the run's folder.
+#[derive(Clone, Debug, Default)]
+pub struct OutputSettings {
+    /// `--rejects FILE`
+    pub rejects: Option<PathBuf>,
+    /// `--results FILE`
+    pub results: Option<PathBuf>,
+}
+
+/// Writes every file that the store has rows for; gives their paths by kind.
+pub fn write_files(
+    store: &Store,
+    folder: &Path,
+    run: &str,
+    settings: &OutputSettings,
+    reporter: &dyn Reporter,
+) -> Result<BTreeMap<String, String>, PipelineError> {
+    reporter.event(Event::Begin { phase: Phase::Write, what: run.to_owned(), total: None });
+    let counts = store.counts()?;
+    let planned_only = store.fact::<String>("state")? == RunState::Planned.word();
+    let mut files = BTreeMap::new();
+    for (outcome, stem) in
+        [(Outcome::Rejected, "rejects"), (Outcome::Unprocessed, "unprocessed"), (Outcome::Unknown, "unknown")]
+    {
+        let nothing_yet = planned_only && outcome == Outcome::Unprocessed;
+        if counts.get(outcome) > 0 && !nothing_yet {
+            let path = write_kept(store, folder, run, outcome, stem)?;
+            files.insert(stem.to_owned(), path.display().to_string());
+        }
+    }
+    let has_findings = counts.rejected + counts.unknown > 0;
+    if has_findings {
+        let path = folder.join("errors.jsonl");
+        write_whole(&path, |out| write_errors(store, out))?;
+        files.insert("errors".to_owned(), path.display().to_string());
+    }
+    let path = folder.join("results.csv");
+    let keys: Vec<String> = store.fact("match")?;
+    write_whole(&path, |out| write_results(store, &keys, out))?;
+    files.insert("results".to_owned(), path.display().to_string());
+    copy_where_asked(&mut files, "rejects", settings.rejects.as_deref())?;
+    copy_where_asked(&mut files, "results", settings.results.as_deref())?;
+    reporter.event(Event::End(Phase::Write));
+    Ok(files)
+}
+
+fn write_kept(store: &Store, folder: &Path, run: &str, outcome: Outcome, stem: &str) -> Result<PathBuf, PipelineError> {
+    let dialect: Dialect = store.fact("dialect")?;
+    let surplus: bool = store.get("surplus_cells")?.unwrap_or(false);
+    let mut writer = RejectWriter::create(folder, stem, &dialect, surplus)?;
+    store.each_kept(outcome, |kept| -> Result<(), PipelineError> {
+        let status = kept.status.map(|status| status.to_string()).unwrap_or_default();
+        let (code, errors) = (kept.codes.join("; "), kept.errors.join("; "));
+        writer.write(&kept.source, &Mark { row: kept.row, run, status: &status, code: &code, errors: &errors })?;
+        Ok(())
+    })?;
+    Ok(writer.finish()?)
+}
+
+/// Writes a file of the run under a temporary name and puts it in place whole.
+/// A run's own file may be written again: it is made from the store.
+pub fn write_whole(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), PipelineError>,
+) -> Result<(), PipelineError> {
+    let fault = |error: std::io::Error| PipelineError::Fault(format!("cannot write {}: {error}", path.display()));
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fault)?;
+    let mut out = BufWriter::new(file.as_file_mut());
+    write(&mut out)?;
+    out.flush().map_err(fault)?;
+    drop(out);
+    file.as_file().sync_all().map_err(fault)?;
+    file.persist(path).map_err(|error| fault(error.error))?;
+    Ok(())
+}
+
+/// A line of `errors.jsonl`, in the contract's order of fields.
+#[derive(Serialize)]
+struct ErrorLine<'a> {
+    row: u64,
+    cell: &'a Option<String>,
+    column: &'a Option<String>,
+    field: &'a Option<String>,
+    code: &'a str,
+    message: &'a str,
+    value: &'a Option<String>,
+    stage: &'a str,
+}
+
+fn write_errors(store: &Store, out: &mut dyn Write) -> Result<(), PipelineError> {
+    store.each_finding(|found: StoredFinding| {
+        let line = ErrorLine {
+            row: found.row,
+            cell: &found.cell,
+            column: &found.column,
+            field: &found.field,
+            code: &found.code,
+            message: &found.message,
+            value: &found.value,
+            stage: &found.stage,
+        };
+        let fault = |error: String| PipelineError::Fault(format!("cannot write errors.jsonl: {error}"));
+        let json = serde_json::to_string(&line).map_err(|error| fault(error.to_string()))?;
+        writeln!(out, "{json}").map_err(|error| fault(error.to_string()))
+    })
+}
+
+fn write_results(store: &Store, keys: &[String], out: &mut dyn Write) -> Result<(), PipelineError> {
+    let mut header: Vec<&str> = vec!["_row"];
+    header.extend(keys.iter().map(String::as_str).filter(|key| *key != "id"));
+    header.extend(["id", "outcome"]);
+    let mut table = crate::tabular::PlainCsv::new(out);
+    table.line(&header)?;
+    let id_at = keys.iter().position(|key| key == "id");
+    store.each_result(|result| -> Result<(), PipelineError> {
+        let row = result.row.to_string();
+        let id = result.record.map(|id| id.to_string()).unwrap_or_default();
+        let mut cells: Vec<&str> = vec![&row];
+        let given = result.key.iter().enumerate().filter(|(at, _)| Some(*at) != id_at);
+        let mut given: Vec<&str> = given.map(|(_, value)| value.as_str()).collect();
+        given.resize(header.len() - 3, "");
+        cells.extend(given);
+        cells.extend([id.as_str(), &result.outcome]);
+        table.line(&cells)?;
+        Ok(())
+    })?;
+    Ok(table.finish()?)
+}
+
+fn copy_where_asked(files: &mut BTreeMap<String, String>, kind: &str, target: Option<&Path>) -> Result<(), PipelineError> {
+    let (Some(target), Some(from)) = (target, files.get(kind)) else { return Ok(()) };
+    let fault = |error: std::io::Error| {
+        PipelineError::Fault(format!("cannot write {}: {error}; the same file stands in {from}", target.display()))
+    };
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut to = options.open(target).map_err(fault)?;
+    let mut source = std::fs::File::open(from).map_err(fault)?;
+    std::io::copy(&mut source, &mut to).map_err(fault)?;
+    to.sync_all().map_err(fault)?;
+    files.insert(kind.to_owned(), target.display().to_string());
+    Ok(())
+}
+
+/// The causes of a run, from its findings.
+pub fn causes(store: &Store) -> Result<Vec<Cause>, PipelineError> {
+    let mut causes = crate::rules::causes::Causes::default();
+    store.each_finding(|found| -> Result<(), PipelineError> {
+        causes.add_stored(&found.field, &found.code, found.cause.as_ref().unwrap_or(&found.message), Example { row: found.row, value: found.value });
+        Ok(())
+    })?;
+    Ok(causes.sorted())
+}
+
+/// Seconds with three decimals.
+pub fn seconds(elapsed: std::time::Duration) -> f64 {
+    (elapsed.as_secs_f64() * 1000.0).round() / 1000.0
+}

@@ -1,0 +1,279 @@
+//! Pass two: each row's record is found and what is to be done with the row
+//! is written to the store. Nothing is sent to be stored.
+//!
+//! Rows are taken in windows, so that the keys of many rows go into few
+//! requests; memory holds one window, whatever the file's size.
+
+use std::collections::{HashMap, HashSet};
+
+use tokio_util::sync::CancellationToken;
+
+use super::finder::{Finder, FoundRecords, Wanted};
+use super::{Catalog, Event, Job, Phase, PipelineError, Reporter};
+use crate::crm::Client;
+use crate::model::{Action, Finding, Outcome, RecordId, Row, RowFault, Value};
+use crate::rules::draft::{Draft, KEY_SEPARATOR, Wish, draft};
+use crate::rules::duplicates::SeenKeys;
+use crate::rules::names::folded;
+use crate::rules::planning::{Found, Resolved, Step, duplicate_finding, plan, resolve};
+use crate::store::{PlannedRow, RunFolder, Store};
+use crate::tabular::keep;
+
+/// Rows planned together: ten requests of a hundred keys each.
+const WINDOW: usize = 1_000;
+
+/// References that are remembered; beyond that the memory starts afresh.
+const MOST_REFERENCES: usize = 200_000;
+
+/// Plans the whole file into the store.
+pub struct Planner<'a> {
+    job: &'a Job,
+    store: &'a mut Store,
+    reporter: &'a dyn Reporter,
+    stop: &'a CancellationToken,
+    matcher: Option<Finder>,
+    references: Vec<(usize, ReferenceFinder)>,
+    seen: SeenKeys,
+    claimed: HashMap<RecordId, u64>,
+    read: u64,
+    surplus_cells: bool,
+    clears: u64,
+}
+
+struct ReferenceFinder {
+    finder: Finder,
+    known: HashMap<String, Resolved>,
+}
+
+impl<'a> Planner<'a> {
+    /// Makes ready to look up what the job needs looked up.
+    pub async fn new(
+        job: &'a Job,
+        folder: &RunFolder,
+        store: &'a mut Store,
+        client: &Client,
+        catalog: &Catalog,
+        reporter: &'a dyn Reporter,
+        stop: &'a CancellationToken,
+    ) -> Result<Self, PipelineError> {
+        let program = &job.program;
+        let index = |name: String| folder.path.join(format!("{name}.tmp"));
+        let by: Vec<String> = program.key_names().into_iter().map(str::to_owned).collect();
+        let separator = KEY_SEPARATOR.to_string();
+        let matcher = (!by.is_empty())
+            .then(|| Finder::new(client, &job.dictionary, &by, &separator, index("match".to_owned())));
+        let mut references = Vec::new();
+        for (at, field) in program.fields.iter().enumerate() {
+            let Some(reference) = &field.reference else { continue };
+            let dictionary = catalog.dictionary(&reference.object, |_| false).await?;
+            if let Some(unknown) = reference.by.iter().find(|name| dictionary.get(name).is_none()) {
+                let (unknown, object) = (crate::model::shown(unknown), crate::model::shown(&reference.object));
+                let message = format!("the mapping looks {} up by {unknown}, which {object} does not have", field.field.name);
+                return Err(PipelineError::usage(message, format!("see: carafe describe {object}")));
+            }
+            let mut finder = Finder::new(client, &dictionary, &reference.by, " ", index(format!("reference-{at}")));
+            if reference.by.len() > 1 {
+                finder = finder.without_lead();
+            }
+            references.push((at, ReferenceFinder { finder, known: HashMap::new() }));
+        }
+        Ok(Self {
+            job,
+            store,
+            reporter,
+            stop,
+            matcher,
+            references,
+            seen: SeenKeys::default(),
+            claimed: HashMap::new(),
+            read: 0,
+            surplus_cells: false,
+            clears: 0,
+        })
+    }
+
+    /// Plans up to `limit` rows; the answer is how many were read.
+    pub async fn run(mut self, limit: Option<u64>, total: u64) -> Result<u64, PipelineError> {
+        let what = self.job.program.object.clone();
+        self.reporter.event(Event::Begin { phase: Phase::Plan, what, total: Some(total) });
+        let mut rows = self.job.source.rows()?;
+        let mut window: Vec<Row> = Vec::new();
+        loop {
+            let wanted = limit.map_or(WINDOW as u64, |limit| (limit - self.read).min(WINDOW as u64)) as usize;
+            let mut filled = 0;
+            while filled < wanted {
+                if window.len() == filled {
+                    window.push(Row::default());
+                }
+                if !rows.read(&mut window[filled])? {
+                    break;
+                }
+                filled += 1;
+            }
+            self.read += filled as u64;
+            if filled == 0 {
+                break;
+            }
+            self.plan_window(&window[..filled]).await?;
+            self.reporter.event(Event::Progress { phase: Phase::Plan, done: self.read });
+            if self.stop.is_cancelled() {
+                return Err(PipelineError::Cancelled);
+            }
+        }
+        self.store.set("rows_read", &self.read)?;
+        self.store.set("surplus_cells", &self.surplus_cells)?;
+        self.store.set("rows_clearing", &self.clears)?;
+        self.reporter.event(Event::End(Phase::Plan));
+        Ok(self.read)
+    }
+
+    async fn plan_window(&mut self, rows: &[Row]) -> Result<(), PipelineError> {
+        let mut drafts: Vec<Draft<'_>> = rows.iter().map(|row| draft(&self.job.program, row)).collect();
+        self.look_up_references(&drafts).await?;
+        for draft in &mut drafts {
+            self.put_references(draft);
+        }
+        let keys: Vec<Option<String>> = drafts.iter().map(|draft| draft.key(&self.job.program)).collect();
+        for (draft, key) in drafts.iter_mut().zip(&keys) {
+            self.note_duplicate(draft, key.as_deref());
+        }
+        let found = self.find_records(&drafts, &keys).await?;
+        let mut planned = Vec::with_capacity(rows.len());
+        for ((row, draft), key) in rows.iter().zip(&drafts).zip(&keys) {
+            self.surplus_cells |= matches!(row.fault, Some(RowFault::TooManyCells { .. }));
+            planned.push(self.plan_row(row, draft, key.as_deref(), &found));
+        }
+        self.store.add_rows(&planned)?;
+        Ok(())
+    }
+
+    async fn look_up_references(&mut self, drafts: &[Draft<'_>]) -> Result<(), PipelineError> {
+        for (at, reference) in &mut self.references {
+            if reference.known.len() > MOST_REFERENCES {
+                reference.known.clear();
+            }
+            let mut wanted = Vec::new();
+            let mut asked = HashSet::new();
+            for draft in drafts {
+                let Some(Wish::Reference(name)) = draft.wishes.get(*at) else { continue };
+                let key = folded(name).into_owned();
+                if !reference.known.contains_key(&key) && asked.insert(key.clone()) {
+                    wanted.push(Wanted { key, lead: Value::Text(name.clone().into_owned()) });
+                }
+            }
+            let mut found = reference.finder.find(&wanted).await?;
+            for Wanted { key, .. } in wanted {
+                let resolved = match found.remove(&key).unwrap_or_default().as_slice() {
+                    [] => Resolved::None,
+                    [one] => Resolved::One(one.id),
+                    _ => Resolved::Many,
+                };
+                reference.known.insert(key, resolved);
+            }
+        }
+        Ok(())
+    }
+
+    fn put_references(&self, draft: &mut Draft<'_>) {
+        resolve(&self.job.program, draft, |at, name| {
+            let finder = self.references.iter().find(|(field, _)| *field == at);
+            let known = finder.and_then(|(_, finder)| finder.known.get(folded(name).as_ref()));
+            known.copied().unwrap_or(Resolved::None)
+        });
+    }
+
+    fn note_duplicate(&mut self, draft: &mut Draft<'_>, key: Option<&str>) {
+        let first = key.and_then(|key| self.seen.add(key, draft.row));
+        if let Some(first) = first {
+            let what = self.job.program.key_names().join(" + ");
+            let finding = duplicate_finding(&self.job.program, draft, first, &what);
+            draft.findings.push(finding);
+        }
+    }
+
+    async fn find_records(&mut self, drafts: &[Draft<'_>], keys: &[Option<String>]) -> Result<FoundRecords, PipelineError> {
+        let Some(matcher) = &mut self.matcher else { return Ok(FoundRecords::new()) };
+        let program = &self.job.program;
+        let usable: Vec<(&Draft<'_>, &String)> = drafts
+            .iter()
+            .zip(keys)
+            .filter(|(draft, _)| draft.findings.is_empty())
+            .filter_map(|(draft, key)| Some((draft, key.as_ref()?)))
+            .collect();
+        let lead_of = |draft: &Draft<'_>, at: usize| draft.wishes.get(program.key[at]).and_then(Wish::value);
+        // The field with the most different values tells records apart best.
+        let most_telling = (0..program.key.len())
+            .max_by_key(|&at| {
+                let values: HashSet<Option<Value>> = usable.iter().map(|(draft, _)| lead_of(draft, at)).collect();
+                (values.len(), std::cmp::Reverse(at))
+            })
+            .unwrap_or(0);
+        matcher.ask_by(most_telling);
+        let wanted: Vec<Wanted> = usable
+            .iter()
+            .filter_map(|(draft, key)| Some(Wanted { key: (*key).clone(), lead: lead_of(draft, most_telling)? }))
+            .collect();
+        matcher.find(&wanted).await
+    }
+
+    fn plan_row(&mut self, row: &Row, draft: &Draft<'_>, key: Option<&str>, found: &FoundRecords) -> PlannedRow {
+        let planned = PlannedRow { row: row.number, source: keep(row), key: self.key_values(draft), ..PlannedRow::default() };
+        if !draft.findings.is_empty() {
+            return reject(planned, draft.findings.clone());
+        }
+        let records = key.map(|key| found.get(key).map(Vec::as_slice).unwrap_or_default());
+        let found = match records {
+            None => Found::NotAsked,
+            Some([]) => Found::None,
+            Some([one]) => Found::One(one),
+            Some(several) => Found::Many(several.iter().map(|record| record.id).collect()),
+        };
+        let step = plan(&self.job.program, draft, &found);
+        let claims = match &step {
+            Step::Update { id, .. } | Step::Unchanged { id } | Step::Delete { id, .. } => Some(*id),
+            Step::Create { .. } | Step::Reject(_) => None,
+        };
+        if let Some(id) = claims
+            && let Some(first) = self.claim(id, draft.row)
+        {
+            let finding = duplicate_finding(&self.job.program, draft, first, "record");
+            return reject(planned, vec![finding]);
+        }
+        match step {
+            Step::Create { body } => PlannedRow { action: Some(Action::Create), body: Some(body), ..planned },
+            Step::Update { id, body, before, clears } => {
+                self.clears += u64::from(clears > 0);
+                PlannedRow {
+                action: Some(Action::Update),
+                record: Some(id),
+                body: Some(body),
+                before: Some(before),
+                ..planned
+            }
+            }
+            Step::Delete { id, before } => {
+                PlannedRow { action: Some(Action::Delete), record: Some(id), before: Some(before), ..planned }
+            }
+            Step::Unchanged { id } => PlannedRow { record: Some(id), outcome: Some(Outcome::Unchanged), ..planned },
+            Step::Reject(findings) => reject(planned, findings),
+        }
+    }
+
+    /// Notes which row a record belongs to; the answer is an earlier row that has it.
+    fn claim(&mut self, id: RecordId, row: u64) -> Option<u64> {
+        let first = *self.claimed.entry(id).or_insert(row);
+        (first != row).then_some(first)
+    }
+
+    fn key_values(&self, draft: &Draft<'_>) -> Vec<String> {
+        let text = |&at: &usize| match draft.wishes.get(at) {
+            Some(Wish::Text(text) | Wish::Number(text) | Wish::Reference(text)) => text.clone().into_owned(),
+            Some(Wish::Leave | Wish::Clear | Wish::Faulty) | None => String::new(),
+        };
+        self.job.program.key.iter().map(text).collect()
+    }
+}
+
+fn reject(planned: PlannedRow, findings: Vec<Finding>) -> PlannedRow {
+    PlannedRow { outcome: Some(Outcome::Rejected), findings, ..planned }
+}

@@ -1,0 +1,270 @@
+//! Everything that must be right before the first row is read: the file, the
+//! mapping, the dictionary, and whether they fit each other.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::{Event, PipelineError, Reporter};
+use crate::crm::{Client, Snapshot};
+use crate::model::{Dictionary, Field, Notice, shown};
+use crate::rules::mapping::{Blank, MAX_BYTES, Mapping, Mode, SheetName, SourceKeys};
+use crate::rules::problem::{Located, Problem, Problems};
+use crate::rules::program::{Overrides, Program, mapping_of_header};
+use crate::tabular::{Format, ReadOptions, SheetChoice, Source};
+
+/// Where the CRM's description of its fields comes from.
+#[derive(Clone, Debug)]
+pub enum Catalog {
+    /// Asked from the CRM.
+    Crm(Client),
+    /// A file saved by `describe --save`.
+    Snapshot(Snapshot),
+}
+
+impl Catalog {
+    /// An object's fields. Lookup values are filled in for those fields that
+    /// `needs_values` names.
+    pub async fn dictionary(&self, object: &str, needs_values: impl Fn(&Field) -> bool) -> Result<Dictionary, PipelineError> {
+        match self {
+            Self::Snapshot(snapshot) => snapshot.objects.get(object).cloned().ok_or_else(|| {
+                let names: Vec<&str> = snapshot.objects.keys().map(String::as_str).collect();
+                let message = format!("the dictionary file does not have the object \"{}\"", shown(object));
+                PipelineError::usage(message, format!("it has: {}", shown(&names.join(", "))))
+            }),
+            Self::Crm(client) => {
+                let mut dictionary = client.dictionary(object).await?;
+                let names: Vec<String> = dictionary
+                    .fields()
+                    .iter()
+                    .filter(|field| field.lookup.as_ref().is_some_and(|l| l.values.is_none()) && needs_values(field))
+                    .map(|field| field.name.clone())
+                    .collect();
+                for name in names {
+                    let values = client.lookup(object, &name).await?;
+                    if let Some(lookup) = dictionary.get_mut(&name).and_then(|field| field.lookup.as_mut()) {
+                        lookup.values = Some(values);
+                    }
+                }
+                Ok(dictionary)
+            }
+        }
+    }
+}
+
+/// What an import or a check is asked to do, as far as the file goes.
+#[derive(Clone, Debug)]
+pub struct JobSettings {
+    /// The file to read.
+    pub input: PathBuf,
+    /// What to call it, where the path is not what the user typed (standard input).
+    pub input_name: Option<String>,
+    /// The mapping file.
+    pub mapping: Option<PathBuf>,
+    /// The object, in place of a mapping.
+    pub object: Option<String>,
+    /// `--mode`
+    pub mode: Option<Mode>,
+    /// `--on-blank`
+    pub on_blank: Option<Blank>,
+}
+
+/// A file, a mapping and a dictionary that fit each other.
+#[derive(Debug)]
+pub struct Job {
+    /// The opened file.
+    pub source: Source,
+    /// The mapping, made ready.
+    pub program: Program,
+    /// The object's fields.
+    pub dictionary: Dictionary,
+    /// The mapping file's text; empty without one.
+    pub mapping_text: String,
+    /// What to call the file.
+    pub input_name: String,
+}
+
+impl Job {
+    /// Opens and compares everything; notices go to the reporter.
+    pub async fn prepare(settings: &JobSettings, catalog: &Catalog, reporter: &dyn Reporter) -> Result<Self, PipelineError> {
+        let mapping = settings.mapping.as_deref().map(read_mapping).transpose()?;
+        let input_name = settings.input_name.clone().unwrap_or_else(|| settings.input.display().to_string());
+        let options = read_options(mapping.as_ref(), settings)?;
+        let source = Source::open(&settings.input, &options)?;
+        source.notices().iter().for_each(|notice| reporter.event(Event::Notice(notice.clone())));
+        let object = object_of(mapping.as_ref(), settings)?;
+        let wants_values = |field: &Field| match &mapping {
+            Some(mapping) => mapping.fields.iter().any(|(name, _)| name.value == field.name),
+            None => true,
+        };
+        let dictionary = catalog.dictionary(&object, wants_values).await?;
+        let mapping = match mapping {
+            Some(mapping) => mapping,
+            None => header_mapping(&object, &source, &dictionary, settings, &input_name)?,
+        };
+        let is_text = source.dialect().format().is_text();
+        let overrides = Overrides { mode: settings.mode, blank: settings.on_blank, guarded_source: is_text };
+        // A file without any column has no rows either; that is no fault of the mapping.
+        let (program, notices) = if source.header().columns.is_empty() {
+            let header = assumed_header(&mapping);
+            Program::compile(&mapping, &dictionary, &header, overrides)?
+        } else {
+            Program::compile(&mapping, &dictionary, source.header(), overrides)?
+        };
+        notices.into_iter().for_each(|notice| reporter.event(Event::Notice(notice)));
+        Ok(Self { source, program, dictionary, mapping_text: mapping.text, input_name })
+    }
+
+    /// A fingerprint of the dictionary as far as it decides on rows, in hex.
+    pub fn dictionary_hash(&self) -> String {
+        dictionary_hash(&self.dictionary)
+    }
+}
+
+/// SHA-256 over names, types, sizes and lists of an object's fields.
+pub fn dictionary_hash(dictionary: &Dictionary) -> String {
+    let mut hash = Sha256::new();
+    for field in dictionary.fields() {
+        let values = field.lookup.as_ref().and_then(|l| l.values.clone()).unwrap_or_default().join("\u{1}");
+        let line = format!(
+            "{}\u{0}{}\u{0}{}\u{0}{}\u{0}{:?}\u{0}{:?}\u{0}{values}\n",
+            field.name,
+            field.kind.word(),
+            field.required,
+            field.read_only,
+            field.size,
+            field.decimals
+        );
+        hash.update(line.as_bytes());
+    }
+    hex(&hash.finalize())
+}
+
+/// Bytes as lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads a mapping file.
+pub fn read_mapping(path: &Path) -> Result<Mapping, PipelineError> {
+    let name = path.display().to_string();
+    let cannot = |why: String| {
+        PipelineError::usage(format!("cannot read the mapping {}: {why}", shown(&name)), "name a mapping file with -m FILE")
+    };
+    let metadata = std::fs::metadata(path).map_err(|error| cannot(io_words(&error)))?;
+    if !metadata.is_file() {
+        return Err(cannot("it is not a file".to_owned()));
+    }
+    if metadata.len() > MAX_BYTES {
+        return Err(cannot("it is larger than 1 MiB, and no mapping is".to_owned()));
+    }
+    let bytes = std::fs::read(path).map_err(|error| cannot(io_words(&error)))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|&&b| b == b'\n').count() + 1;
+        cannot(format!("line {line} is not UTF-8; save the file in that encoding"))
+    })?;
+    Ok(Mapping::parse(&name, &text)?)
+}
+
+/// The system's complaint in plain words.
+pub fn io_words(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "you may not read it".to_owned(),
+        std::io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+fn object_of(mapping: Option<&Mapping>, settings: &JobSettings) -> Result<String, PipelineError> {
+    match (mapping, &settings.object) {
+        (Some(mapping), None) => Ok(mapping.object.value.clone()),
+        (None, Some(object)) => Ok(object.clone()),
+        (Some(mapping), Some(object)) if &mapping.object.value == object => Ok(object.clone()),
+        (Some(mapping), Some(object)) => {
+            let (given, written) = (shown(object), shown(&mapping.object.value));
+            let message = format!("--object says {given} and the mapping says {written}");
+            Err(PipelineError::usage(message, "give only one of them"))
+        }
+        (None, None) => Err(PipelineError::usage(
+            "neither a mapping nor an object is given",
+            "give -m MAPPING, or --object NAME where the headers are field names",
+        )),
+    }
+}
+
+fn header_mapping(
+    object: &str,
+    source: &Source,
+    dictionary: &Dictionary,
+    settings: &JobSettings,
+    input_name: &str,
+) -> Result<Mapping, PipelineError> {
+    let mapping = mapping_of_header(object, source.header(), dictionary, settings.mode);
+    if mapping.fields.is_empty() && !source.header().columns.is_empty() {
+        let message = format!("no header of {} is the name of a field of {}", shown(input_name), shown(object));
+        let advice = format!("see: carafe describe {}; or map the columns with -m MAPPING", shown(object));
+        return Err(PipelineError::usage(message, advice));
+    }
+    Ok(mapping)
+}
+
+/// A header that holds every column the mapping names, for a file that has none.
+fn assumed_header(mapping: &Mapping) -> crate::model::Header {
+    let mut columns: Vec<crate::model::Column> = Vec::new();
+    for name in mapping.fields.iter().flat_map(|(_, rule)| &rule.from) {
+        if columns.iter().all(|column| column.name != name.value) {
+            columns.push(crate::model::Column { name: name.value.clone(), place: columns.len() });
+        }
+    }
+    crate::model::Header { sheet: None, columns }
+}
+
+fn read_options(mapping: Option<&Mapping>, settings: &JobSettings) -> Result<ReadOptions, PipelineError> {
+    let mut options = ReadOptions { display_name: settings.input_name.clone(), ..ReadOptions::default() };
+    let Some(mapping) = mapping else { return Ok(options) };
+    let mut problems = Vec::new();
+    let SourceKeys { format, encoding, delimiter, sheet, header_row, guard: _ } = &mapping.source;
+    options.format = format.as_ref().and_then(|format| read_format(format, &mut problems));
+    options.encoding = encoding.as_ref().map(|e| e.value.clone());
+    options.delimiter = delimiter.as_ref().and_then(|d| read_delimiter(d, &mut problems));
+    options.sheet = sheet.as_ref().map(|sheet| match &sheet.value {
+        SheetName::Name(name) => SheetChoice::Name(name.clone()),
+        SheetName::Number(number) => SheetChoice::Number(*number),
+    });
+    if let Some(row) = header_row {
+        if row.value == 0 {
+            problems.push(Problem::at(row.place, "rows count from 1"));
+        }
+        options.header_row = row.value.max(1);
+    }
+    if problems.is_empty() { Ok(options) } else { Err(Problems::new(&mapping.file, &mapping.text, problems).into()) }
+}
+
+fn read_format(format: &Located<String>, problems: &mut Vec<Problem>) -> Option<Format> {
+    let found = Format::from_word(&format.value);
+    if found.is_none() {
+        let message = format!("\"{}\" is not a format", shown(&format.value));
+        problems.push(Problem::at(format.place, message).hint("one of: csv, tsv, xlsx"));
+    }
+    found
+}
+
+fn read_delimiter(delimiter: &Located<String>, problems: &mut Vec<Problem>) -> Option<char> {
+    let mut chars = delimiter.value.chars();
+    match (delimiter.value.as_str(), chars.next(), chars.next()) {
+        ("tab" | "\\t", ..) => Some('\t'),
+        (_, Some(one), None) => Some(one),
+        _ => {
+            let problem = Problem::at(delimiter.place, "a delimiter is one character, or the word tab");
+            problems.push(problem.hint("for example: delimiter: \";\""));
+            None
+        }
+    }
+}
+
+/// Tells about the formula guard that an export had put before texts.
+pub fn unguarded_notice(cells: u64) -> Notice {
+    let cells_were = if cells == 1 { "1 cell began".to_owned() } else { format!("{cells} cells began") };
+    Notice(format!("{cells_were} with the ' that an export puts before = + - @; it was taken off (source: {{ guard: keep }} leaves it)"))
+}
