@@ -1,0 +1,474 @@
+//! Reading all records of an object, completely and without repeats.
+//!
+//! The main way is by id: sorted by id, each request asks for the records
+//! above the last one, so that nothing that others insert or delete meanwhile
+//! shifts anything. Neither the order nor the filter on ids is proven on the
+//! real server, so every answer is held against what was asked; a server that
+//! refuses or ignores either is read page by page, where repeats are dropped by
+//! id and the number of the first page does not matter: the request without a
+//! number is the first page, whatever `page=1` then turns out to be.
+
+use std::collections::HashSet;
+
+use super::client::Client;
+use super::errors::CrmError;
+use super::filter::translate;
+use super::json::{Fields, checked};
+use super::matching::matches;
+use super::query::{ListQuery, PAGE_LIMIT, json_text};
+use super::wire::Page;
+use crate::model::{Direction, Filter, Notice, Order, Record, shown};
+
+/// Pages without a new record after which reading stops: the server repeats itself.
+const STUCK: u32 = 3;
+
+/// Which records to read, and in which order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadQuery {
+    /// Only these.
+    pub filter: Option<Filter>,
+    /// The API's own filter as JSON text, passed through; together with `filter` both hold.
+    pub raw_filter: Option<String>,
+    /// By id if empty.
+    pub order: Order,
+    /// Opportunity lines along with their opportunities.
+    pub lines: bool,
+    /// Only so many.
+    pub limit: Option<u64>,
+}
+
+/// How the records were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadMode {
+    /// All came at once, or nothing was asked.
+    OnePage,
+    /// Each request asked for the ids above the last.
+    ById,
+    /// Page by page.
+    ByPage,
+}
+
+/// What reading came to; final once [`Reader::next`] has given `None`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadSummary {
+    /// How they were read.
+    pub mode: ReadMode,
+    /// Different records that the CRM gave.
+    pub read: u64,
+    /// Those handed out: less what the caller's part of the filter and the limit took away.
+    pub handed_out: u64,
+    /// Records that came again and were dropped.
+    pub repeats: u64,
+    /// How many the CRM says there are, at the beginning.
+    pub total: Option<u64>,
+    /// How many it says there are and did not give. Always 0 where a limit ended the reading.
+    pub missing: u64,
+    /// What people should know.
+    pub notices: Vec<Notice>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Start,
+    Above(u64),
+    Paged { next: Option<u64>, stuck: u32 },
+    Finish,
+    Done,
+}
+
+/// The order that is sent along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sort {
+    Id,
+    Asked,
+    Nothing,
+}
+
+/// Pulls the records of one object, batch by batch.
+#[derive(Debug)]
+pub struct Reader {
+    client: Client,
+    object: String,
+    q: Option<String>,
+    /// `q` is the user's own and must not be taken apart.
+    raw: bool,
+    residual: Option<Filter>,
+    order: Order,
+    lines: bool,
+    size: u32,
+    left: Option<u64>,
+    sort: Sort,
+    state: State,
+    seen: Seen,
+    /// Those seen by page: after a change of the way to read, the first pages hold nothing new.
+    paged: Seen,
+    summary: ReadSummary,
+}
+
+impl Reader {
+    /// A reader; nothing is asked yet. Fails where `raw_filter` is not a JSON object.
+    pub fn new(client: &Client, object: &str, query: ReadQuery) -> Result<Self, CrmError> {
+        let ReadQuery { filter, raw_filter, order, lines, limit } = query;
+        let translated = filter.as_ref().map(translate).unwrap_or_default();
+        let raw = raw_filter.is_some();
+        let (q, residual) = match raw_filter {
+            // Two filters in one object could clash in a key: the second one is tested here.
+            Some(raw) => (Some(checked_raw(raw)?), filter),
+            None => (translated.query, translated.residual),
+        };
+        let small = limit.filter(|_| residual.is_none()).and_then(|limit| u32::try_from(limit).ok());
+        let by_id = order.is_empty() || order.as_slice() == [("id".to_owned(), Direction::Ascending)];
+        let nothing = translated.never || limit == Some(0);
+        Ok(Self {
+            client: client.clone(),
+            object: object.to_owned(),
+            q,
+            raw,
+            residual,
+            order,
+            lines,
+            size: small.map_or(PAGE_LIMIT, |limit| limit.clamp(1, PAGE_LIMIT)),
+            left: limit,
+            sort: if by_id { Sort::Id } else { Sort::Asked },
+            state: if nothing { State::Done } else { State::Start },
+            seen: Seen::default(),
+            paged: Seen::default(),
+            summary: ReadSummary {
+                mode: ReadMode::OnePage,
+                read: 0,
+                handed_out: 0,
+                repeats: 0,
+                total: None,
+                missing: 0,
+                notices: Vec::new(),
+            },
+        })
+    }
+
+    /// The next records, never an empty batch; `None` at the end.
+    ///
+    /// After an error the reader may be asked again: it goes on where it stood.
+    pub async fn next(&mut self) -> Result<Option<Vec<Record>>, CrmError> {
+        loop {
+            let batch = match self.state {
+                State::Start => self.start().await?,
+                State::Above(last) => self.above(last).await?,
+                State::Paged { next, stuck } => self.page(next, stuck).await?,
+                State::Finish => {
+                    self.compare_with_total().await;
+                    Vec::new()
+                }
+                State::Done => return Ok(None),
+            };
+            let batch = self.passed(batch);
+            if !batch.is_empty() {
+                return Ok(Some(batch));
+            }
+        }
+    }
+
+    /// All that is left, in one list: for what is known to be small.
+    pub async fn all(mut self) -> Result<(Vec<Record>, ReadSummary), CrmError> {
+        let mut out = Vec::new();
+        while let Some(batch) = self.next().await? {
+            out.extend(batch);
+        }
+        Ok((out, self.summary))
+    }
+
+    /// What it came to so far.
+    pub fn summary(&self) -> &ReadSummary {
+        &self.summary
+    }
+
+    /// Finds the way to read: by id, if the server takes part.
+    async fn start(&mut self) -> Result<Vec<Record>, CrmError> {
+        let habits = self.client.habits(&self.object);
+        if self.sort == Sort::Id && habits.no_order {
+            self.sort = Sort::Nothing;
+        }
+        if self.sort != Sort::Id || habits.no_keyset {
+            self.turn_to_pages(None);
+            return Ok(Vec::new());
+        }
+        let page = match self.fetch(self.q.clone(), None).await {
+            Err(error) if is_refusal(&error) => {
+                // Whether it is the order or the filter that the server refuses shows next.
+                self.sort = Sort::Nothing;
+                self.turn_to_pages(None);
+                return Ok(Vec::new());
+            }
+            other => other?,
+        };
+        self.summary.total = page.total;
+        let ascending = is_ascending(&page.records, 0);
+        let last = page.records.last().map_or(0, |record| record.id.get());
+        let (more, records) = (page.marks(), page.records);
+        let batch = self.take(records);
+        if self.has_ended(more, self.seen.len()) {
+            self.state = State::Finish;
+        } else if ascending && self.q_above(last).is_some() {
+            self.summary.mode = ReadMode::ById;
+            self.state = State::Above(last);
+        } else {
+            if !ascending {
+                self.client.learn(&self.object, |habits| habits.no_keyset = true);
+            }
+            self.turn_to_pages(Some(1));
+        }
+        Ok(batch)
+    }
+
+    /// The records above an id.
+    async fn above(&mut self, last: u64) -> Result<Vec<Record>, CrmError> {
+        let page = match self.fetch(self.q_above(last), None).await {
+            Err(error) if is_refusal(&error) => None,
+            other => Some(other?),
+        };
+        let Some(page) = page.filter(|page| is_ascending(&page.records, last)) else {
+            // Refused, or the order or the filter ignored.
+            self.client.learn(&self.object, |habits| habits.no_keyset = true);
+            self.turn_to_pages(Some(1));
+            return Ok(Vec::new());
+        };
+        let ended = self.has_ended(page.marks(), count(&page.records));
+        let last = page.records.last().map_or(last, |record| record.id.get());
+        self.state = if ended { State::Finish } else { State::Above(last) };
+        Ok(self.take(page.records))
+    }
+
+    /// The page of that number; without one it is the first.
+    async fn page(&mut self, number: Option<u64>, stuck: u32) -> Result<Vec<Record>, CrmError> {
+        let page = match self.fetch(self.q.clone(), number).await {
+            Err(error) if number.is_none() && self.sort == Sort::Id && is_refusal(&error) => {
+                self.sort = Sort::Nothing;
+                return Ok(Vec::new());
+            }
+            other => other?,
+        };
+        if number.is_none() {
+            self.summary.total = page.total;
+            // The same question without the order was answered.
+            if self.sort == Sort::Nothing {
+                self.client.learn(&self.object, |habits| habits.no_order = true);
+            }
+        }
+        let mut news = 0;
+        for record in &page.records {
+            if self.paged.insert(record.id.get()) {
+                news += 1;
+            } else if number.is_some_and(|number| number > 1) {
+                // `page=1` repeats the first page wherever counting begins at 1.
+                self.summary.repeats += 1;
+            }
+        }
+        let stuck = if news == 0 { stuck + 1 } else { 0 };
+        let ended = self.has_ended(page.marks(), self.paged.len());
+        self.state = if ended || stuck == STUCK {
+            State::Finish
+        } else {
+            State::Paged { next: Some(number.map_or(1, |number| number + 1)), stuck }
+        };
+        if stuck == STUCK && !ended {
+            self.tell("the CRM gives the same page again and again; reading stopped there".to_owned());
+        }
+        Ok(self.take(page.records))
+    }
+
+    fn turn_to_pages(&mut self, next: Option<u64>) {
+        self.summary.mode = ReadMode::ByPage;
+        self.state = State::Paged { next, stuck: 0 };
+    }
+
+    async fn fetch(&self, q: Option<String>, page: Option<u64>) -> Result<Page, CrmError> {
+        let by_id = || vec![("id".to_owned(), Direction::Ascending)];
+        let order = match self.sort {
+            Sort::Id => by_id(),
+            Sort::Nothing => Order::new(),
+            // Records that are alike in what they are sorted by may change places from one page
+            // to the next unless the id decides.
+            Sort::Asked if self.order.iter().any(|(field, _)| field == "id") => self.order.clone(),
+            Sort::Asked => self.order.iter().cloned().chain(by_id()).collect(),
+        };
+        let query = ListQuery { q, order, limit: self.size, page, lines: self.lines };
+        self.client.list(&self.object, &query).await
+    }
+
+    /// Whether nothing follows. `counted` is how many of the page's own `total_count` are here:
+    /// where the total says that more exist than `has_more` admits, one more request decides.
+    fn has_ended(&self, page: Marks, counted: u64) -> bool {
+        match (page.has_more, page.total) {
+            _ if page.records == 0 => true,
+            (Some(true), _) => false,
+            (Some(false), total) => total.is_none_or(|total| counted >= total),
+            (None, Some(total)) => counted >= total && page.records < u64::from(self.size),
+            (None, None) => false,
+        }
+    }
+
+    /// `q` with "id greater than `last`" in it; `None` where that cannot be put in.
+    fn q_above(&self, last: u64) -> Option<String> {
+        let above = format!("{{\"$gt\":{last}}}");
+        let Some(q) = &self.q else { return Some(format!("{{\"id\":{above}}}")) };
+        let fields = Fields::parse(q).ok()?;
+        let mut parts = Vec::with_capacity(fields.0.len() + 1);
+        for (name, value) in &fields.0 {
+            let value = match name.as_str() {
+                "id" if self.raw => return None,
+                "id" => with_lower_bound(value.get(), last)?,
+                _ => value.get().to_owned(),
+            };
+            parts.push(format!("{}:{value}", json_text(name)));
+        }
+        if fields.get("id").is_none() {
+            parts.push(format!("\"id\":{above}"));
+        }
+        Some(format!("{{{}}}", parts.join(",")))
+    }
+
+    /// Holds what was read against what the CRM says there is. Where the two differ, it is
+    /// asked once more: others may have added or deleted records meanwhile.
+    async fn compare_with_total(&mut self) {
+        self.state = State::Done;
+        let Some(first) = self.summary.total else { return };
+        let read = self.summary.read;
+        if read == first {
+            return;
+        }
+        let query = ListQuery { q: self.q.clone(), limit: 1, ..ListQuery::default() };
+        let now =
+            self.client.list(&self.object, &query).await.ok().and_then(|page| page.total).unwrap_or(first);
+        self.summary.missing = first.min(now).saturating_sub(read);
+        let object = shown(&self.object).to_string();
+        if self.summary.missing > 0 {
+            self.tell(format!(
+                "the CRM says it has {} records of {object}, and gave {read}: {} are missing",
+                first.min(now),
+                self.summary.missing
+            ));
+        } else if read != now {
+            self.tell(format!("{object} changed while it was read: the CRM counted {first} records before and {now} after, and gave {read}"));
+        }
+    }
+
+    fn tell(&mut self, notice: String) {
+        self.summary.notices.push(Notice(notice));
+    }
+
+    /// Drops what was read before.
+    fn take(&mut self, mut records: Vec<Record>) -> Vec<Record> {
+        records.retain(|record| self.seen.insert(record.id.get()));
+        records
+    }
+
+    /// What passes the caller's part of the filter and the limit.
+    fn passed(&mut self, mut batch: Vec<Record>) -> Vec<Record> {
+        self.summary.read += u64::try_from(batch.len()).unwrap_or(u64::MAX);
+        if let Some(residual) = &self.residual {
+            batch.retain(|record| matches(residual, record));
+        }
+        if let Some(left) = &mut self.left {
+            batch.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+            *left -= u64::try_from(batch.len()).unwrap_or(*left);
+            if *left == 0 {
+                self.state = State::Done;
+            }
+        }
+        self.summary.handed_out += u64::try_from(batch.len()).unwrap_or(u64::MAX);
+        batch
+    }
+}
+
+/// What a page says about what follows.
+#[derive(Clone, Copy)]
+struct Marks {
+    records: u64,
+    total: Option<u64>,
+    has_more: Option<bool>,
+}
+
+impl Page {
+    fn marks(&self) -> Marks {
+        Marks { records: count(&self.records), total: self.total, has_more: self.has_more }
+    }
+}
+
+/// Ids that were seen: those in ascending order take 8 bytes each.
+#[derive(Debug, Default)]
+struct Seen {
+    ascending: Vec<u64>,
+    others: HashSet<u64>,
+}
+
+impl Seen {
+    /// `true` for an id that is new.
+    fn insert(&mut self, id: u64) -> bool {
+        if self.others.contains(&id) || self.ascending.binary_search(&id).is_ok() {
+            return false;
+        }
+        if self.ascending.last().is_none_or(|last| *last < id) {
+            self.ascending.push(id);
+        } else {
+            self.others.insert(id);
+        }
+        true
+    }
+
+    fn len(&self) -> u64 {
+        u64::try_from(self.ascending.len() + self.others.len()).unwrap_or(u64::MAX)
+    }
+}
+
+fn count(records: &[Record]) -> u64 {
+    u64::try_from(records.len()).unwrap_or(u64::MAX)
+}
+
+/// Whether the ids rise, all of them above `last`.
+fn is_ascending(records: &[Record], mut last: u64) -> bool {
+    records.iter().all(|record| {
+        let rises = record.id.get() > last;
+        last = record.id.get();
+        rises
+    })
+}
+
+/// Answers by which a server may say that it does not know an order or a filter.
+fn is_refusal(error: &CrmError) -> bool {
+    matches!(
+        error,
+        CrmError::Refused { .. }
+            | CrmError::Invalid { .. }
+            | CrmError::InvalidRequest { .. }
+            | CrmError::ServerError { status: 500, .. }
+    )
+}
+
+/// The tests of `id` with a new lower bound in place of an older one.
+fn with_lower_bound(tests: &str, last: u64) -> Option<String> {
+    // Plain equality finds one record, and has no place for a bound.
+    let tests = Fields::parse(tests).ok()?;
+    let mut parts: Vec<String> = tests
+        .0
+        .iter()
+        .filter(|(operator, _)| operator != "$gt")
+        .map(|(operator, value)| format!("{}:{}", json_text(operator), value.get()))
+        .collect();
+    parts.push(format!("\"$gt\":{last}"));
+    Some(format!("{{{}}}", parts.join(",")))
+}
+
+/// The user's own filter, if it is an object at all.
+fn checked_raw(raw: String) -> Result<String, CrmError> {
+    let parsed = checked(raw.as_bytes()).and_then(|text| Fields::parse(text).map(|_| ()));
+    parsed.map_err(|why| CrmError::Unsendable {
+        why: format!(
+            "`{}` is not a filter of the API, such as {{\"name\": \"Test\"}}: {why}",
+            shown(&raw).cut(120)
+        ),
+    })?;
+    Ok(raw)
+}
+
+#[cfg(test)]
+#[path = "read_tests.rs"]
+mod tests;
