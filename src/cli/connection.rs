@@ -54,7 +54,7 @@ impl Connection {
     }
 
     fn crm(common: &CommonArgs, reporter: &dyn Reporter) -> Result<Self, PipelineError> {
-        let address = common.base_url.as_deref().unwrap_or(crate::crm::VENDOR_URL);
+        let address = common.base_url.as_deref().unwrap_or(BaseUrl::VENDOR);
         let url = BaseUrl::parse(address).map_err(|fault| {
             PipelineError::usage(fault.to_string(), "for example: --base-url https://apiv4.reallysimplesystems.com")
         })?;
@@ -145,5 +145,5 @@ pub fn read_snapshot(file: &Path) -> Result<Snapshot, PipelineError> {
         return Err(cannot("it is larger than 64 MiB".to_owned()));
     }
     let text = std::fs::read_to_string(file).map_err(|error| cannot(io_words(&error)))?;
-    Snapshot::read(&text).map_err(|error| cannot(error.to_string()))
+    Snapshot::parse(&text).map_err(|error| cannot(error.to_string()))
 }

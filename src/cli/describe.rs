@@ -25,11 +25,11 @@ async fn with_crm(context: &Context, args: DescribeArgs) -> Result<u8, PipelineE
 
 async fn describe(context: &Context, args: DescribeArgs, catalog: &Catalog, source: &str) -> Result<u8, PipelineError> {
     match (&args.object, &args.save) {
-        (Some(object), _) => one(context, &catalog.dictionary(object, |_| true).await?),
+        (Some(object), _) => return one(context, &catalog.dictionary(object, |_| true).await?),
         (None, Some(file)) => {
             let snapshot = Snapshot { source: Some(source.to_owned()), objects: all(catalog, true).await?.0 };
             let mut output = crate::tabular::Output::create(file, args.force)?;
-            output.write_text(&snapshot.to_json())?;
+            write_text(&mut output, &snapshot.to_json(), file)?;
             output.finish()?;
             let objects = out::count(snapshot.objects.len() as u64, "object", "objects");
             if context.common.json {
@@ -45,6 +45,11 @@ async fn describe(context: &Context, args: DescribeArgs, catalog: &Catalog, sour
         }
     }
     Ok(0)
+}
+
+fn write_text(output: &mut crate::tabular::Output, text: &str, file: &std::path::Path) -> Result<(), PipelineError> {
+    let fault = |error| PipelineError::Fault(format!("cannot write {}: {error}", file.display()));
+    std::io::Write::write_all(output, text.as_bytes()).map_err(fault)
 }
 
 type Objects = std::collections::BTreeMap<String, Dictionary>;

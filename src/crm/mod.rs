@@ -55,3 +55,20 @@ pub use read::{ReadMode, ReadQuery, ReadSummary, Reader};
 pub use snapshot::{Snapshot, SnapshotFault};
 pub use token::{Token, TokenFault};
 pub use wire::Page;
+
+/// The record types that the API's document names, and `users`, which clients
+/// use in production (source: field notes). Custom tables have other names.
+pub const OBJECTS: [&str; 12] = [
+    "accounts",
+    "activities",
+    "campaigndetails",
+    "campaigns",
+    "campaignstages",
+    "cases",
+    "contacts",
+    "documents",
+    "opportunities",
+    "opportunity_lines",
+    "opportunityhistories",
+    "users",
+];

@@ -276,7 +276,7 @@ impl Exporter<'_> {
     async fn read(&self, plan: &Plan, writer: &mut dyn RecordWriter) -> Result<u64, PipelineError> {
         let object = &plan.dictionary.object;
         self.reporter.event(Event::Begin { phase: Phase::Read, what: object.clone(), total: plan.query.limit });
-        let mut reader = Reader::new(self.client.clone(), object, plan.query.clone());
+        let mut reader = Reader::new(self.client, object, plan.query.clone())?;
         let mut records = 0;
         let mut values = Vec::with_capacity(plan.fields.len());
         loop {
@@ -294,7 +294,7 @@ impl Exporter<'_> {
             self.reporter.event(Event::Progress { phase: Phase::Read, done: records });
         }
         self.reporter.event(Event::End(Phase::Read));
-        for notice in reader.summary().notices {
+        for notice in &reader.summary().notices {
             self.reporter.event(Event::Notice(Notice(format!("{object}: {notice}"))));
         }
         Ok(records)

@@ -157,7 +157,7 @@ impl Finder {
 
     async fn read_whole(&self) -> Result<RecordIndex, PipelineError> {
         let mut index = RecordIndex::create(&self.index_file)?;
-        let mut reader = Reader::new(self.client.clone(), &self.object, ReadQuery::default());
+        let mut reader = Reader::new(&self.client, &self.object, ReadQuery::default())?;
         while let Some(records) = reader.next().await? {
             let keyed: Vec<(String, &Record)> = records.iter().map(|record| (self.key(record), record)).collect();
             index.add(&keyed)?;
@@ -204,7 +204,7 @@ async fn read_batch(client: Client, object: String, filter: Filter) -> Result<Ve
         return Ok(page.records);
     }
     // More records than keys: several have one key. Read them all.
-    let mut reader = Reader::new(client, &object, ReadQuery { filter: Some(filter), ..ReadQuery::default() });
+    let mut reader = Reader::new(&client, &object, ReadQuery { filter: Some(filter), ..ReadQuery::default() })?;
     let mut records = Vec::new();
     while let Some(more) = reader.next().await? {
         records.extend(more);

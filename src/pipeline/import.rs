@@ -132,7 +132,7 @@ pub async fn plan_import(
         let notice = Notice(format!("{} has no data rows; there is nothing to do", job.input_name));
         tools.reporter.event(Event::Notice(notice));
     }
-    let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).datetime();
+    let now = jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now());
     let folder = RunFolder::create(&settings.runs, &job.program.object, now)?;
     let mut store = Store::create(&folder.store_file())?;
     let input = store_facts(&store, job, settings, &folder)?;
@@ -154,7 +154,7 @@ pub async fn plan_import(
 }
 
 fn store_facts(store: &Store, job: &Job, settings: &ImportSettings, folder: &RunFolder) -> Result<Input, PipelineError> {
-    let Fingerprint { sha256, bytes } = job.source.fingerprint()?.clone();
+    let Fingerprint { sha256, bytes } = job.source.fingerprint().clone();
     let path = job.source.path();
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let input = Input { name: job.input_name.clone(), path, sha256, bytes };

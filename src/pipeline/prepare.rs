@@ -102,7 +102,7 @@ impl Job {
             Some(mapping) => mapping,
             None => header_mapping(&object, &source, &dictionary, settings, &input_name)?,
         };
-        let is_text = source.dialect().format().is_text();
+        let is_text = source.dialect().format.is_text();
         let overrides = Overrides { mode: settings.mode, blank: settings.on_blank, guarded_source: is_text };
         // A file without any column has no rows either; that is no fault of the mapping.
         let (program, notices) = if source.header().columns.is_empty() {
