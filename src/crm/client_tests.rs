@@ -185,6 +185,14 @@ async fn a_retry_after_holds_everyone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_retry_after_of_nothing_still_backs_off() {
+    let script = Script::new(|_, _| later(429, 0));
+    assert!(script.client(|_| ()).create("accounts", "{}").await.is_err());
+    assert_eq!(script.count(), 6);
+    assert!(script.times()[5] > 0, "six requests at one moment");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wait_of_hours_ends_the_run_instead_of_holding_it() {
     let script = Script::new(|_, _| later(429, 99_999_999));
     let client = script.client(|_| ());

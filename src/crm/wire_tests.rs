@@ -123,7 +123,10 @@ fn serve(mut stream: TcpStream, replies: &[Reply], seen: &Mutex<Vec<String>>, st
                 return;
             }
             Reply::Reset => {
-                let _ = stream.peek(&mut [0]);
+                // The unread byte has to be here before the connection is closed.
+                if unread > 0 {
+                    let _ = stream.peek(&mut [0]);
+                }
                 return;
             }
         }
