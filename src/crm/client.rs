@@ -265,9 +265,6 @@ impl Client {
                 Err(error) => return Err(tries.last_word(request.method, error)),
             };
             let result = inner.transport.send(request).await;
-            let sent = pass.since;
-            // The place is free while this request waits for its next try.
-            drop(pass);
             let error = match result.and_then(|answer| self.understand(&answer, &read)) {
                 Ok(value) => {
                     inner.gate.well();
@@ -275,21 +272,22 @@ impl Client {
                 }
                 Err(error) => error,
             };
+            tries.made += 1;
             if left_here(&error) {
                 tries.counted = true;
             } else {
                 inner.gate.uncount(request.method, tries.counted);
             }
-            tries.made += 1;
-            self.tell_gate(&error, sent);
+            self.tell_gate(&error, pass.since);
+            // Only now, or another request could slip out before the pause; and before the
+            // backoff, so that who waits for the next try holds no place.
+            drop(pass);
             if !may_repeat(&error, twice, tries.made, inner.retries) {
                 return Err(tries.last_word(request.method, error));
             }
-            // A 429 is waited out at the gate, together with everyone else.
-            let wait = match error {
-                CrmError::RateLimited { .. } => Duration::ZERO,
-                _ => inner.jitter.backoff(tries.made),
-            };
+            // A pause is waited out at the gate, together with everyone else.
+            let paused = matches!(error, CrmError::RateLimited { .. }) && self.pause().is_some();
+            let wait = if paused { Duration::ZERO } else { inner.jitter.backoff(tries.made) };
             tries.remember(error);
             if !inner.gate.back_off(wait).await {
                 return Err(tries.last_word(request.method, CrmError::Cancelled));

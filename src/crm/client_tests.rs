@@ -185,6 +185,14 @@ async fn a_retry_after_holds_everyone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_retry_after_of_nothing_still_backs_off() {
+    let script = Script::new(|_, _| later(429, 0));
+    assert!(script.client(|_| ()).create("accounts", "{}").await.is_err());
+    assert_eq!(script.count(), 6);
+    assert!(script.times()[5] > 0, "six requests at one moment");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wait_of_hours_ends_the_run_instead_of_holding_it() {
     let script = Script::new(|_, _| later(429, 99_999_999));
     let client = script.client(|_| ());
@@ -296,13 +304,12 @@ async fn lookups_are_read_and_appended() {
     let client = script.client(|_| ());
     assert_eq!(client.lookup("accounts", "addresscounty/state").await, Ok(vec!["A".to_owned()]));
     assert_eq!(client.append_lookup("types", &["B".into()]).await, Ok(vec!["B".to_owned()]));
-    let asked = script.asked.lock().unwrap();
+    let asked = script.asked.lock().unwrap().clone();
     assert_eq!(asked[0].1.path, "/lookup/accounts/addresscounty%2Fstate");
     assert_eq!(
         (asked[1].1.path.as_str(), asked[1].1.body.as_deref()),
         ("/lookup/types", Some(r#"{"items":["B"]}"#))
     );
-    drop(asked);
     let script = Script::new(|_, _| answer(500, ""));
     assert!(script.client(|_| ()).append_lookup("types", &["B".into()]).await.is_err());
     assert_eq!(script.count(), 1, "appending twice could leave the value twice");

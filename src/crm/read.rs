@@ -57,6 +57,9 @@ pub struct ReadSummary {
     pub read: u64,
     /// Those handed out: less what the caller's part of the filter and the limit took away.
     pub handed_out: u64,
+    /// Of those handed out, how many do not pass the filter as this program understands it. Few
+    /// mean that the CRM compares otherwise (accents, blanks at the end), most that it ignores the filter.
+    pub unfit: u64,
     /// Records that came again and were dropped.
     pub repeats: u64,
     /// How many the CRM says there are, at the beginning.
@@ -92,6 +95,7 @@ pub struct Reader {
     q: Option<String>,
     /// `q` is the user's own and must not be taken apart.
     raw: bool,
+    filter: Option<Filter>,
     residual: Option<Filter>,
     order: Order,
     lines: bool,
@@ -113,7 +117,7 @@ impl Reader {
         let raw = raw_filter.is_some();
         let (q, residual) = match raw_filter {
             // Two filters in one object could clash in a key: the second one is tested here.
-            Some(raw) => (Some(checked_raw(raw)?), filter),
+            Some(raw) => (Some(checked_raw(raw)?), filter.clone()),
             None => (translated.query, translated.residual),
         };
         let small = limit.filter(|_| residual.is_none()).and_then(|limit| u32::try_from(limit).ok());
@@ -124,6 +128,7 @@ impl Reader {
             object: object.to_owned(),
             q,
             raw,
+            filter,
             residual,
             order,
             lines,
@@ -137,6 +142,7 @@ impl Reader {
                 mode: ReadMode::OnePage,
                 read: 0,
                 handed_out: 0,
+                unfit: 0,
                 repeats: 0,
                 total: None,
                 missing: 0,
@@ -363,7 +369,7 @@ impl Reader {
 
     /// What passes the caller's part of the filter and the limit.
     fn passed(&mut self, mut batch: Vec<Record>) -> Vec<Record> {
-        self.summary.read += u64::try_from(batch.len()).unwrap_or(u64::MAX);
+        self.summary.read += count(&batch);
         if let Some(residual) = &self.residual {
             batch.retain(|record| matches(residual, record));
         }
@@ -374,7 +380,11 @@ impl Reader {
                 self.state = State::Done;
             }
         }
-        self.summary.handed_out += u64::try_from(batch.len()).unwrap_or(u64::MAX);
+        self.summary.handed_out += count(&batch);
+        if let Some(filter) = &self.filter {
+            let unfit = batch.iter().filter(|record| !matches(filter, record)).count();
+            self.summary.unfit += u64::try_from(unfit).unwrap_or(u64::MAX);
+        }
         batch
     }
 }

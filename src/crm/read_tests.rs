@@ -278,13 +278,21 @@ async fn filters_go_to_the_server_and_the_rest_is_tested_here() {
     let by_name = Filter::is("name", "n3".into());
     let (ids, summary, paths) =
         read(Server::of(2_000), ReadQuery { filter: Some(by_name.clone()), ..ReadQuery::default() }).await;
-    assert_eq!((ids.len(), summary.total, summary.read), (200, Some(200), 200));
+    assert_eq!((ids.len(), summary.total, summary.read, summary.unfit), (200, Some(200), 200, 0));
     assert_eq!(paths[1], r#"/accounts?limit=100&order={"id":"asc"}&q={"name":"n3","id":{"$gt":2973}}"#);
     let odd = Filter::Not(Box::new(Filter::Field("id".into(), Test::EndsWith("13".into()))));
     let (ids, summary, _) =
         read(Server::of(2_000), ReadQuery { filter: Some(by_name.and(odd)), ..ReadQuery::default() }).await;
     assert!(ids.iter().all(|id| id % 10 == 3 && id % 100 != 13));
     assert_eq!((ids.len(), summary.read, summary.missing), (180, 200, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_filter_that_the_server_ignores_shows_in_the_records_that_do_not_fit() {
+    let server = Server { ignores_q: true, ..Server::of(50) };
+    let filter = Some(Filter::is("name", "n3".into()));
+    let (_, summary, _) = read(server, ReadQuery { filter, ..ReadQuery::default() }).await;
+    assert_eq!((summary.handed_out, summary.unfit), (50, 45));
 }
 
 #[tokio::test(start_paused = true)]

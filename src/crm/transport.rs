@@ -253,12 +253,7 @@ fn why_not_connected(error: &reqwest::Error, limit: Duration) -> String {
 /// Why the secure connection failed, if that is what happened.
 fn tls_fault(error: &reqwest::Error) -> Option<String> {
     use rustls::{CertificateError, Error};
-    // An I/O error keeps the cause inside, not as its source.
-    let inside = |e: &'_ (dyn std::error::Error + 'static)| {
-        let io = e.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        io.and_then(|inner| inner.downcast_ref::<Error>()).or_else(|| e.downcast_ref::<Error>()).cloned()
-    };
-    let why = match sources(error).find_map(inside)? {
+    let why = match sources(error).find_map(tls_inside)? {
         Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
             "its certificate has expired"
         }
@@ -276,6 +271,14 @@ fn tls_fault(error: &reqwest::Error) -> Option<String> {
         _ => "no secure connection came about",
     };
     Some(why.to_owned())
+}
+
+/// An I/O error keeps its cause inside instead of naming it as its source, at times twice over.
+fn tls_inside<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    match error.downcast_ref::<std::io::Error>() {
+        Some(io) => tls_inside(io.get_ref()? as &'a (dyn std::error::Error + 'static)),
+        None => error.downcast_ref(),
+    }
 }
 
 fn why_lost(error: &reqwest::Error) -> String {

@@ -23,7 +23,7 @@ enum Reply {
     Hang(Vec<u8>),
     /// One byte after the other, with a pause between.
     Drip(Vec<u8>, Duration),
-    /// A reset.
+    /// A reset where the request has a body; else the connection is closed.
     Reset,
 }
 
@@ -86,13 +86,21 @@ fn client_to(address: &str, change: impl FnOnce(&mut ClientOptions)) -> Client {
 }
 
 fn serve(mut stream: TcpStream, replies: &[Reply], seen: &Mutex<Vec<String>>, stop: &AtomicBool) {
-    while let Some(request) = read_request(&mut stream) {
+    while let Some((head, length)) = read_head(&mut stream) {
         let number = {
             let mut seen = seen.lock().unwrap();
-            seen.push(request);
+            seen.push(head);
             seen.len()
         };
-        match replies[number.min(replies.len()) - 1].clone() {
+        let reply = replies[number.min(replies.len()) - 1].clone();
+        // Closing with an unread byte in the buffer makes a reset of it.
+        let unread = usize::from(matches!(reply, Reply::Reset)).min(length);
+        let mut body = vec![0_u8; length - unread];
+        if stream.read_exact(&mut body).is_err() {
+            return;
+        }
+        seen.lock().unwrap()[number - 1].push_str(&String::from_utf8(body).unwrap());
+        match reply {
             Reply::Raw(bytes) => {
                 let _ = stream.write_all(&bytes);
                 let _ = stream.shutdown(Shutdown::Write);
@@ -114,19 +122,19 @@ fn serve(mut stream: TcpStream, replies: &[Reply], seen: &Mutex<Vec<String>>, st
                 }
                 return;
             }
-            Reply::Reset => return reset(stream),
+            Reply::Reset => {
+                // The unread byte has to be here before the connection is closed.
+                if unread > 0 {
+                    let _ = stream.peek(&mut [0]);
+                }
+                return;
+            }
         }
     }
 }
 
-/// Closing with unread bytes in the buffer resets the connection.
-fn reset(stream: TcpStream) {
-    stream.set_nonblocking(true).unwrap();
-    drop(stream);
-}
-
-/// Head and body of one request; `None` when the client has gone.
-fn read_request(stream: &mut TcpStream) -> Option<String> {
+/// The head of one request and the length of its body; `None` when the client has gone.
+fn read_head(stream: &mut TcpStream) -> Option<(String, usize)> {
     let mut bytes = Vec::new();
     let mut one = [0_u8; 1];
     while !bytes.ends_with(b"\r\n\r\n") {
@@ -142,10 +150,7 @@ fn read_request(stream: &mut TcpStream) -> Option<String> {
             line.to_ascii_lowercase().strip_prefix("content-length:").map(|n| n.trim().parse().unwrap())
         })
         .unwrap_or(0);
-    // For a reset, one byte of the body stays unread.
-    let mut body = vec![0_u8; length];
-    stream.read_exact(&mut body).ok()?;
-    Some(head + &String::from_utf8(body).unwrap())
+    Some((head, length))
 }
 
 fn http(status: u16, headers: &str, body: &str) -> Vec<u8> {
@@ -202,6 +207,36 @@ async fn a_connection_that_is_refused_means_nothing_was_sent() {
 }
 
 #[tokio::test]
+async fn a_secure_connection_that_does_not_come_about_means_nothing_was_sent() {
+    for greeting in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b"\x15\x03\x01\x00\x02\x02\x28", b""] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(greeting).unwrap();
+            let _ = stream.shutdown(Shutdown::Write);
+            let _ = stream.read_to_end(&mut Vec::new());
+        });
+        let mut options = ClientOptions::new(
+            BaseUrl::parse(&format!("https://{address}")).unwrap(),
+            Token::new(CANARY).unwrap(),
+        );
+        options.retries = 0;
+        // Where a machine has no certificates at all, there is no client and nothing to test.
+        let Ok(client) = Client::new(options) else { return };
+        let error = client.create("accounts", "{}").await.unwrap_err();
+        assert_eq!((error.code(), error.next_step()), ("unreachable", NextStep::RetryAsIs), "{error}");
+        assert!(
+            error.to_string().ends_with("no secure connection came about") || greeting.is_empty(),
+            "{error}"
+        );
+        assert!(!error.to_string().contains("TLS"), "{error}");
+        drop(client);
+        server.join().unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_connection_that_ends_before_the_answer_leaves_doubt() {
     for reply in [
         Reply::Reset,
@@ -229,6 +264,7 @@ async fn a_reset_on_a_reused_connection_is_in_doubt_too() {
     client.create("accounts", "{}").await.unwrap();
     let error = client.create("accounts", "{}").await.unwrap_err();
     assert_eq!((error.next_step(), server.seen().len()), (NextStep::LookUpFirst, 2));
+    assert!(error.to_string().contains("it was reset"), "{error}");
 }
 
 #[tokio::test]
