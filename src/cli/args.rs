@@ -10,7 +10,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Results go to standard output, everything else to standard error. Without a
 /// CRM at hand, try any command with --sandbox.
 #[derive(Debug, Parser)]
-#[command(name = "carafe", version, max_term_width = 100, propagate_version = true, disable_help_subcommand = true)]
+#[command(
+    name = "carafe",
+    version,
+    max_term_width = 100,
+    propagate_version = true,
+    disable_help_subcommand = true
+)]
 pub struct Cli {
     #[command(flatten)]
     pub common: CommonArgs,
@@ -65,8 +71,9 @@ pub struct CommonArgs {
         env = "CARAFE_SANDBOX",
         num_args = 0..=1,
         require_equals = true,
-        default_missing_value = "",
-        conflicts_with = "base_url"
+        default_missing_value = SANDBOX_FILE,
+        conflicts_with = "base_url",
+        value_parser = sandbox_file
     )]
     pub sandbox: Option<PathBuf>,
 
@@ -129,6 +136,17 @@ pub enum ColorWhen {
     Always,
     /// Never
     Never,
+}
+
+/// Where the embedded CRM keeps its records, unless told otherwise.
+pub const SANDBOX_FILE: &str = ".carafe/sandbox.db";
+
+/// In the environment, `1` and `true` mean "on, with the usual file".
+fn sandbox_file(text: &str) -> Result<PathBuf, String> {
+    match text.trim() {
+        "" | "1" | "true" => Ok(PathBuf::from(SANDBOX_FILE)),
+        file => Ok(PathBuf::from(file)),
+    }
 }
 
 /// Reads seconds, with decimals if need be.

@@ -90,7 +90,9 @@ fn text(
     };
     lines.push(out::styled(context.colors.out, out::BOLD, &heading));
     lines.push(String::new());
-    for (number, word) in [(checked.valid, "valid"), (checked.skipped, "skipped"), (checked.rejected, "rejected")] {
+    for (number, word) in
+        [(checked.valid, "valid"), (checked.skipped, "skipped"), (checked.rejected, "rejected")]
+    {
         if number > 0 || word == "valid" {
             lines.push(format!("  {:>9}   {word}", out::thousands(number)));
         }
@@ -108,7 +110,11 @@ fn text(
         (None, Some(object)) => format!("--object {}", shown(object)),
         (None, None) => String::new(),
     };
-    let file = if spool.is_standard_input() { "-".into() } else { shown(&input.file.display().to_string()).to_string() };
+    let file = if spool.is_standard_input() {
+        "-".into()
+    } else {
+        shown(&input.file.display().to_string()).to_string()
+    };
     lines.push(match checked.rejected {
         0 => format!("  next     carafe import {file} {mapping} --dry-run"),
         _ => format!("  next     correct the cells, or import the rest: carafe import {file} {mapping}"),

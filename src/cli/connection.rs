@@ -1,15 +1,12 @@
 //! From what was typed to a CRM that can be asked: address, token, sandbox.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::cli::args::CommonArgs;
 use crate::crm::{BaseUrl, Client, ClientOptions, Snapshot, Token};
 use crate::model::{Notice, shown};
 use crate::pipeline::{Catalog, Event, PipelineError, Reporter, io_words};
 use crate::sandbox::{Options as SandboxOptions, Sandbox};
-
-/// Where the embedded CRM keeps its records, unless told otherwise.
-pub const SANDBOX_FILE: &str = ".carafe/sandbox.db";
 
 /// A CRM that can be asked.
 #[derive(Debug)]
@@ -36,14 +33,13 @@ impl Connection {
     }
 
     fn sandbox(file: &Path, common: &CommonArgs) -> Result<Self, PipelineError> {
-        let file = if file.as_os_str().is_empty() { PathBuf::from(SANDBOX_FILE) } else { file.to_owned() };
-        let options = SandboxOptions { database: Some(file.clone()), port: 0, ..SandboxOptions::default() };
+        let options = SandboxOptions { database: Some(file.to_owned()), port: 0, ..SandboxOptions::default() };
         let token = options.token.clone();
         let sandbox = Sandbox::start(options).map_err(|error| {
             PipelineError::usage(error.to_string(), "name another file with --sandbox=FILE")
         })?;
         let client = client(&sandbox.base_url(), &token, common)?;
-        let place = std::path::absolute(&file).unwrap_or_else(|_| file.clone());
+        let place = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
         Ok(Self {
             client,
             name: format!("sandbox:{}", place.display()),
@@ -56,7 +52,10 @@ impl Connection {
     fn crm(common: &CommonArgs, reporter: &dyn Reporter) -> Result<Self, PipelineError> {
         let address = common.base_url.as_deref().unwrap_or(BaseUrl::VENDOR);
         let url = BaseUrl::parse(address).map_err(|fault| {
-            PipelineError::usage(fault.to_string(), "for example: --base-url https://apiv4.reallysimplesystems.com")
+            PipelineError::usage(
+                fault.to_string(),
+                "for example: --base-url https://apiv4.reallysimplesystems.com",
+            )
         })?;
         let token = token(common, reporter)?;
         let client = client(address, &token, common)?;
@@ -75,9 +74,13 @@ impl Connection {
 }
 
 fn client(address: &str, token: &str, common: &CommonArgs) -> Result<Client, PipelineError> {
-    let url = BaseUrl::parse(address).map_err(|fault| PipelineError::usage(fault.to_string(), "see: carafe --help"))?;
+    let url = BaseUrl::parse(address)
+        .map_err(|fault| PipelineError::usage(fault.to_string(), "see: carafe --help"))?;
     let token = Token::new(token).map_err(|fault| {
-        PipelineError::usage(fault.to_string(), "copy the token again, in one line, from Settings / Integrations / API V4")
+        PipelineError::usage(
+            fault.to_string(),
+            "copy the token again, in one line, from Settings / Integrations / API V4",
+        )
     })?;
     let options = ClientOptions {
         concurrency: common.concurrency,
@@ -98,7 +101,10 @@ fn token(common: &CommonArgs, reporter: &dyn Reporter) -> Result<String, Pipelin
     match std::env::var("CARAFE_TOKEN") {
         Ok(token) if !token.trim().is_empty() => return Ok(token),
         Err(std::env::VarError::NotUnicode(_)) => {
-            return Err(PipelineError::usage("the token in CARAFE_TOKEN is not text", "copy it again from the CRM"));
+            return Err(PipelineError::usage(
+                "the token in CARAFE_TOKEN is not text",
+                "copy it again from the CRM",
+            ));
         }
         Ok(_) | Err(std::env::VarError::NotPresent) => {}
     }
@@ -115,7 +121,10 @@ fn token(common: &CommonArgs, reporter: &dyn Reporter) -> Result<String, Pipelin
 fn read_token(file: &Path, reporter: &dyn Reporter) -> Result<String, PipelineError> {
     let name = shown(&file.display().to_string()).to_string();
     let cannot = |why: &str| {
-        PipelineError::usage(format!("cannot read the token file {name}: {why}"), "give a file that holds nothing but the token")
+        PipelineError::usage(
+            format!("cannot read the token file {name}: {why}"),
+            "give a file that holds nothing but the token",
+        )
     };
     let metadata = std::fs::metadata(file).map_err(|error| cannot(&io_words(&error)))?;
     if metadata.len() > 64 * 1024 {

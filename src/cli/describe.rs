@@ -23,17 +23,24 @@ async fn with_crm(context: &Context, args: DescribeArgs) -> Result<u8, PipelineE
     describe(context, args, &catalog, &connection.name).await
 }
 
-async fn describe(context: &Context, args: DescribeArgs, catalog: &Catalog, source: &str) -> Result<u8, PipelineError> {
+async fn describe(
+    context: &Context,
+    args: DescribeArgs,
+    catalog: &Catalog,
+    source: &str,
+) -> Result<u8, PipelineError> {
     match (&args.object, &args.save) {
         (Some(object), _) => return one(context, &catalog.dictionary(object, |_| true).await?),
         (None, Some(file)) => {
             let snapshot = Snapshot { source: Some(source.to_owned()), objects: all(catalog, true).await?.0 };
             let mut output = crate::tabular::Output::create(file, args.force)?;
             write_text(&mut output, &snapshot.to_json(), file)?;
-            output.finish()?;
+            output.commit()?;
             let objects = out::count(snapshot.objects.len() as u64, "object", "objects");
             if context.common.json {
-                out::data(json!({ "objects": snapshot.objects.keys().collect::<Vec<_>>(), "file": file.display().to_string() }));
+                out::data(
+                    json!({ "objects": snapshot.objects.keys().collect::<Vec<_>>(), "file": file.display().to_string() }),
+                );
             } else {
                 out::data(format!("saved fields and lists of {objects} to {}", file.display()));
             }
@@ -47,7 +54,11 @@ async fn describe(context: &Context, args: DescribeArgs, catalog: &Catalog, sour
     Ok(0)
 }
 
-fn write_text(output: &mut crate::tabular::Output, text: &str, file: &std::path::Path) -> Result<(), PipelineError> {
+fn write_text(
+    output: &mut crate::tabular::Output,
+    text: &str,
+    file: &std::path::Path,
+) -> Result<(), PipelineError> {
     let fault = |error| PipelineError::Fault(format!("cannot write {}: {error}", file.display()));
     std::io::Write::write_all(output, text.as_bytes()).map_err(fault)
 }
@@ -55,7 +66,10 @@ fn write_text(output: &mut crate::tabular::Output, text: &str, file: &std::path:
 type Objects = std::collections::BTreeMap<String, Dictionary>;
 
 /// All known objects that the CRM describes, and those that it refuses.
-async fn all(catalog: &Catalog, with_values: bool) -> Result<(Objects, Vec<(String, CrmError)>), PipelineError> {
+async fn all(
+    catalog: &Catalog,
+    with_values: bool,
+) -> Result<(Objects, Vec<(String, CrmError)>), PipelineError> {
     if let Catalog::Snapshot(snapshot) = catalog {
         return Ok((snapshot.objects.clone(), Vec::new()));
     }
@@ -86,10 +100,12 @@ async fn all(catalog: &Catalog, with_values: bool) -> Result<(Objects, Vec<(Stri
 
 fn list(context: &Context, objects: &Objects, refused: &[(String, CrmError)]) {
     if context.common.json {
-        let known = objects.values().map(|d| json!({ "object": d.object, "fields": d.fields().len(), "available": true }));
-        let others = refused.iter().map(|(object, error)| {
-            json!({ "object": object, "available": false, "reason": error.to_string() })
-        });
+        let known = objects
+            .values()
+            .map(|d| json!({ "object": d.object, "fields": d.fields().len(), "available": true }));
+        let others = refused.iter().map(
+            |(object, error)| json!({ "object": object, "available": false, "reason": error.to_string() }),
+        );
         out::data(json!({ "objects": known.chain(others).collect::<Vec<_>>() }));
         return;
     }
@@ -99,7 +115,9 @@ fn list(context: &Context, objects: &Objects, refused: &[(String, CrmError)]) {
         vec![d.object.clone(), d.fields().len().to_string(), shown(&required.join(", ")).to_string()]
     };
     let mut rows: Vec<Vec<String>> = objects.values().map(row).collect();
-    rows.extend(refused.iter().map(|(object, _)| vec![object.clone(), "-".to_owned(), "not available with this token or plan".to_owned()]));
+    rows.extend(refused.iter().map(|(object, _)| {
+        vec![object.clone(), "-".to_owned(), "not available with this token or plan".to_owned()]
+    }));
     out::data(out::table(&["object", "fields", "required"], &rows, context.colors.out));
     context.screen.say("custom tables are reached by their names too: carafe describe NAME");
 }

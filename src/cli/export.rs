@@ -25,7 +25,9 @@ fn closing(summary: &ExportSummary, from: &str) -> String {
     let rows: Vec<Vec<String>> = summary
         .objects
         .iter()
-        .map(|o| vec![format!("{:>10}", out::thousands(o.records)), o.object.clone(), shown(&o.file).to_string()])
+        .map(|o| {
+            vec![format!("{:>10}", out::thousands(o.records)), o.object.clone(), shown(&o.file).to_string()]
+        })
         .collect();
     let mut text = format!("Export finished from {}\n", shown(from));
     for row in rows {
@@ -41,23 +43,34 @@ fn settings(context: &Context, args: ExportArgs) -> Result<ExportSettings, Pipel
     let given = match &args.format {
         None => None,
         Some(word) => Some(ExportFormat::from_word(word).ok_or_else(|| {
-            PipelineError::usage(format!("\"{}\" is not a form that export writes", shown(word)), format!("one of: {known}"))
+            PipelineError::usage(
+                format!("\"{}\" is not a form that export writes", shown(word)),
+                format!("one of: {known}"),
+            )
         })?),
     };
     let ending = args.output.extension().and_then(|e| e.to_str()).map(str::to_owned);
     let by_ending = ending.as_deref().and_then(ExportFormat::from_word);
     let (target, format) = target(&args.output, given, by_ending, ending.as_deref(), args.objects.len())?;
     if target == Target::Standard && context.common.json {
-        return Err(PipelineError::usage("--json and `-o -` both want standard output", "write to a file, or leave out --json"));
+        return Err(PipelineError::usage(
+            "--json and `-o -` both want standard output",
+            "write to a file, or leave out --json",
+        ));
     }
     let mut objects: Vec<String> = Vec::new();
     for object in args.objects {
         if objects.contains(&object) {
-            return Err(PipelineError::usage(format!("{} is named twice", shown(&object)), "name each object once"));
+            return Err(PipelineError::usage(
+                format!("{} is named twice", shown(&object)),
+                "name each object once",
+            ));
         }
         objects.push(object);
     }
-    let trimmed = |names: Vec<String>| names.into_iter().map(|n| n.trim().to_owned()).filter(|n| !n.is_empty()).collect();
+    let trimmed = |names: Vec<String>| {
+        names.into_iter().map(|n| n.trim().to_owned()).filter(|n| !n.is_empty()).collect()
+    };
     Ok(ExportSettings {
         objects,
         target,
@@ -86,10 +99,16 @@ fn target(
     if output == Path::new("-") {
         let format = given.unwrap_or(ExportFormat::Csv);
         if format == ExportFormat::Xlsx {
-            return Err(PipelineError::usage("a workbook cannot go to standard output", "give a file: -o FILE.xlsx"));
+            return Err(PipelineError::usage(
+                "a workbook cannot go to standard output",
+                "give a file: -o FILE.xlsx",
+            ));
         }
         if several {
-            return Err(PipelineError::usage("several objects cannot share standard output", "give a folder: -o DIR --format csv"));
+            return Err(PipelineError::usage(
+                "several objects cannot share standard output",
+                "give a folder: -o DIR --format csv",
+            ));
         }
         return Ok((Target::Standard, format));
     }
@@ -102,7 +121,10 @@ fn target(
             if several && format != ExportFormat::Xlsx {
                 let name = shown(&output.display().to_string()).to_string();
                 let message = format!("several objects cannot share the file {name}");
-                return Err(PipelineError::usage(message, format!("give a folder: -o DIR --format {}, or a workbook", format.ending())));
+                return Err(PipelineError::usage(
+                    message,
+                    format!("give a folder: -o DIR --format {}, or a workbook", format.ending()),
+                ));
             }
             Ok((Target::File(PathBuf::from(output)), format))
         }

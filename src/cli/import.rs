@@ -11,8 +11,8 @@ use super::summary;
 use super::{Context, out, report};
 use crate::model::shown;
 use crate::pipeline::{
-    Ended, FinishedRun, ImportSettings, Job, JobSettings, OutputSettings, PipelineError, PlannedRun, Tools, decline_plan,
-    finish_plan, open_plan, plan_import, send_plan,
+    Ended, FinishedRun, ImportSettings, Job, JobSettings, OutputSettings, PipelineError, PlannedRun, Tools,
+    decline_plan, finish_plan, open_plan, plan_import, send_plan,
 };
 use crate::rules::mapping::{Blank, Mode};
 use crate::store::RunName;
@@ -114,7 +114,8 @@ fn ask(question: &str) -> bool {
         return false;
     }
     let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+    std::io::stdin().read_line(&mut answer).is_ok()
+        && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
 }
 
 /// Prints how the run ended; the answer is the exit code.
@@ -194,12 +195,18 @@ fn outputs(args: &SendArgs) -> Result<OutputSettings, PipelineError> {
     for path in [&args.rejects, &args.results].into_iter().flatten() {
         if path.exists() {
             let name = shown(&path.display().to_string()).to_string();
-            return Err(PipelineError::usage(format!("{name} is there already"), "name a file that is not there yet"));
+            return Err(PipelineError::usage(
+                format!("{name} is there already"),
+                "name a file that is not there yet",
+            ));
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         if folder.is_some_and(|folder| !folder.is_dir()) {
             let name = shown(&path.display().to_string()).to_string();
-            return Err(PipelineError::usage(format!("the folder of {name} does not exist"), "create it first"));
+            return Err(PipelineError::usage(
+                format!("the folder of {name} does not exist"),
+                "create it first",
+            ));
         }
     }
     Ok(OutputSettings { rejects: args.rejects.clone(), results: args.results.clone() })
@@ -236,7 +243,9 @@ pub fn spool(file: &Path, runs: &Path) -> Result<Spool, PipelineError> {
         return Ok(Spool(None));
     }
     crate::store::create_private_folder(runs)?;
-    let fault = |error: std::io::Error| PipelineError::Fault(format!("cannot keep standard input in {}: {error}", runs.display()));
+    let fault = |error: std::io::Error| {
+        PipelineError::Fault(format!("cannot keep standard input in {}: {error}", runs.display()))
+    };
     let mut kept = tempfile::Builder::new().prefix("standard-input-").tempfile_in(runs).map_err(fault)?;
     std::io::copy(&mut std::io::stdin().lock(), kept.as_file_mut()).map_err(fault)?;
     kept.as_file_mut().flush().map_err(fault)?;

@@ -19,7 +19,8 @@ pub async fn run(context: &Context, args: LookupArgs) -> Result<u8, PipelineErro
     let Some(known) = dictionary.get(field) else {
         let names = dictionary.fields().iter().map(|f| f.name.as_str());
         let near = crate::rules::nearest::nearest(field, names).map(|n| format!("; nearest: {}", shown(n)));
-        let message = format!("{} has no field \"{}\"{}", shown(object), shown(field), near.unwrap_or_default());
+        let message =
+            format!("{} has no field \"{}\"{}", shown(object), shown(field), near.unwrap_or_default());
         return Err(PipelineError::usage(message, format!("see: carafe describe {}", shown(object))));
     };
     if known.lookup.is_none() {

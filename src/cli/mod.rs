@@ -89,11 +89,15 @@ fn listen_for_signals(stop: CancellationToken) {
         loop {
             wait_for_signal().await;
             if before {
-                out::aside("abandoned: requests in flight may have been stored; carafe runs last shows the run");
+                out::aside(
+                    "abandoned: requests in flight may have been stored; carafe runs last shows the run",
+                );
                 std::process::exit(5);
             }
             before = true;
-            out::aside("stopping: no more rows are taken, what is in flight is finished; press again to abandon it");
+            out::aside(
+                "stopping: no more rows are taken, what is in flight is finished; press again to abandon it",
+            );
             stop.cancel();
         }
     });
@@ -103,7 +107,8 @@ fn listen_for_signals(stop: CancellationToken) {
 async fn wait_for_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     // Without the handlers the system's own behaviour is kept: the process ends.
-    let (Ok(mut terminate), Ok(mut hangup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) else {
+    let (Ok(mut terminate), Ok(mut hangup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+    else {
         return std::future::pending().await;
     };
     tokio::select! {
@@ -148,7 +153,9 @@ fn usage_error(error: &clap::Error, arguments: &[OsString]) -> u8 {
     if code == 2 && arguments.iter().any(|argument| argument == "--json") {
         let message = error.to_string();
         let message = message.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        out::data(json!({ "error": { "code": "usage", "message": message, "place": null, "advice": "see: carafe --help" } }));
+        out::data(
+            json!({ "error": { "code": "usage", "message": message, "place": null, "advice": "see: carafe --help" } }),
+        );
     }
     // If the stream is gone there is nobody to tell.
     let _ = error.print();

@@ -26,7 +26,9 @@ impl Colors {
             ColorWhen::Always => Self { out: true, err: true },
             ColorWhen::Never => Self::default(),
             ColorWhen::Auto if no_color || dumb => Self::default(),
-            ColorWhen::Auto => Self { out: std::io::stdout().is_terminal(), err: std::io::stderr().is_terminal() },
+            ColorWhen::Auto => {
+                Self { out: std::io::stdout().is_terminal(), err: std::io::stderr().is_terminal() }
+            }
         }
     }
 }
@@ -114,7 +116,10 @@ mod tests {
 
     #[test]
     fn numbers_and_durations_as_people_read_them() {
-        assert_eq!([0, 999, 1_000, 12_480, 1_000_000].map(thousands), ["0", "999", "1,000", "12,480", "1,000,000"]);
+        assert_eq!(
+            [0, 999, 1_000, 12_480, 1_000_000].map(thousands),
+            ["0", "999", "1,000", "12,480", "1,000,000"]
+        );
         assert_eq!([0.42, 38.0, 304.0, 7_500.0].map(duration), ["0.4 s", "38 s", "5 m 04 s", "2 h 05 m"]);
         assert_eq!(count(1, "row", "rows"), "1 row");
     }

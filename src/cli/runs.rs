@@ -60,7 +60,11 @@ fn list(context: &Context) -> Result<u8, PipelineError> {
             row
         })
         .collect();
-    out::data(out::table(&["run", "command", "state", "rows", "rejected", "unknown"], &rows, context.colors.out));
+    out::data(out::table(
+        &["run", "command", "state", "rows", "rejected", "unknown"],
+        &rows,
+        context.colors.out,
+    ));
     Ok(0)
 }
 

@@ -16,9 +16,8 @@ pub async fn run(context: &Context, args: SandboxArgs) -> Result<u8, PipelineErr
         ..Options::default()
     };
     let token = options.token.clone();
-    let sandbox = Sandbox::start(options).map_err(|error| {
-        PipelineError::usage(error.to_string(), "choose another --port or --db FILE")
-    })?;
+    let sandbox = Sandbox::start(options)
+        .map_err(|error| PipelineError::usage(error.to_string(), "choose another --port or --db FILE"))?;
     let address = sandbox.base_url();
     if context.common.json {
         out::data(json!({ "address": address, "token": token, "file": args.db.display().to_string() }));

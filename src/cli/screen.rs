@@ -111,7 +111,8 @@ impl State {
         let share = self.total.filter(|&total| total > 0).map(|total| self.done.saturating_mul(100) / total);
         let long_ago = self.last_line.elapsed() >= LINE_EVERY;
         // Short work needs no lines at all.
-        let share_due = share.is_some_and(|share| share >= self.next_share) && self.begun.elapsed() > Duration::from_secs(3);
+        let share_due = share.is_some_and(|share| share >= self.next_share)
+            && self.begun.elapsed() > Duration::from_secs(3);
         if !long_ago && !share_due {
             return None;
         }
@@ -122,7 +123,11 @@ impl State {
         Some(match (phase, self.total, share) {
             (Phase::Check, _, Some(share)) => format!("{word} {what}: {share} %"),
             (_, Some(total), Some(share)) => {
-                format!("{word} {what}: {} of {} {unit} ({share} %)", out::thousands(self.done), out::thousands(total))
+                format!(
+                    "{word} {what}: {} of {} {unit} ({share} %)",
+                    out::thousands(self.done),
+                    out::thousands(total)
+                )
             }
             _ => format!("{word} {what}: {} {unit}", out::thousands(self.done)),
         })
@@ -141,7 +146,9 @@ fn new_bar(phase: Phase, what: &str, total: Option<u64>) -> ProgressBar {
     };
     // The templates are constants; if one were wrong the default bar would do.
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    bar.with_style(style.progress_chars("=> ")).with_prefix(phase.word()).with_message(shown(what).cut(40).to_string())
+    bar.with_style(style.progress_chars("=> "))
+        .with_prefix(phase.word())
+        .with_message(shown(what).cut(40).to_string())
 }
 
 impl Reporter for Screen {
@@ -154,13 +161,18 @@ impl Reporter for Screen {
                 if let Some(bar) = phases.get(&Phase::Send).and_then(|state| state.bar.as_ref())
                     && counts.rejected + counts.unknown > 0
                 {
-                    let unknown =
-                        if counts.unknown > 0 { format!(", {} unknown", out::thousands(counts.unknown)) } else { String::new() };
+                    let unknown = if counts.unknown > 0 {
+                        format!(", {} unknown", out::thousands(counts.unknown))
+                    } else {
+                        String::new()
+                    };
                     bar.set_message(format!("{} rejected{unknown}", out::thousands(counts.rejected)));
                 }
             }
             Event::End(phase) => self.end(phase),
-            Event::Notice(notice) => self.line(&format!("{} {notice}", styled(self.colors.err, NOTICE, "notice:"))),
+            Event::Notice(notice) => {
+                self.line(&format!("{} {notice}", styled(self.colors.err, NOTICE, "notice:")))
+            }
         }
     }
 }

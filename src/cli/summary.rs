@@ -24,7 +24,10 @@ pub fn closing(finished: &FinishedRun, into: &str, again: &Again, color: bool) -
     lines.extend(row_lines(finished));
     if !summary.causes.is_empty() {
         lines.push(String::new());
-        lines.extend(cause_lines(&summary.causes, if summary.rows.rejected > 0 { "why rejected" } else { "why" }));
+        lines.extend(cause_lines(
+            &summary.causes,
+            if summary.rows.rejected > 0 { "why rejected" } else { "why" },
+        ));
     }
     if is_plan(finished) {
         lines.extend(sample_lines(finished));
@@ -106,7 +109,11 @@ pub fn cause_lines(causes: &[Cause], title: &str) -> Vec<String> {
     let table = out::table(&["", "", ""], &rows, false);
     let mut lines: Vec<String> = table.lines().skip(1).map(str::to_owned).collect();
     if causes.len() > MOST_CAUSES {
-        lines.push(format!("  {:<12}          and {} more in summary.json", "", count((causes.len() - MOST_CAUSES) as u64, "cause", "causes")));
+        lines.push(format!(
+            "  {:<12}          and {} more in summary.json",
+            "",
+            count((causes.len() - MOST_CAUSES) as u64, "cause", "causes")
+        ));
     }
     lines
 }
@@ -188,7 +195,8 @@ fn next_steps(finished: &FinishedRun, again: &Again) -> Vec<String> {
         }
     }
     if let Some(file) = summary.files.get("unknown") {
-        steps.push(format!("look up the rows of {} in the CRM before sending any of them again", shown(file)));
+        steps
+            .push(format!("look up the rows of {} in the CRM before sending any of them again", shown(file)));
     }
     steps
 }

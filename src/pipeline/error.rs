@@ -57,7 +57,9 @@ impl PipelineError {
                 OutputProblem::Exists | OutputProblem::IsAFolder | OutputProblem::NoFolder => 2,
                 OutputProblem::Unwritable(_) | OutputProblem::Workbook(_) | OutputProblem::Content(_) => 1,
             },
-            Self::Crm(CrmError::UnknownObject { .. } | CrmError::Undescribed { .. } | CrmError::Unsendable { .. }) => 2,
+            Self::Crm(
+                CrmError::UnknownObject { .. } | CrmError::Undescribed { .. } | CrmError::Unsendable { .. },
+            ) => 2,
             Self::Crm(error) => match error.next_step() {
                 NextStep::StopBudget => 6,
                 NextStep::LeaveUnprocessed => 5,

@@ -11,7 +11,7 @@ use crate::crm::{Client, ReadQuery, Reader};
 use crate::model::{Calls, Dictionary, Direction, Field, FieldKind, Notice, Order, Record, Value, shown};
 use crate::rules::language::parse_filter;
 use crate::rules::nearest::nearest;
-use crate::tabular::{CsvOptions, Output, RecordWriter, XlsxBook, csv_writer, jsonl_writer};
+use crate::tabular::{CsvOptions, Output, RecordWriter, TextTarget, XlsxBook, csv_writer, jsonl_writer};
 
 /// The form of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,12 +152,17 @@ async fn plan(object: &str, settings: &ExportSettings, catalog: &Catalog) -> Res
     }
     let order = order(&dictionary, &settings.order)?;
     let lines = settings.lines && object == "opportunities";
-    let query = ReadQuery { filter, raw_filter: settings.raw_filter.clone(), order, lines, limit: settings.limit };
+    let query =
+        ReadQuery { filter, raw_filter: settings.raw_filter.clone(), order, lines, limit: settings.limit };
     Ok(Plan { dictionary, fields, query })
 }
 
 /// The fields to write: those asked for, else all with `id` first.
-fn chosen_fields(dictionary: &Dictionary, names: &[String], lines: bool) -> Result<Vec<Field>, PipelineError> {
+fn chosen_fields(
+    dictionary: &Dictionary,
+    names: &[String],
+    lines: bool,
+) -> Result<Vec<Field>, PipelineError> {
     let id = dictionary.get("id").cloned().unwrap_or_else(|| Field::new("id", FieldKind::Number));
     let mut fields = vec![id];
     if names.is_empty() {
@@ -166,7 +171,11 @@ fn chosen_fields(dictionary: &Dictionary, names: &[String], lines: bool) -> Resu
         fields.clear();
     }
     for name in names {
-        match dictionary.get(name).cloned().or_else(|| (name == "id").then(|| Field::new("id", FieldKind::Number))) {
+        match dictionary
+            .get(name)
+            .cloned()
+            .or_else(|| (name == "id").then(|| Field::new("id", FieldKind::Number)))
+        {
             Some(field) => fields.push(field),
             None => return Err(no_such_field(dictionary, name)),
         }
@@ -181,7 +190,10 @@ fn no_such_field(dictionary: &Dictionary, name: &str) -> PipelineError {
     let names = dictionary.fields().iter().map(|field| field.name.as_str());
     let near = nearest(name, names).map(|near| format!("; nearest: {}", shown(near))).unwrap_or_default();
     let object = shown(&dictionary.object);
-    PipelineError::usage(format!("{object} has no field \"{}\"{near}", shown(name)), format!("see: carafe describe {object}"))
+    PipelineError::usage(
+        format!("{object} has no field \"{}\"{near}", shown(name)),
+        format!("see: carafe describe {object}"),
+    )
 }
 
 fn order(dictionary: &Dictionary, names: &[String]) -> Result<Order, PipelineError> {
@@ -207,28 +219,41 @@ struct Exporter<'a> {
 }
 
 impl Exporter<'_> {
-    fn csv_options(&self) -> CsvOptions {
-        CsvOptions { excel: self.settings.excel, guard: !self.settings.raw }
+    fn text_writer<'w>(
+        &self,
+        target: TextTarget<'w>,
+        plan: &Plan,
+    ) -> Result<Box<dyn RecordWriter + 'w>, PipelineError> {
+        let options = CsvOptions { excel: self.settings.excel, guard: !self.settings.raw };
+        Ok(match self.settings.format {
+            ExportFormat::Jsonl => jsonl_writer(target, &plan.fields)?,
+            ExportFormat::Csv | ExportFormat::Xlsx => csv_writer(target, &plan.fields, options)?,
+        })
+    }
+
+    fn tell(&self, notices: Vec<Notice>) {
+        notices.into_iter().for_each(|notice| self.reporter.event(Event::Notice(notice)));
     }
 
     async fn workbook(&self, path: &Path, plans: Vec<Plan>) -> Result<Vec<ExportedObject>, PipelineError> {
-        let mut book = XlsxBook::create(path, self.settings.force)?;
+        let mut book = XlsxBook::create(Output::create(path, self.settings.force)?)?;
         let mut done = Vec::new();
         for plan in plans {
             let mut sheet = book.sheet(&plan.dictionary.object, &plan.fields)?;
-            let records = self.read(&plan, &mut sheet).await?;
-            sheet.end()?;
+            let records = self.read(&plan, sheet.as_mut()).await?;
+            self.tell(sheet.finish()?);
             done.push(exported(&plan, records, path));
         }
-        for notice in book.finish()? {
-            self.reporter.event(Event::Notice(notice));
-        }
+        self.tell(book.finish()?);
         Ok(done)
     }
 
     async fn folder(&self, folder: &Path, plans: Vec<Plan>) -> Result<Vec<ExportedObject>, PipelineError> {
         std::fs::create_dir_all(folder).map_err(|error| {
-            PipelineError::usage(format!("cannot use the folder {}: {error}", folder.display()), "name a folder that can be written")
+            PipelineError::usage(
+                format!("cannot use the folder {}: {error}", folder.display()),
+                "name a folder that can be written",
+            )
         })?;
         let mut done = Vec::new();
         for plan in plans {
@@ -247,12 +272,9 @@ impl Exporter<'_> {
         let mut done = Vec::new();
         for plan in plans {
             let output = Output::create(path, self.settings.force)?;
-            let mut writer: Box<dyn RecordWriter> = match self.settings.format {
-                ExportFormat::Jsonl => jsonl_writer(output, &plan.fields),
-                ExportFormat::Csv | ExportFormat::Xlsx => csv_writer(output, &plan.fields, self.csv_options())?,
-            };
+            let mut writer = self.text_writer(output.into(), &plan)?;
             let records = self.read(&plan, writer.as_mut()).await?;
-            writer.finish()?;
+            self.tell(writer.finish()?);
             done.push(exported(&plan, records, path));
         }
         Ok(done)
@@ -261,13 +283,10 @@ impl Exporter<'_> {
     async fn standard_output(&self, plans: Vec<Plan>) -> Result<Vec<ExportedObject>, PipelineError> {
         let mut done = Vec::new();
         for plan in plans {
-            let output = std::io::stdout();
-            let mut writer: Box<dyn RecordWriter> = match self.settings.format {
-                ExportFormat::Jsonl => jsonl_writer(output, &plan.fields),
-                ExportFormat::Csv | ExportFormat::Xlsx => csv_writer(output, &plan.fields, self.csv_options())?,
-            };
+            let output = TextTarget::stream(std::io::stdout(), "standard output");
+            let mut writer = self.text_writer(output, &plan)?;
             let records = self.read(&plan, writer.as_mut()).await?;
-            writer.finish()?;
+            self.tell(writer.finish()?);
             done.push(exported(&plan, records, Path::new("-")));
         }
         Ok(done)
@@ -275,7 +294,11 @@ impl Exporter<'_> {
 
     async fn read(&self, plan: &Plan, writer: &mut dyn RecordWriter) -> Result<u64, PipelineError> {
         let object = &plan.dictionary.object;
-        self.reporter.event(Event::Begin { phase: Phase::Read, what: object.clone(), total: plan.query.limit });
+        self.reporter.event(Event::Begin {
+            phase: Phase::Read,
+            what: object.clone(),
+            total: plan.query.limit,
+        });
         let mut reader = Reader::new(self.client, object, plan.query.clone())?;
         let mut records = 0;
         let mut values = Vec::with_capacity(plan.fields.len());

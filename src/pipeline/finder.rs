@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use tokio::task::JoinSet;
 
 use super::PipelineError;
-use crate::crm::{Client, CrmError, ListQuery, PAGE_LIMIT, ReadQuery, Reader, batches_for_in, translate};
+use crate::crm::{Client, CrmError, ReadQuery, Reader, batches_for_in};
 use crate::model::{Dictionary, FieldKind, Filter, Record, Value};
 use crate::rules::names::folded;
 use crate::store::RecordIndex;
@@ -92,7 +92,11 @@ impl Finder {
     }
 
     /// Asks by `$in`; `None` if the CRM does not take that filter.
-    async fn find_batched(&self, wanted: &[Wanted], lead: usize) -> Result<Option<FoundRecords>, PipelineError> {
+    async fn find_batched(
+        &self,
+        wanted: &[Wanted],
+        lead: usize,
+    ) -> Result<Option<FoundRecords>, PipelineError> {
         let field = &self.by[lead].0;
         let mut leads: Vec<Value> = Vec::with_capacity(wanted.len());
         let mut known = std::collections::HashSet::new();
@@ -118,7 +122,11 @@ impl Finder {
             };
             for record in records {
                 let lead_value = record.get(field).unwrap_or(&Value::Null);
-                if asked.contains(&self.part(lead, lead_value)) { fitting += 1 } else { strange += 1 }
+                if asked.contains(&self.part(lead, lead_value)) {
+                    fitting += 1
+                } else {
+                    strange += 1
+                }
                 self.keep(record, &keys, &mut found);
             }
         }
@@ -159,7 +167,8 @@ impl Finder {
         let mut index = RecordIndex::create(&self.index_file)?;
         let mut reader = Reader::new(&self.client, &self.object, ReadQuery::default())?;
         while let Some(records) = reader.next().await? {
-            let keyed: Vec<(String, &Record)> = records.iter().map(|record| (self.key(record), record)).collect();
+            let keyed: Vec<(String, &Record)> =
+                records.iter().map(|record| (self.key(record), record)).collect();
             index.add(&keyed)?;
         }
         Ok(index)
@@ -192,22 +201,9 @@ fn is_refusal(error: &CrmError) -> bool {
     )
 }
 
+/// Up to a hundred records come in one request.
 async fn read_batch(client: Client, object: String, filter: Filter) -> Result<Vec<Record>, CrmError> {
-    let query = ListQuery { q: translate(&filter).query, limit: PAGE_LIMIT, ..ListQuery::default() };
-    let page = client.list(&object, &query).await?;
-    let complete = match (page.has_more, page.total) {
-        (Some(more), _) => !more,
-        (None, Some(total)) => total <= page.records.len() as u64,
-        (None, None) => (page.records.len() as u32) < PAGE_LIMIT,
-    };
-    if complete {
-        return Ok(page.records);
-    }
-    // More records than keys: several have one key. Read them all.
-    let mut reader = Reader::new(&client, &object, ReadQuery { filter: Some(filter), ..ReadQuery::default() })?;
-    let mut records = Vec::new();
-    while let Some(more) = reader.next().await? {
-        records.extend(more);
-    }
+    let query = ReadQuery { filter: Some(filter), ..ReadQuery::default() };
+    let (records, _) = Reader::new(&client, &object, query)?.all().await?;
     Ok(records)
 }

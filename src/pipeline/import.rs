@@ -142,7 +142,8 @@ pub async fn plan_import(
         planner.run(settings.limit, checked.read).await
     };
     if let Err(error) = planned.await {
-        let state = if matches!(error, PipelineError::Cancelled) { RunState::Cancelled } else { RunState::Failed };
+        let state =
+            if matches!(error, PipelineError::Cancelled) { RunState::Cancelled } else { RunState::Failed };
         store.set("state", state.word())?;
         return Err(error);
     }
@@ -153,10 +154,14 @@ pub async fn plan_import(
     Ok(PlannedRun { folder, store, counts, clearing, begun, input })
 }
 
-fn store_facts(store: &Store, job: &Job, settings: &ImportSettings, folder: &RunFolder) -> Result<Input, PipelineError> {
+fn store_facts(
+    store: &Store,
+    job: &Job,
+    settings: &ImportSettings,
+    folder: &RunFolder,
+) -> Result<Input, PipelineError> {
     let Fingerprint { sha256, bytes } = job.source.fingerprint().clone();
-    let path = job.source.path();
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let path = std::path::absolute(&job.input_path).unwrap_or_else(|_| job.input_path.clone());
     let input = Input { name: job.input_name.clone(), path, sha256, bytes };
     store.set("run", &folder.run)?;
     store.set("command", "import")?;
@@ -183,7 +188,10 @@ pub fn open_plan(runs: &Path, name: &RunName, base_url: &str) -> Result<PlannedR
     let state: String = store.fact("state")?;
     if state != RunState::Planned.word() {
         let message = format!("run {run} is {state}; only a plan that was not sent yet can be applied");
-        return Err(PipelineError::usage(message, "make a plan with: carafe import FILE -m MAPPING --dry-run"));
+        return Err(PipelineError::usage(
+            message,
+            "make a plan with: carafe import FILE -m MAPPING --dry-run",
+        ));
     }
     let planned_for: String = store.fact("base_url")?;
     if planned_for != base_url {
@@ -196,7 +204,11 @@ pub fn open_plan(runs: &Path, name: &RunName, base_url: &str) -> Result<PlannedR
 }
 
 /// Ends a dry run: the plan stays, its findings are written out.
-pub fn finish_plan(planned: PlannedRun, settings: &OutputSettings, tools: Tools<'_>) -> Result<FinishedRun, PipelineError> {
+pub fn finish_plan(
+    planned: PlannedRun,
+    settings: &OutputSettings,
+    tools: Tools<'_>,
+) -> Result<FinishedRun, PipelineError> {
     finish(planned, RunState::Planned, Ended::Complete, settings, tools)
 }
 
@@ -218,7 +230,9 @@ pub async fn send_plan(
     let ended = match too_many_already {
         Some(most) => {
             let rejected = planned.counts.rejected;
-            Ended::Stopped(format!("{rejected} rows are rejected before anything is sent, the limit of --stop-after is {most}"))
+            Ended::Stopped(format!(
+                "{rejected} rows are rejected before anything is sent, the limit of --stop-after is {most}"
+            ))
         }
         None => send(store, tools.client, &settings, &origins, tools.reporter, tools.stop).await?,
     };
@@ -232,7 +246,11 @@ pub async fn send_plan(
 }
 
 /// Leaves a plan unsent because the user said no.
-pub fn decline_plan(planned: PlannedRun, outputs: &OutputSettings, tools: Tools<'_>) -> Result<FinishedRun, PipelineError> {
+pub fn decline_plan(
+    planned: PlannedRun,
+    outputs: &OutputSettings,
+    tools: Tools<'_>,
+) -> Result<FinishedRun, PipelineError> {
     finish(planned, RunState::Planned, Ended::Cancelled, outputs, tools)
 }
 
@@ -266,7 +284,8 @@ fn finish(
         files,
     };
     write_whole(&summary_path, |out| {
-        let json = serde_json::to_string_pretty(&summary).map_err(|error| PipelineError::Fault(error.to_string()))?;
+        let json = serde_json::to_string_pretty(&summary)
+            .map_err(|error| PipelineError::Fault(error.to_string()))?;
         writeln!(out, "{json}").map_err(|error| PipelineError::Fault(error.to_string()))
     })?;
     let sample = store.sample_updates(5)?;
@@ -278,5 +297,13 @@ fn finish(
             folder.store_file().display()
         )));
     }
-    Ok(FinishedRun { folder: folder.path.clone(), summary, ended, input, pauses: tools.client.pauses(), key, sample })
+    Ok(FinishedRun {
+        folder: folder.path.clone(),
+        summary,
+        ended,
+        input,
+        pauses: tools.client.pauses(),
+        key,
+        sample,
+    })
 }

@@ -26,8 +26,8 @@ pub use error::PipelineError;
 pub use events::{Event, Phase, Reporter, Silent};
 pub use export::{ExportFormat, ExportSettings, ExportSummary, ExportedObject, Target, export};
 pub use import::{
-    FinishedRun, ImportSettings, Input, PlannedRun, StopAfter, Tools, decline_plan, finish_plan, open_plan, plan_import,
-    send_plan,
+    FinishedRun, ImportSettings, Input, PlannedRun, StopAfter, Tools, decline_plan, finish_plan, open_plan,
+    plan_import, send_plan,
 };
 pub use outputs::{OutputSettings, Summary, seconds};
 pub use prepare::{Catalog, Job, JobSettings, io_words, read_mapping, unguarded_notice};

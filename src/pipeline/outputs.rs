@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{Event, Phase, PipelineError, Reporter};
-use crate::model::{Calls, Counts, Outcome, RunState};
+use crate::model::{Calls, Counts, Field, FieldKind, Outcome, RunState, Value};
 use crate::rules::causes::{Cause, Example};
 use crate::store::{Store, StoredFinding};
-use crate::tabular::{Dialect, Mark, RejectWriter};
+use crate::tabular::{CsvOptions, Dialect, Mark, RejectWriter, TextTarget, csv_writer};
 
 /// `summary.json`: how a run ended.
 #[derive(Clone, Debug, Serialize)]
@@ -85,14 +85,23 @@ pub fn write_files(
     Ok(files)
 }
 
-fn write_kept(store: &Store, folder: &Path, run: &str, outcome: Outcome, stem: &str) -> Result<PathBuf, PipelineError> {
+fn write_kept(
+    store: &Store,
+    folder: &Path,
+    run: &str,
+    outcome: Outcome,
+    stem: &str,
+) -> Result<PathBuf, PipelineError> {
     let dialect: Dialect = store.fact("dialect")?;
     let surplus: bool = store.get("surplus_cells")?.unwrap_or(false);
     let mut writer = RejectWriter::create(folder, stem, &dialect, surplus)?;
     store.each_kept(outcome, |kept| -> Result<(), PipelineError> {
         let status = kept.status.map(|status| status.to_string()).unwrap_or_default();
         let (code, errors) = (kept.codes.join("; "), kept.errors.join("; "));
-        writer.write(&kept.source, &Mark { row: kept.row, run, status: &status, code: &code, errors: &errors })?;
+        writer.write(
+            &kept.source,
+            &Mark { row: kept.row, run, status: &status, code: &code, errors: &errors },
+        )?;
         Ok(())
     })?;
     Ok(writer.finish()?)
@@ -104,7 +113,8 @@ pub fn write_whole(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> Result<(), PipelineError>,
 ) -> Result<(), PipelineError> {
-    let fault = |error: std::io::Error| PipelineError::Fault(format!("cannot write {}: {error}", path.display()));
+    let fault =
+        |error: std::io::Error| PipelineError::Fault(format!("cannot write {}: {error}", path.display()));
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fault)?;
     let mut out = BufWriter::new(file.as_file_mut());
@@ -148,31 +158,38 @@ fn write_errors(store: &Store, out: &mut dyn Write) -> Result<(), PipelineError>
 }
 
 fn write_results(store: &Store, keys: &[String], out: &mut dyn Write) -> Result<(), PipelineError> {
-    let mut header: Vec<&str> = vec!["_row"];
-    header.extend(keys.iter().map(String::as_str).filter(|key| *key != "id"));
-    header.extend(["id", "outcome"]);
-    let mut table = crate::tabular::PlainCsv::new(out);
-    table.line(&header)?;
     let id_at = keys.iter().position(|key| key == "id");
+    let given = keys.iter().map(String::as_str).filter(|key| *key != "id");
+    let names: Vec<&str> = ["_row"].into_iter().chain(given).chain(["id", "outcome"]).collect();
+    let fields: Vec<Field> = names.iter().map(|name| Field::new(*name, FieldKind::Memo)).collect();
+    // A machine reads it, so no cell gets a formula guard.
+    let options = CsvOptions { excel: false, guard: false };
+    let mut table = csv_writer(TextTarget::stream(out, "results.csv"), &fields, options)?;
     store.each_result(|result| -> Result<(), PipelineError> {
-        let row = result.row.to_string();
-        let id = result.record.map(|id| id.to_string()).unwrap_or_default();
-        let mut cells: Vec<&str> = vec![&row];
-        let given = result.key.iter().enumerate().filter(|(at, _)| Some(*at) != id_at);
-        let mut given: Vec<&str> = given.map(|(_, value)| value.as_str()).collect();
-        given.resize(header.len() - 3, "");
-        cells.extend(given);
-        cells.extend([id.as_str(), &result.outcome]);
-        table.line(&cells)?;
+        let mut values = vec![Value::Text(result.row.to_string())];
+        let given = result.key.into_iter().enumerate().filter(|(at, _)| Some(*at) != id_at);
+        values.extend(given.map(|(_, value)| Value::Text(value)));
+        values.resize(fields.len() - 2, Value::Null);
+        values.push(result.record.map_or(Value::Null, |id| Value::Text(id.to_string())));
+        values.push(Value::Text(result.outcome));
+        table.write(&values)?;
         Ok(())
     })?;
-    Ok(table.finish()?)
+    table.finish()?;
+    Ok(())
 }
 
-fn copy_where_asked(files: &mut BTreeMap<String, String>, kind: &str, target: Option<&Path>) -> Result<(), PipelineError> {
+fn copy_where_asked(
+    files: &mut BTreeMap<String, String>,
+    kind: &str,
+    target: Option<&Path>,
+) -> Result<(), PipelineError> {
     let (Some(target), Some(from)) = (target, files.get(kind)) else { return Ok(()) };
     let fault = |error: std::io::Error| {
-        PipelineError::Fault(format!("cannot write {}: {error}; the same file stands in {from}", target.display()))
+        PipelineError::Fault(format!(
+            "cannot write {}: {error}; the same file stands in {from}",
+            target.display()
+        ))
     };
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -190,7 +207,12 @@ fn copy_where_asked(files: &mut BTreeMap<String, String>, kind: &str, target: Op
 pub fn causes(store: &Store) -> Result<Vec<Cause>, PipelineError> {
     let mut causes = crate::rules::causes::Causes::default();
     store.each_finding(|found| -> Result<(), PipelineError> {
-        causes.add_stored(&found.field, &found.code, found.cause.as_ref().unwrap_or(&found.message), Example { row: found.row, value: found.value });
+        causes.add_stored(
+            &found.field,
+            &found.code,
+            found.cause.as_ref().unwrap_or(&found.message),
+            Example { row: found.row, value: found.value },
+        );
         Ok(())
     })?;
     Ok(causes.sorted())

@@ -67,11 +67,16 @@ impl<'a> Planner<'a> {
             let Some(reference) = &field.reference else { continue };
             let dictionary = catalog.dictionary(&reference.object, |_| false).await?;
             if let Some(unknown) = reference.by.iter().find(|name| dictionary.get(name).is_none()) {
-                let (unknown, object) = (crate::model::shown(unknown), crate::model::shown(&reference.object));
-                let message = format!("the mapping looks {} up by {unknown}, which {object} does not have", field.field.name);
+                let (unknown, object) =
+                    (crate::model::shown(unknown), crate::model::shown(&reference.object));
+                let message = format!(
+                    "the mapping looks {} up by {unknown}, which {object} does not have",
+                    field.field.name
+                );
                 return Err(PipelineError::usage(message, format!("see: carafe describe {object}")));
             }
-            let mut finder = Finder::new(client, &dictionary, &reference.by, " ", index(format!("reference-{at}")));
+            let mut finder =
+                Finder::new(client, &dictionary, &reference.by, " ", index(format!("reference-{at}")));
             if reference.by.len() > 1 {
                 finder = finder.without_lead();
             }
@@ -191,7 +196,11 @@ impl<'a> Planner<'a> {
         }
     }
 
-    async fn find_records(&mut self, drafts: &[Draft<'_>], keys: &[Option<String>]) -> Result<FoundRecords, PipelineError> {
+    async fn find_records(
+        &mut self,
+        drafts: &[Draft<'_>],
+        keys: &[Option<String>],
+    ) -> Result<FoundRecords, PipelineError> {
         let Some(matcher) = &mut self.matcher else { return Ok(FoundRecords::new()) };
         let program = &self.job.program;
         let usable: Vec<(&Draft<'_>, &String)> = drafts
@@ -204,20 +213,34 @@ impl<'a> Planner<'a> {
         // The field with the most different values tells records apart best.
         let most_telling = (0..program.key.len())
             .max_by_key(|&at| {
-                let values: HashSet<Option<Value>> = usable.iter().map(|(draft, _)| lead_of(draft, at)).collect();
+                let values: HashSet<Option<Value>> =
+                    usable.iter().map(|(draft, _)| lead_of(draft, at)).collect();
                 (values.len(), std::cmp::Reverse(at))
             })
             .unwrap_or(0);
         matcher.ask_by(most_telling);
         let wanted: Vec<Wanted> = usable
             .iter()
-            .filter_map(|(draft, key)| Some(Wanted { key: (*key).clone(), lead: lead_of(draft, most_telling)? }))
+            .filter_map(|(draft, key)| {
+                Some(Wanted { key: (*key).clone(), lead: lead_of(draft, most_telling)? })
+            })
             .collect();
         matcher.find(&wanted).await
     }
 
-    fn plan_row(&mut self, row: &Row, draft: &Draft<'_>, key: Option<&str>, found: &FoundRecords) -> PlannedRow {
-        let planned = PlannedRow { row: row.number, source: keep(row), key: self.key_values(draft), ..PlannedRow::default() };
+    fn plan_row(
+        &mut self,
+        row: &Row,
+        draft: &Draft<'_>,
+        key: Option<&str>,
+        found: &FoundRecords,
+    ) -> PlannedRow {
+        let planned = PlannedRow {
+            row: row.number,
+            source: keep(row),
+            key: self.key_values(draft),
+            ..PlannedRow::default()
+        };
         if !draft.findings.is_empty() {
             return reject(planned, draft.findings.clone());
         }
@@ -244,17 +267,19 @@ impl<'a> Planner<'a> {
             Step::Update { id, body, before, clears } => {
                 self.clears += u64::from(clears > 0);
                 PlannedRow {
-                action: Some(Action::Update),
-                record: Some(id),
-                body: Some(body),
-                before: Some(before),
-                ..planned
-            }
+                    action: Some(Action::Update),
+                    record: Some(id),
+                    body: Some(body),
+                    before: Some(before),
+                    ..planned
+                }
             }
             Step::Delete { id, before } => {
                 PlannedRow { action: Some(Action::Delete), record: Some(id), before: Some(before), ..planned }
             }
-            Step::Unchanged { id } => PlannedRow { record: Some(id), outcome: Some(Outcome::Unchanged), ..planned },
+            Step::Unchanged { id } => {
+                PlannedRow { record: Some(id), outcome: Some(Outcome::Unchanged), ..planned }
+            }
             Step::Reject(findings) => reject(planned, findings),
         }
     }

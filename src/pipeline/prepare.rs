@@ -25,7 +25,11 @@ pub enum Catalog {
 impl Catalog {
     /// An object's fields. Lookup values are filled in for those fields that
     /// `needs_values` names.
-    pub async fn dictionary(&self, object: &str, needs_values: impl Fn(&Field) -> bool) -> Result<Dictionary, PipelineError> {
+    pub async fn dictionary(
+        &self,
+        object: &str,
+        needs_values: impl Fn(&Field) -> bool,
+    ) -> Result<Dictionary, PipelineError> {
         match self {
             Self::Snapshot(snapshot) => snapshot.objects.get(object).cloned().ok_or_else(|| {
                 let names: Vec<&str> = snapshot.objects.keys().map(String::as_str).collect();
@@ -37,7 +41,9 @@ impl Catalog {
                 let names: Vec<String> = dictionary
                     .fields()
                     .iter()
-                    .filter(|field| field.lookup.as_ref().is_some_and(|l| l.values.is_none()) && needs_values(field))
+                    .filter(|field| {
+                        field.lookup.as_ref().is_some_and(|l| l.values.is_none()) && needs_values(field)
+                    })
                     .map(|field| field.name.clone())
                     .collect();
                 for name in names {
@@ -70,7 +76,6 @@ pub struct JobSettings {
 }
 
 /// A file, a mapping and a dictionary that fit each other.
-#[derive(Debug)]
 pub struct Job {
     /// The opened file.
     pub source: Source,
@@ -82,11 +87,17 @@ pub struct Job {
     pub mapping_text: String,
     /// What to call the file.
     pub input_name: String,
+    /// Where it is.
+    pub input_path: PathBuf,
 }
 
 impl Job {
     /// Opens and compares everything; notices go to the reporter.
-    pub async fn prepare(settings: &JobSettings, catalog: &Catalog, reporter: &dyn Reporter) -> Result<Self, PipelineError> {
+    pub async fn prepare(
+        settings: &JobSettings,
+        catalog: &Catalog,
+        reporter: &dyn Reporter,
+    ) -> Result<Self, PipelineError> {
         let mapping = settings.mapping.as_deref().map(read_mapping).transpose()?;
         let input_name = settings.input_name.clone().unwrap_or_else(|| settings.input.display().to_string());
         let options = read_options(mapping.as_ref(), settings)?;
@@ -112,7 +123,14 @@ impl Job {
             Program::compile(&mapping, &dictionary, source.header(), overrides)?
         };
         notices.into_iter().for_each(|notice| reporter.event(Event::Notice(notice)));
-        Ok(Self { source, program, dictionary, mapping_text: mapping.text, input_name })
+        Ok(Self {
+            source,
+            program,
+            dictionary,
+            mapping_text: mapping.text,
+            input_name,
+            input_path: settings.input.clone(),
+        })
     }
 
     /// A fingerprint of the dictionary as far as it decides on rows, in hex.
@@ -149,7 +167,10 @@ pub fn hex(bytes: &[u8]) -> String {
 pub fn read_mapping(path: &Path) -> Result<Mapping, PipelineError> {
     let name = path.display().to_string();
     let cannot = |why: String| {
-        PipelineError::usage(format!("cannot read the mapping {}: {why}", shown(&name)), "name a mapping file with -m FILE")
+        PipelineError::usage(
+            format!("cannot read the mapping {}: {why}", shown(&name)),
+            "name a mapping file with -m FILE",
+        )
     };
     let metadata = std::fs::metadata(path).map_err(|error| cannot(io_words(&error)))?;
     if !metadata.is_file() {
@@ -160,7 +181,8 @@ pub fn read_mapping(path: &Path) -> Result<Mapping, PipelineError> {
     }
     let bytes = std::fs::read(path).map_err(|error| cannot(io_words(&error)))?;
     let text = String::from_utf8(bytes).map_err(|error| {
-        let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|&&b| b == b'\n').count() + 1;
+        let line =
+            error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|&&b| b == b'\n').count() + 1;
         cannot(format!("line {line} is not UTF-8; save the file in that encoding"))
     })?;
     Ok(Mapping::parse(&name, &text)?)
@@ -202,7 +224,8 @@ fn header_mapping(
 ) -> Result<Mapping, PipelineError> {
     let mapping = mapping_of_header(object, source.header(), dictionary, settings.mode);
     if mapping.fields.is_empty() && !source.header().columns.is_empty() {
-        let message = format!("no header of {} is the name of a field of {}", shown(input_name), shown(object));
+        let message =
+            format!("no header of {} is the name of a field of {}", shown(input_name), shown(object));
         let advice = format!("see: carafe describe {}; or map the columns with -m MAPPING", shown(object));
         return Err(PipelineError::usage(message, advice));
     }
@@ -238,7 +261,11 @@ fn read_options(mapping: Option<&Mapping>, settings: &JobSettings) -> Result<Rea
         }
         options.header_row = row.value.max(1);
     }
-    if problems.is_empty() { Ok(options) } else { Err(Problems::new(&mapping.file, &mapping.text, problems).into()) }
+    if problems.is_empty() {
+        Ok(options)
+    } else {
+        Err(Problems::new(&mapping.file, &mapping.text, problems).into())
+    }
 }
 
 fn read_format(format: &Located<String>, problems: &mut Vec<Problem>) -> Option<Format> {
@@ -266,5 +293,7 @@ fn read_delimiter(delimiter: &Located<String>, problems: &mut Vec<Problem>) -> O
 /// Tells about the formula guard that an export had put before texts.
 pub fn unguarded_notice(cells: u64) -> Notice {
     let cells_were = if cells == 1 { "1 cell began".to_owned() } else { format!("{cells} cells began") };
-    Notice(format!("{cells_were} with the ' that an export puts before = + - @; it was taken off (source: {{ guard: keep }} leaves it)"))
+    Notice(format!(
+        "{cells_were} with the ' that an export puts before = + - @; it was taken off (source: {{ guard: keep }} leaves it)"
+    ))
 }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Event, Phase, PipelineError, Reporter};
 use crate::crm::{Client, CrmError, Deleted, NextStep};
-use crate::model::{Action, Code, Counts, Finding, Header, Outcome, RecordId, Stage, column_letters};
+use crate::model::{Action, Code, Counts, Finding, Header, RecordId, Stage, column_letters};
 use crate::rules::program::Program;
 use crate::store::{Answer, AnswerKind, Store, ToSend};
 
@@ -55,14 +55,17 @@ impl Origins {
             let found = header.columns.get(column)?;
             Some((field.to_owned(), found.name.clone(), found.place))
         };
-        let fields = program.fields.iter().filter_map(|field| {
-            origin(&program.header, *field.columns().first()?, &field.field.name)
-        });
+        let fields = program
+            .fields
+            .iter()
+            .filter_map(|field| origin(&program.header, *field.columns().first()?, &field.field.name));
         Self { sheet: program.header.sheet.clone(), fields: fields.collect() }
     }
 
     fn cell(&self, field: &str, row: u64) -> (Option<String>, Option<String>) {
-        let Some((_, name, place)) = self.fields.iter().find(|(known, ..)| known == field) else { return (None, None) };
+        let Some((_, name, place)) = self.fields.iter().find(|(known, ..)| known == field) else {
+            return (None, None);
+        };
         let letters = column_letters(*place);
         let cell = match &self.sheet {
             Some(sheet) => format!("{sheet}!{letters}{row}"),
@@ -169,7 +172,8 @@ impl Coordinator<'_> {
 
     fn hand_out(&mut self, row: ToSend) {
         self.out += 1;
-        let (client, object, report) = (self.client.clone(), self.settings.object.clone(), self.report.clone());
+        let (client, object, report) =
+            (self.client.clone(), self.settings.object.clone(), self.report.clone());
         tokio::spawn(async move {
             let result = request(&client, &object, &row).await;
             // The coordinator listens until the last row has reported.
@@ -225,7 +229,8 @@ impl Coordinator<'_> {
         if let Some(most) = self.settings.stop_after
             && self.counts.rejected >= most
         {
-            let message = format!("{} rows are rejected, the limit of --stop-after is {most}", self.counts.rejected);
+            let message =
+                format!("{} rows are rejected, the limit of --stop-after is {most}", self.counts.rejected);
             self.end(Ended::Stopped(message));
         }
         Answer { row: row.row, kind, status, message }
@@ -269,7 +274,8 @@ impl Coordinator<'_> {
         }
         let gone = matches!(error, CrmError::NotFound { .. }) && row.action != Action::Create;
         let code = if gone { Code::Conflict } else { Code::Refused };
-        let message = if gone { "the record went since the plan was made".to_owned() } else { error.to_string() };
+        let message =
+            if gone { "the record went since the plan was made".to_owned() } else { error.to_string() };
         vec![whole_row(row, code, message)]
     }
 
@@ -345,5 +351,3 @@ fn status_of(error: &CrmError) -> Option<u16> {
     }
 }
 
-/// Rows that an outcome leaves for a later command.
-pub const KEPT: [Outcome; 3] = [Outcome::Rejected, Outcome::Unprocessed, Outcome::Unknown];

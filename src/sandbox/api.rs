@@ -83,7 +83,8 @@ impl Api {
         only(request, "GET")?;
         let object = known(name)?;
         let column = object.column(field).ok_or_else(Answer::not_found)?;
-        let list = column.field.lookup.as_ref().and_then(|l| l.list.as_deref()).ok_or_else(Answer::not_found)?;
+        let list =
+            column.field.lookup.as_ref().and_then(|l| l.list.as_deref()).ok_or_else(Answer::not_found)?;
         Ok(Answer::ok(envelope::lookup(&self.database.list_values(list)?, None)))
     }
 
@@ -123,7 +124,9 @@ impl Api {
 
     fn list(&self, request: &Request, object: &Object, url: &str, within: Option<Condition>) -> Outcome {
         let asked = match request.parameter("q") {
-            Some(q) if !q.is_empty() => condition(object, q).map_err(|message| Answer::bad_request(&message))?,
+            Some(q) if !q.is_empty() => {
+                condition(object, q).map_err(|message| Answer::bad_request(&message))?
+            }
             _ => Condition { sql: "1".to_owned(), values: Vec::new() },
         };
         let condition = match within {
@@ -134,7 +137,9 @@ impl Api {
             None => asked,
         };
         let order = match request.parameter("order") {
-            Some(json) if !json.is_empty() => order(object, json).map_err(|message| Answer::bad_request(&message))?,
+            Some(json) if !json.is_empty() => {
+                order(object, json).map_err(|message| Answer::bad_request(&message))?
+            }
             _ => "\"id\" ASC".to_owned(),
         };
         let limit = number(request, "limit")?.unwrap_or(10).clamp(1, 100);
@@ -250,7 +255,8 @@ fn number(request: &Request, name: &str) -> Result<Option<u64>, Answer> {
     match request.parameter(name) {
         None | Some("") => Ok(None),
         Some(text) => {
-            let number = text.parse().map_err(|_| Answer::bad_request(&format!("{name} must be a whole number")))?;
+            let number =
+                text.parse().map_err(|_| Answer::bad_request(&format!("{name} must be a whole number")))?;
             Ok(Some(number))
         }
     }
@@ -262,14 +268,16 @@ fn list_name(name: &str) -> Option<String> {
     if catalog.lists.contains_key(name) {
         return Some(name.to_owned());
     }
-    let list_of = |column: &super::dictionary::Column| column.field.lookup.as_ref().and_then(|l| l.list.clone());
+    let list_of =
+        |column: &super::dictionary::Column| column.field.lookup.as_ref().and_then(|l| l.list.clone());
     if let Some((object_name, field)) = name.split_once('/')
         && let Some(found) = object(object_name).and_then(|object| object.column(field)).and_then(list_of)
     {
         return Some(found);
     }
     let columns = catalog.objects.iter().flat_map(|object| &object.columns);
-    let mut lists: Vec<String> = columns.filter(|column| column.field.name == name).filter_map(list_of).collect();
+    let mut lists: Vec<String> =
+        columns.filter(|column| column.field.name == name).filter_map(list_of).collect();
     lists.sort();
     lists.dedup();
     match lists.as_slice() {
@@ -281,13 +289,7 @@ fn list_name(name: &str) -> Option<String> {
 /// Sets who and when, as the CRM does by itself.
 fn stamp(object: &Object, stored: &mut Stored, create: bool) {
     let now = jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now());
-    let now = format!(
-        "{} {:02}:{:02}:{:02}",
-        now.date(),
-        now.hour(),
-        now.minute(),
-        now.second()
-    );
+    let now = format!("{} {:02}:{:02}:{:02}", now.date(), now.hour(), now.minute(), now.second());
     let mut set = |name: &str, value: &str| {
         if let Some(at) = object.columns.iter().position(|column| column.field.name == name) {
             stored.retain(|(known, _)| *known != at);

@@ -81,7 +81,11 @@ impl Database {
         }
         for object in &catalog().objects {
             let columns: Vec<String> = object.columns.iter().map(column_sql).collect();
-            transaction.execute_batch(&format!("CREATE TABLE {} ({});", quoted(&object.name), columns.join(", ")))?;
+            transaction.execute_batch(&format!(
+                "CREATE TABLE {} ({});",
+                quoted(&object.name),
+                columns.join(", ")
+            ))?;
             for name in ["name", "email", "accountid", "modifieddate"] {
                 if object.column(name).is_some() {
                     let index = quoted(&format!("{}_{name}", object.name));
@@ -95,7 +99,10 @@ impl Database {
     }
 
     /// Runs many writes as one.
-    pub fn in_one<E: From<rusqlite::Error>>(&mut self, act: impl FnOnce(&Self) -> Result<(), E>) -> Result<(), E> {
+    pub fn in_one<E: From<rusqlite::Error>>(
+        &mut self,
+        act: impl FnOnce(&Self) -> Result<(), E>,
+    ) -> Result<(), E> {
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
         let result = act(self);
         self.connection.execute_batch(if result.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
@@ -131,17 +138,22 @@ impl Database {
 
     /// Adds a record; the answer is its id.
     pub fn insert(&self, object: &Object, stored: &Stored) -> rusqlite::Result<i64> {
-        let names: Vec<String> = stored.iter().map(|(at, _)| quoted(&object.columns[*at].field.name)).collect();
+        let names: Vec<String> =
+            stored.iter().map(|(at, _)| quoted(&object.columns[*at].field.name)).collect();
         let marks = vec!["?"; stored.len()].join(",");
         let (table, names) = (quoted(&object.name), names.join(","));
         // The first record gets an id like the real server's; later ones follow it.
         let id = format!("(SELECT max(ifnull(max(id), 0) + 1, {FIRST_ID}) FROM {table})");
         let sql = match stored.is_empty() {
             true => format!("INSERT INTO {table} (id) VALUES ({id})"),
-            false if names.split(',').any(|name| name == "\"id\"") => format!("INSERT INTO {table} ({names}) VALUES ({marks})"),
+            false if names.split(',').any(|name| name == "\"id\"") => {
+                format!("INSERT INTO {table} ({names}) VALUES ({marks})")
+            }
             false => format!("INSERT INTO {table} (id,{names}) VALUES ({id},{marks})"),
         };
-        self.connection.prepare_cached(&sql)?.execute(params_from_iter(stored.iter().map(|(_, value)| value)))?;
+        self.connection
+            .prepare_cached(&sql)?
+            .execute(params_from_iter(stored.iter().map(|(_, value)| value)))?;
         Ok(self.connection.last_insert_rowid())
     }
 
@@ -167,7 +179,8 @@ impl Database {
 
     /// A list's values, in the order in which they were added.
     pub fn list_values(&self, list: &str) -> rusqlite::Result<Vec<String>> {
-        let mut statement = self.connection.prepare_cached("SELECT value FROM lists WHERE list = ?1 ORDER BY rowid")?;
+        let mut statement =
+            self.connection.prepare_cached("SELECT value FROM lists WHERE list = ?1 ORDER BY rowid")?;
         let rows = statement.query_map([list], |row| row.get(0))?;
         rows.collect()
     }
@@ -199,7 +212,10 @@ impl Known for Database {
             return true;
         }
         let sql = "SELECT 1 FROM lists WHERE list = ?1 AND value = ?2";
-        self.connection.prepare_cached(sql).and_then(|mut s| s.exists(params![list, value.trim_end()])).unwrap_or(false)
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut s| s.exists(params![list, value.trim_end()]))
+            .unwrap_or(false)
     }
 }
 

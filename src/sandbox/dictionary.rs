@@ -81,7 +81,11 @@ fn read(text: &str) -> Catalog {
         if let Some(rest) = line.strip_prefix("object ") {
             let (name, singular) = rest.split_once(' ').unwrap_or((rest, rest));
             list = None;
-            catalog.objects.push(Object { name: name.to_owned(), singular: singular.to_owned(), columns: Vec::new() });
+            catalog.objects.push(Object {
+                name: name.to_owned(),
+                singular: singular.to_owned(),
+                columns: Vec::new(),
+            });
         } else if let Some(name) = line.strip_prefix("list ") {
             catalog.lists.insert(name.to_owned(), Vec::new());
             list = Some(name.to_owned());
@@ -105,8 +109,12 @@ fn read_column(line: &str) -> Column {
     let mut words = line.split_whitespace();
     let name = words.next().unwrap_or_default();
     let kind = FieldKind::from_word(words.next().unwrap_or_default());
-    let mut column =
-        Column { field: Field { label, ..Field::new(name, kind) }, custom: false, reference: None, default: None };
+    let mut column = Column {
+        field: Field { label, ..Field::new(name, kind) },
+        custom: false,
+        reference: None,
+        default: None,
+    };
     for word in words {
         match (word.split_once('='), word.parse::<u32>()) {
             (Some(("list", list)), _) => {
@@ -133,8 +141,18 @@ mod tests {
     #[test]
     fn every_object_of_the_document_is_there_with_its_id_first() {
         let wanted = [
-            "accounts", "activities", "contacts", "campaigns", "campaigndetails", "campaignstages", "cases",
-            "documents", "opportunities", "opportunityhistories", "opportunity_lines", "users",
+            "accounts",
+            "activities",
+            "contacts",
+            "campaigns",
+            "campaigndetails",
+            "campaignstages",
+            "cases",
+            "documents",
+            "opportunities",
+            "opportunityhistories",
+            "opportunity_lines",
+            "users",
         ];
         for name in wanted {
             let object = object(name).unwrap_or_else(|| panic!("{name}"));
@@ -148,8 +166,18 @@ mod tests {
         let kinds: Vec<&str> =
             catalog().objects.iter().flat_map(|o| &o.columns).map(|c| c.field.kind.word()).collect();
         for kind in [
-            "text", "textarea", "memo", "multi-select", "checkbox", "date", "datetime", "email", "number", "currency",
-            "percent", "url",
+            "text",
+            "textarea",
+            "memo",
+            "multi-select",
+            "checkbox",
+            "date",
+            "datetime",
+            "email",
+            "number",
+            "currency",
+            "percent",
+            "url",
         ] {
             assert!(kinds.contains(&kind), "{kind}");
         }
@@ -169,6 +197,9 @@ mod tests {
         let accounts = dictionary("accounts").unwrap();
         assert!(accounts.get("addresscounty/state").is_some() && accounts.get("2yearpolicy").is_some());
         assert_eq!(accounts.get("annualvalue").unwrap().decimals, Some(2));
-        assert_eq!(object("accounts").unwrap().column("addresscountry").unwrap().default.as_deref(), Some("United Kingdom"));
+        assert_eq!(
+            object("accounts").unwrap().column("addresscountry").unwrap().default.as_deref(),
+            Some("United Kingdom")
+        );
     }
 }

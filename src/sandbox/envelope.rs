@@ -124,7 +124,8 @@ pub fn dictionary(object: &Object) -> String {
 
 /// A dropdown's values.
 pub fn lookup(values: &[String], message: Option<&str>) -> String {
-    let items: Vec<_> = values.iter().map(|value| serde_json::json!({ "value": value, "id": value })).collect();
+    let items: Vec<_> =
+        values.iter().map(|value| serde_json::json!({ "value": value, "id": value })).collect();
     match message {
         Some(message) => serde_json::json!({ "message": message, "items": items }).to_string(),
         None => serde_json::json!({ "items": items }).to_string(),

@@ -76,7 +76,13 @@ impl Reader<'_> {
         Ok(if parts.is_empty() { "1".to_owned() } else { format!("({})", parts.join(" AND ")) })
     }
 
-    fn operator(&mut self, column: &Column, operator: &str, value: &Json, depth: usize) -> Result<String, String> {
+    fn operator(
+        &mut self,
+        column: &Column,
+        operator: &str,
+        value: &Json,
+        depth: usize,
+    ) -> Result<String, String> {
         match operator {
             "$not" => Ok(format!("NOT {}", self.field(column, value, depth + 1)?)),
             "$in" => self.one_of(column, value),
@@ -119,7 +125,11 @@ impl Reader<'_> {
             true => "0".to_owned(),
             false => format!("{} IN ({})", comparable(column), marks.join(",")),
         };
-        Ok(if blank { format!("({listed} OR {})", blank_sql(column)) } else { format!("(ifnull({listed}, 0))") })
+        Ok(if blank {
+            format!("({listed} OR {})", blank_sql(column))
+        } else {
+            format!("(ifnull({listed}, 0))")
+        })
     }
 
     fn equals(&mut self, column: &Column, value: &Json) -> Result<String, String> {
@@ -134,7 +144,11 @@ impl Reader<'_> {
         self.values.push(bound(column, value)?);
         let name = comparable(column);
         // `id > ?` alone lets SQLite walk the key.
-        Ok(if column.field.name == "id" { format!("{name} {sign} ?") } else { format!("ifnull({name} {sign} ?, 0)") })
+        Ok(if column.field.name == "id" {
+            format!("{name} {sign} ?")
+        } else {
+            format!("ifnull({name} {sign} ?, 0)")
+        })
     }
 
     fn like(&mut self, column: &Column, value: &Json, before: &str, after: &str) -> Result<String, String> {
@@ -199,7 +213,8 @@ fn bound(column: &Column, value: &Json) -> Result<Sql, String> {
 
 /// Reads `order`: the JSON keys' own order decides which field comes first.
 pub fn order(object: &Object, json: &str) -> Result<String, String> {
-    let fields = super::ordered::pairs(json).map_err(|error| format!("The order is not a JSON object: {error}"))?;
+    let fields =
+        super::ordered::pairs(json).map_err(|error| format!("The order is not a JSON object: {error}"))?;
     let mut parts = Vec::new();
     for (name, direction) in fields {
         let column = object.column(&name).ok_or_else(|| format!("Unknown field ({name})"))?;

@@ -122,12 +122,14 @@ pub struct Sandbox {
 impl Sandbox {
     /// Opens the records and listens on 127.0.0.1; returns once it does.
     pub fn start(options: Options) -> Result<Self, SandboxError> {
-        let (mut database, is_new) = database::Database::open(options.database.as_deref(), options.strict_lookups)?;
+        let (mut database, is_new) =
+            database::Database::open(options.database.as_deref(), options.strict_lookups)?;
         if is_new {
             seed::plant(&mut database)?;
         }
         let port = options.port;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|source| SandboxError::Port { port, source })?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+            .map_err(|source| SandboxError::Port { port, source })?;
         let address = listener.local_addr().map_err(SandboxError::Start)?;
         listener.set_nonblocking(true).map_err(SandboxError::Start)?;
         let shared = server::Shared {
@@ -137,8 +139,10 @@ impl Sandbox {
         };
         let stop = CancellationToken::new();
         let stopped = stop.clone();
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(SandboxError::Start)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(SandboxError::Start)?;
         let serve = move || {
             runtime.block_on(async move {
                 let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
@@ -150,7 +154,10 @@ impl Sandbox {
                 }
             });
         };
-        let thread = std::thread::Builder::new().name("sandbox".to_owned()).spawn(serve).map_err(SandboxError::Start)?;
+        let thread = std::thread::Builder::new()
+            .name("sandbox".to_owned())
+            .spawn(serve)
+            .map_err(SandboxError::Start)?;
         Ok(Self { address, stop, thread: Some(thread) })
     }
 

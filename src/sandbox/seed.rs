@@ -13,7 +13,8 @@ pub fn plant(database: &mut Database) -> Result<(), SandboxError> {
     let objects: Vec<(String, Vec<Map<String, Json>>)> = read(include_str!("seed.json"))?;
     database.in_one(|database| {
         for (name, records) in &objects {
-            let object = object(name).ok_or_else(|| SandboxError::Seed(format!("there is no object {name}")))?;
+            let object =
+                object(name).ok_or_else(|| SandboxError::Seed(format!("there is no object {name}")))?;
             for record in records {
                 let stored = fields(object, record)?;
                 let add = database.insert(object, &stored);
@@ -82,4 +83,3 @@ fn fields(object: &Object, record: &Map<String, Json>) -> Result<Stored, Sandbox
     }
     Ok(stored)
 }
-

@@ -40,7 +40,12 @@ fn get(sandbox: &Sandbox, path: &str) -> Json {
 }
 
 fn names(list: &Json) -> Vec<String> {
-    list["list"].as_array().unwrap().iter().map(|i| i["record"]["name"].as_str().unwrap().to_owned()).collect()
+    list["list"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|i| i["record"]["name"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 fn encoded(json: &Json) -> String {
@@ -70,7 +75,8 @@ fn a_list_has_the_documents_shape() {
 #[test]
 fn records_are_created_changed_read_and_deleted() {
     let sandbox = start();
-    let (status, made) = call(&sandbox, "POST", "/accounts", Some(&json!({"name": "testing API", "unknown": 1})));
+    let (status, made) =
+        call(&sandbox, "POST", "/accounts", Some(&json!({"name": "testing API", "unknown": 1})));
     assert_eq!(status, 201);
     let record = &made["record"];
     assert_eq!((&record["addresscountry"], &record["campaignid"]), (&json!("United Kingdom"), &json!(0)));
@@ -132,13 +138,18 @@ fn queries_that_do_not_read_are_refused_by_name() {
 
 #[test]
 fn order_follows_the_keys_as_they_are_written() {
-    let list = get(&start(), "/accounts?limit=3&order={\"type\":\"desc\",\"name\":\"desc\"}".replace('"', "%22").as_str());
+    let list = get(
+        &start(),
+        "/accounts?limit=3&order={\"type\":\"desc\",\"name\":\"desc\"}".replace('"', "%22").as_str(),
+    );
     assert_eq!(names(&list), ["Gupta Textiles", "Amazon", "Dunmore Council"]);
 }
 
 #[test]
 fn pages_begin_at_one_or_at_zero() {
-    for (base, pages) in [(PageBase::One, ["", "&page=1", "&page=2"]), (PageBase::Zero, ["", "&page=0", "&page=1"])] {
+    for (base, pages) in
+        [(PageBase::One, ["", "&page=1", "&page=2"]), (PageBase::Zero, ["", "&page=0", "&page=1"])]
+    {
         let sandbox = Sandbox::start(Options { page_base: base, ..Options::default() }).unwrap();
         let page = |suffix: &str| names(&get(&sandbox, &format!("/accounts?limit=5{suffix}")));
         assert_eq!(page(pages[0]), page(pages[1]), "{base:?}");
@@ -154,7 +165,8 @@ fn pages_begin_at_one_or_at_zero() {
 #[test]
 fn rules_are_told_field_by_field() {
     let sandbox = start();
-    let (status, body) = call(&sandbox, "POST", "/contacts", Some(&json!({"email": "nobody", "birthday": "2024-02-30"})));
+    let (status, body) =
+        call(&sandbox, "POST", "/contacts", Some(&json!({"email": "nobody", "birthday": "2024-02-30"})));
     assert_eq!(status, 422);
     assert_eq!(body["message"], "The given data was invalid.");
     assert_eq!(
@@ -162,7 +174,8 @@ fn rules_are_told_field_by_field() {
         json!({"accountid": [{"Required": []}], "last": [{"Required": []}],
                "email": [{"Email": []}], "birthday": [{"Date": []}]})
     );
-    let long = json!({"name": "é".repeat(101), "annualvalue": "1.234", "employees": "many", "vip": "perhaps"});
+    let long =
+        json!({"name": "é".repeat(101), "annualvalue": "1.234", "employees": "many", "vip": "perhaps"});
     let (_, body) = call(&sandbox, "POST", "/accounts", Some(&long));
     assert_eq!(
         body["validation"],
@@ -179,11 +192,18 @@ fn errors_have_the_documents_shape_and_status() {
     let (status, body) = call(&sandbox, "GET", "/accountss", None);
     assert_eq!(
         (status, body),
-        (500, json!({"type": "Invalid Request error", "code": 500, "message": "Invalid record type (accountss)"}))
+        (
+            500,
+            json!({"type": "Invalid Request error", "code": 500, "message": "Invalid record type (accountss)"})
+        )
     );
     for (method, path, status) in [
-        ("PATCH", "/accounts", 405), ("DELETE", "/accounts", 405), ("POST", "/accounts/95920978", 405),
-        ("PUT", "/accounts", 405), ("PATCH", "/accounts/1", 404), ("GET", "/a/b/c/d", 404),
+        ("PATCH", "/accounts", 405),
+        ("DELETE", "/accounts", 405),
+        ("POST", "/accounts/95920978", 405),
+        ("PUT", "/accounts", 405),
+        ("PATCH", "/accounts/1", 404),
+        ("GET", "/a/b/c/d", 404),
         ("GET", "/lookup/accounts/name", 404),
     ] {
         let (found, body) = call(&sandbox, method, path, Some(&json!({})));
@@ -202,11 +222,17 @@ fn dictionaries_and_lists_are_read_and_lists_appended() {
     let fields = dictionary["list"].as_array().unwrap();
     let kind = fields.iter().find(|f| f["record"]["name"] == "type").unwrap();
     assert_eq!((&kind["record"]["lookup"], &kind["record"]["size"]), (&json!("accounttypes"), &json!(100)));
-    assert_eq!(get(&sandbox, "/lookup/accounts/type")["items"][0], json!({"value": "Customer", "id": "Customer"}));
+    assert_eq!(
+        get(&sandbox, "/lookup/accounts/type")["items"][0],
+        json!({"value": "Customer", "id": "Customer"})
+    );
     let body = json!({"items": ["new one", "customer"]});
     let (status, answer) = call(&sandbox, "PATCH", "/lookup/accounttypes", Some(&body));
     assert_eq!(status, 200);
-    assert_eq!(answer, json!({"message": "Lookup values added", "items": [{"value": "new one", "id": "new one"}]}));
+    assert_eq!(
+        answer,
+        json!({"message": "Lookup values added", "items": [{"value": "new one", "id": "new one"}]})
+    );
     let items = get(&sandbox, "/lookup/accounts/type")["items"].as_array().unwrap().len();
     assert_eq!(items, 8);
 }
@@ -220,7 +246,10 @@ fn lines_come_with_their_opportunities_where_asked_for() {
         json!({"id": 9901, "opportunityid": 8801, "product": "User Subscription", "quantity": 80, "unitprice": 420})
     );
     assert!(get(&sandbox, "/opportunities")["list"][0]["record"].get("lines").is_none());
-    assert_eq!(get(&sandbox, "/opportunities?lines=true")["list"][2]["record"]["lines"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        get(&sandbox, "/opportunities?lines=true")["list"][2]["record"]["lines"].as_array().unwrap().len(),
+        1
+    );
     let before = get(&sandbox, "/opportunityhistories")["metadata"]["total_count"].as_u64().unwrap();
     call(&sandbox, "PATCH", "/opportunities/8801", Some(&json!({"status": "Won"})));
     assert_eq!(get(&sandbox, "/opportunityhistories")["metadata"]["total_count"], before + 1);
@@ -229,7 +258,10 @@ fn lines_come_with_their_opportunities_where_asked_for() {
 #[test]
 fn children_are_listed_below_their_parent() {
     let list = get(&start(), "/accounts/95920978/contacts");
-    assert_eq!((&list["metadata"]["total_count"], &list["list"][0]["record"]["last"]), (&json!(2), &json!("Roman")));
+    assert_eq!(
+        (&list["metadata"]["total_count"], &list["list"][0]["record"]["last"]),
+        (&json!(2), &json!("Roman"))
+    );
 }
 
 #[test]

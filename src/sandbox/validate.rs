@@ -108,7 +108,9 @@ fn check(column: &Column, text: &str, known: &dyn Known) -> Result<Sql, Broken> 
             None => Err(("Date", Vec::new())),
         },
         FieldKind::Email if !is_email(text) => Err(("Email", Vec::new())),
-        FieldKind::Url if text.contains(char::is_whitespace) || !text.contains('.') => Err(("Url", Vec::new())),
+        FieldKind::Url if text.contains(char::is_whitespace) || !text.contains('.') => {
+            Err(("Url", Vec::new()))
+        }
         _ => listed(column, text, known),
     }
 }
@@ -137,7 +139,9 @@ fn number(column: &Column, text: &str, known: &dyn Known) -> Result<Sql, Broken>
     }
     let whole = number.as_i64().ok_or(("Numeric", Vec::new()))?;
     match &column.reference {
-        Some(reference) if whole != 0 && !known.exists(reference, whole) => Err(("Exists", vec![reference.clone()])),
+        Some(reference) if whole != 0 && !known.exists(reference, whole) => {
+            Err(("Exists", vec![reference.clone()]))
+        }
         _ => Ok(Sql::Integer(whole)),
     }
 }
@@ -158,7 +162,10 @@ fn date(text: &str) -> Option<(String, String)> {
 fn is_email(text: &str) -> bool {
     match text.split_once('@') {
         Some((local, domain)) => {
-            !local.is_empty() && !domain.contains('@') && domain.contains('.') && !text.contains(char::is_whitespace)
+            !local.is_empty()
+                && !domain.contains('@')
+                && domain.contains('.')
+                && !text.contains(char::is_whitespace)
         }
         None => false,
     }

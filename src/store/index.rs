@@ -28,7 +28,8 @@ impl RecordIndex {
             )?;
             Ok(connection)
         };
-        let connection = connect().map_err(|source| StoreError::Database { file: file.to_owned(), source })?;
+        let connection =
+            connect().map_err(|source| StoreError::Database { file: file.to_owned(), source })?;
         Ok(Self { connection: Some(connection), file: file.to_owned() })
     }
 
@@ -39,8 +40,13 @@ impl RecordIndex {
             let mut add = db.prepare_cached("INSERT INTO records (key, id, fields) VALUES (?1, ?2, ?3)")?;
             for (key, record) in records {
                 // Names and values always have a JSON form.
-                let fields: Vec<(&String, String)> = record.fields.iter().map(|(n, v)| (n, v.to_json())).collect();
-                add.execute(params![key, record.id.get(), serde_json::to_string(&fields).unwrap_or_default()])?;
+                let fields: Vec<(&String, String)> =
+                    record.fields.iter().map(|(n, v)| (n, v.to_json())).collect();
+                add.execute(params![
+                    key,
+                    record.id.get(),
+                    serde_json::to_string(&fields).unwrap_or_default()
+                ])?;
             }
             db.execute_batch("COMMIT")
         })
@@ -49,7 +55,8 @@ impl RecordIndex {
     /// The records of a key, at most three: two are one too many already.
     pub fn find(&self, key: &str) -> Result<Vec<Record>, StoreError> {
         let rows: Vec<(u64, String)> = self.try_db(|db| {
-            let mut find = db.prepare_cached("SELECT id, fields FROM records WHERE key = ?1 ORDER BY id LIMIT 3")?;
+            let mut find =
+                db.prepare_cached("SELECT id, fields FROM records WHERE key = ?1 ORDER BY id LIMIT 3")?;
             let rows = find.query_map([key], |row| Ok((row.get(0)?, row.get(1)?)))?;
             rows.collect()
         })?;

@@ -20,8 +20,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use folder::{create_private_folder, slug};
 pub use folder::{RunFolder, RunName, list_runs};
+pub use folder::{create_private_folder, slug};
 pub use index::RecordIndex;
 pub use plan::PlannedRow;
 pub use report::{KeptRow, ResultRow, RunInfo, StoredFinding};
