@@ -1,2 +1,3 @@
 //! Carafe pours spreadsheets into the CRM and back.
 pub mod model;
+pub mod tabular;
