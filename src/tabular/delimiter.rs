@@ -81,7 +81,7 @@ impl View {
 
     /// Tenths of the records that have as many cells as the header.
     fn agreement(&self) -> usize {
-        if self.records == 0 { 10 } else { self.agreeing * 10 / self.records }
+        (self.agreeing * 10).checked_div(self.records).unwrap_or(10)
     }
 
     /// Better views are greater: clear agreement first, then more columns.

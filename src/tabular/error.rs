@@ -17,7 +17,6 @@ pub struct InputError {
     /// The file as people know it, fit to be shown.
     pub file: String,
     /// What is wrong with it.
-    #[source]
     pub problem: InputProblem,
 }
 
@@ -31,7 +30,7 @@ pub enum InputProblem {
     #[error("this is {0}, not a file; save the data as a CSV or XLSX file and name that")]
     NotAFile(&'static str),
     /// The machine refused to read it.
-    #[error("the file cannot be read: {0}")]
+    #[error("the file cannot be read: {}", plain(.0))]
     Unreadable(io::Error),
     /// Its size or time of change is no longer what it was on opening.
     #[error("the file changed while it was read; close it in other programs and start again")]
@@ -98,7 +97,6 @@ pub struct OutputError {
     /// The file as people know it, fit to be shown.
     pub file: String,
     /// What went wrong.
-    #[source]
     pub problem: OutputProblem,
 }
 
@@ -115,7 +113,7 @@ pub enum OutputProblem {
     #[error("its folder does not exist; create it first")]
     NoFolder,
     /// The machine refused to write it: full, read-only, not allowed.
-    #[error("the file cannot be written: {0}")]
+    #[error("the file cannot be written: {}", plain(.0))]
     Unwritable(#[from] io::Error),
     /// The workbook could not be put together.
     #[error("the workbook cannot be written: {0}")]
@@ -129,6 +127,18 @@ impl OutputProblem {
     /// The problem, with the file's name.
     pub(super) fn of(self, path: &Path) -> OutputError {
         OutputError { file: file_name(path), problem: self }
+    }
+}
+
+/// The machine's refusal in plain words, where it is one of the usual.
+fn plain(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "you are not allowed to; check its permissions".to_owned(),
+        io::ErrorKind::StorageFull => "the disk is full".to_owned(),
+        io::ErrorKind::QuotaExceeded => "your share of the disk is used up".to_owned(),
+        io::ErrorKind::ReadOnlyFilesystem => "its disk or folder is read-only".to_owned(),
+        io::ErrorKind::BrokenPipe => "whoever read the output has stopped".to_owned(),
+        _ => error.to_string(),
     }
 }
 

@@ -275,7 +275,7 @@ fn guessed(scan: &Scan, notices: &mut Vec<Notice>) -> Charset {
     match scan.guess {
         // A file that is UTF-8 but for a few places is a damaged UTF-8 file:
         // reading all of it in another encoding would spoil the rest.
-        Some(guess) if scan.ill_formed >= scan.well_formed => {
+        Some(guess) if scan.ill_formed > scan.well_formed => {
             let charset = Charset::Legacy(guess);
             let sample = Decoder::lossy(charset, &scan.sample);
             notices.push(said(

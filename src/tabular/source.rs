@@ -14,7 +14,7 @@ use super::dialect::Dialect;
 use super::error::{InputError, InputProblem, file_name};
 use super::options::{Format, ReadOptions};
 use super::package::{self, Package};
-use super::scan::scan;
+use super::scan::{Scan, scan};
 use super::sheet_rows::SheetRows;
 use super::workbook::{self, SheetSource};
 use crate::model::{Header, Notice, Row, shown};
@@ -79,38 +79,7 @@ impl Source {
             return Err(InputProblem::Changed);
         }
         let fingerprint = Fingerprint { sha256: scan.sha256.clone(), bytes: scan.bytes };
-        file.rewind()?;
-        let promised = options.format.or_else(|| ending(path));
-        let content = content(&scan.head, &mut file)?;
-        if let Some(format @ (Format::Xls | Format::Xlsb | Format::Ods | Format::Jsonl)) = options.format {
-            return Err(InputProblem::WrongContent(not_yet(format)));
-        }
-        let mut notices = Vec::new();
-        let (kind, opened) = match content {
-            Content::Text => {
-                if promised == Some(Format::Jsonl) {
-                    return Err(InputProblem::WrongContent(not_yet(Format::Jsonl)));
-                }
-                if promised.is_some_and(|format| !format.is_text()) && scan.bytes > 0 {
-                    notices.push(Notice("the content is text, not a workbook; it is read as CSV".to_owned()));
-                }
-                let opened = csv_source::open(path, options, &scan)?;
-                split(opened, Kind::Text)
-            }
-            Content::Package => {
-                file.rewind()?;
-                match package::inspect(&mut file)? {
-                    Package::Xlsx => {}
-                    Package::Xlsb => return Err(InputProblem::WrongContent(not_yet(Format::Xlsb))),
-                    Package::Ods => return Err(InputProblem::WrongContent(not_yet(Format::Ods))),
-                }
-                if promised != Some(Format::Xlsx) {
-                    notices.push(Notice("the content is an XLSX workbook; it is read as one".to_owned()));
-                }
-                let opened = workbook::open(path, options)?;
-                split(opened, Kind::Sheet)
-            }
-        };
+        let (kind, opened, mut notices) = inspect(path, options, &mut file, &scan)?;
         notices.extend(opened.notices);
         notices.extend(repeated(&opened.header));
         Ok(Self {
@@ -167,6 +136,42 @@ impl Source {
         let pass = start().map_err(|problem: InputProblem| problem.of(&self.name))?;
         Ok(Rows { pass, path: self.path.clone(), name: self.name.clone(), stamp: self.stamp, done: false })
     }
+}
+
+/// Opens a file as what its content says it is, and tells where that is not
+/// what its ending or the options promise.
+fn inspect(
+    path: &Path,
+    options: &ReadOptions,
+    file: &mut File,
+    scan: &Scan,
+) -> Result<(Kind, Opened<()>, Vec<Notice>), InputProblem> {
+    let promised = options.format.or_else(|| ending(path));
+    file.rewind()?;
+    let content = content(&scan.head, file)?;
+    if let Some(format @ (Format::Xls | Format::Xlsb | Format::Ods | Format::Jsonl)) = options.format {
+        return Err(InputProblem::WrongContent(not_yet(format)));
+    }
+    if content == Content::Text {
+        if promised == Some(Format::Jsonl) {
+            return Err(InputProblem::WrongContent(not_yet(Format::Jsonl)));
+        }
+        let wrong = promised.is_some_and(|format| !format.is_text()) && scan.bytes > 0;
+        let notice =
+            wrong.then(|| Notice("the content is text, not a workbook; it is read as CSV".to_owned()));
+        let (kind, opened) = split(csv_source::open(path, options, scan)?, Kind::Text);
+        return Ok((kind, opened, notice.into_iter().collect()));
+    }
+    file.rewind()?;
+    match package::inspect(file)? {
+        Package::Xlsx => {}
+        Package::Xlsb => return Err(InputProblem::WrongContent(not_yet(Format::Xlsb))),
+        Package::Ods => return Err(InputProblem::WrongContent(not_yet(Format::Ods))),
+    }
+    let wrong = promised != Some(Format::Xlsx);
+    let notice = wrong.then(|| Notice("the content is an XLSX workbook; it is read as one".to_owned()));
+    let (kind, opened) = split(workbook::open(path, options)?, Kind::Sheet);
+    Ok((kind, opened, notice.into_iter().collect()))
 }
 
 /// Parts the kind's own from what all kinds have.

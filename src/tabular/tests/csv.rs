@@ -212,6 +212,21 @@ fn column_names_that_stand_twice_are_told() {
 }
 
 #[test]
+fn sources_and_passes_may_go_to_other_threads() {
+    fn sent<T: Send>() {}
+    fn shared<T: Sync>() {}
+    sent::<super::super::Rows>();
+    sent::<Source>();
+    shared::<Source>();
+}
+
+#[test]
+fn control_characters_in_a_cell_are_left_to_the_rules() {
+    let (_folder, source) = csv("name,x\nA\u{1}B,a\0b\n");
+    assert_eq!(cells(&source), [["A\u{1}B", "a\0b"]]);
+}
+
+#[test]
 fn the_position_reaches_the_size() {
     let (_folder, source) = csv("a,b\n1,2\n\n3,4");
     let mut rows = source.rows().unwrap();

@@ -3,7 +3,6 @@
 
 mod csv;
 mod rejects;
-mod speed;
 mod written;
 mod xlsx;
 

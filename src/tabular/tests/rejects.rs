@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::{Mark, Output, RejectWriter, is_reserved};
+use super::super::{Mark, RejectWriter, is_reserved};
 use super::*;
 
 const MARK: Mark<'_> =
@@ -171,12 +171,6 @@ fn cells_without_a_value_stay_refused() {
     rejects.finish().unwrap();
     let back = Source::open(&path, &ReadOptions { header_row: 3, ..ReadOptions::default() }).unwrap();
     assert_eq!(cells(&back)[0][..2], ["!Error(\"#N/A\")", "#1"]);
-}
-
-#[test]
-fn the_reject_file_of_a_link_is_the_link_replaced() {
-    let folder = Folder::new();
-    assert!(Output::create(&folder.path("rejects.csv"), true).is_ok());
 }
 
 proptest! {
