@@ -1,0 +1,147 @@
+//! What a file really is, by its content: the ending is only a hint.
+
+use std::fs::File;
+use std::io::{Read, Seek};
+
+use super::error::InputProblem;
+use super::options::Format;
+
+/// What the first bytes and, for packages, the parts say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// Nothing that says otherwise.
+    Text,
+    /// A ZIP archive: a workbook or something else.
+    Package,
+}
+
+/// Looks at the first bytes; what is no table is refused with a sentence.
+pub(super) fn content(head: &[u8], file: &mut File) -> Result<Content, InputProblem> {
+    let refuse = |what: &str| Err(InputProblem::WrongContent(what.to_owned()));
+    match head {
+        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Ok(Content::Package),
+        [0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1, ..] => Err(InputProblem::WrongContent(ole(file)?)),
+        [b'%', b'P', b'D', b'F', ..] => {
+            refuse("this is a PDF, not a table; export the data as CSV or XLSX from the program that made it")
+        }
+        [0x1F, 0x8B, ..] => refuse("this is a gzip archive; unpack it and name the file inside"),
+        [b'B', b'Z', b'h', b'1'..=b'9', ..] => {
+            refuse("this is a bzip2 archive; unpack it and name the file inside")
+        }
+        [b'7', b'z', 0xBC, 0xAF, ..] => refuse("this is a 7-Zip archive; unpack it and name the file inside"),
+        [b'R', b'a', b'r', b'!', ..] => refuse("this is a RAR archive; unpack it and name the file inside"),
+        [0x89, b'P', b'N', b'G', ..] | [0xFF, 0xD8, 0xFF, ..] | [b'G', b'I', b'F', b'8', ..] => {
+            refuse("this is an image, not a table")
+        }
+        [b'P', b'A', b'R', b'1', ..] => refuse("this is a Parquet file; save the data as CSV or XLSX"),
+        _ if head.starts_with(b"SQLite format 3\0") => {
+            refuse("this is an SQLite database; export the table as CSV")
+        }
+        _ if is_markup(head) => {
+            refuse("this is a web page or XML, not a table; open it in Excel and save it as CSV or XLSX")
+        }
+        _ if is_binary(head) => refuse("this does not look like text; save the data as a CSV or XLSX file"),
+        _ => Ok(Content::Text),
+    }
+}
+
+/// True where a text begins like HTML or XML.
+fn is_markup(head: &[u8]) -> bool {
+    let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
+    let begins = |word: &[u8]| head.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    [&b"<!doctype"[..], b"<html", b"<head", b"<table", b"<?xml", b"<body", b"<!--"].into_iter().any(begins)
+}
+
+/// Control characters that no table holds in number. UTF-16 has as many zero
+/// bytes as characters, so zeros beside other bytes are left to it.
+fn is_binary(head: &[u8]) -> bool {
+    let controls =
+        head.iter().filter(|&&b| (b < 0x20 && !b"\t\n\r\0\x0B\x0C".contains(&b)) || b == 0x7F).count();
+    let zeros = head.iter().filter(|&&byte| byte == 0).count();
+    controls * 10 > head.len() * 3 || zeros * 10 > head.len() * 7
+}
+
+/// An OLE container is either a workbook of Excel 97 or an encrypted one.
+fn ole(file: &mut File) -> Result<String, InputProblem> {
+    file.rewind()?;
+    let needle: Vec<u8> = "EncryptedPackage".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    Ok(if holds(file, &needle)? {
+        "this workbook is protected by a password; open it in Excel, save it without one and try again"
+            .to_owned()
+    } else {
+        not_yet(Format::Xls)
+    })
+}
+
+/// Searches a stream for a few bytes.
+fn holds(input: &mut impl Read, needle: &[u8]) -> std::io::Result<bool> {
+    let mut buffer = vec![0_u8; 64 * 1024];
+    let mut kept = 0;
+    loop {
+        let read = input.read(buffer.get_mut(kept..).unwrap_or_default())?;
+        if read == 0 {
+            return Ok(false);
+        }
+        let filled = kept + read;
+        let seen = buffer.get(..filled).unwrap_or_default();
+        if seen.windows(needle.len()).any(|window| window == needle) {
+            return Ok(true);
+        }
+        kept = filled.min(needle.len().saturating_sub(1));
+        buffer.copy_within(filled - kept..filled, 0);
+    }
+}
+
+/// The sentence for a form that is known but not read.
+pub(super) fn not_yet(format: Format) -> String {
+    let what = match format {
+        Format::Csv | Format::Tsv => "a text file",
+        Format::Xlsx => "an XLSX workbook",
+        Format::Xls => "a workbook of Excel 97 to 2003 (.xls)",
+        Format::Xlsb => "a binary workbook (.xlsb)",
+        Format::Ods => "a LibreOffice workbook (.ods)",
+        Format::Jsonl => "a JSON Lines file",
+    };
+    format!("{what} cannot be read; save the data as CSV or XLSX and name that file")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(head: &[u8]) -> Result<Content, String> {
+        let mut file = tempfile::tempfile().unwrap();
+        std::io::Write::write_all(&mut file, head).unwrap();
+        content(head, &mut file).map_err(|problem| problem.to_string())
+    }
+
+    #[test]
+    fn text_is_text() {
+        for head in [&b""[..], b"a,b\n1,2\n", b"<a,b\n", "Zoë\n".as_bytes(), b"a\0,\0b\0\n\0", b"a\nx\x01\n"]
+        {
+            assert_eq!(of(head), Ok(Content::Text), "{head:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_table_is_called_by_its_name() {
+        let ole = b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1".to_vec();
+        let locked: Vec<u8> =
+            ole.iter().copied().chain("EncryptedPackage".encode_utf16().flat_map(u16::to_le_bytes)).collect();
+        for (head, word) in [
+            (&b"%PDF-1.7"[..], "PDF"),
+            (b"\x1F\x8B\x08", "gzip"),
+            (b"\x89PNG\r\n", "image"),
+            (b" \n<!DOCTYPE html>", "web page"),
+            (b"\xEF\xBB\xBF<HTML>", "web page"),
+            (b"<?xml version='1.0'?>", "XML"),
+            (b"\0\0\0\0\0\0\0\0", "does not look like text"),
+            (b"\x01\x02\x03\x04abc", "does not look like text"),
+            (&ole, ".xls"),
+            (&locked, "password"),
+        ] {
+            let told = of(head).unwrap_err();
+            assert!(told.contains(word), "{told}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! How to read a file: what the mapping's `source:` says.
+
+use serde::{Deserialize, Serialize};
+
+/// The form of a file of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Text with a delimiter.
+    Csv,
+    /// Text with tabs.
+    Tsv,
+    /// A workbook, `.xlsx` or `.xlsm`.
+    Xlsx,
+    /// A workbook of Excel 97 to 2003.
+    Xls,
+    /// A binary workbook.
+    Xlsb,
+    /// A workbook of LibreOffice.
+    Ods,
+    /// One JSON object a line.
+    Jsonl,
+}
+
+impl Format {
+    /// The word in a mapping's `source: { format: … }`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Tsv => "tsv",
+            Self::Xlsx => "xlsx",
+            Self::Xls => "xls",
+            Self::Xlsb => "xlsb",
+            Self::Ods => "ods",
+            Self::Jsonl => "jsonl",
+        }
+    }
+
+    /// Reads the word, or a file's ending, in any case.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Some(match word.to_ascii_lowercase().as_str() {
+            "csv" | "txt" => Self::Csv,
+            "tsv" | "tab" => Self::Tsv,
+            "xlsx" | "xlsm" => Self::Xlsx,
+            "xls" => Self::Xls,
+            "xlsb" => Self::Xlsb,
+            "ods" => Self::Ods,
+            "jsonl" | "ndjson" => Self::Jsonl,
+            _ => return None,
+        })
+    }
+
+    /// CSV and TSV.
+    pub fn is_text(self) -> bool {
+        matches!(self, Self::Csv | Self::Tsv)
+    }
+}
+
+/// How to read a file. What is not set is found out, and said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// The form, where the content is not to decide.
+    pub format: Option<Format>,
+    /// The encoding's name, for example `windows-1252`.
+    pub encoding: Option<String>,
+    /// What stands between two cells of a text file.
+    pub delimiter: Option<char>,
+    /// The workbook's sheet.
+    pub sheet: Option<SheetChoice>,
+    /// The row that holds the column names, 1-based as Excel shows it.
+    pub header_row: u32,
+    /// What to call the file in messages, where its path says nothing (`standard input`).
+    pub display_name: Option<String>,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self { format: None, encoding: None, delimiter: None, sheet: None, header_row: 1, display_name: None }
+    }
+}
+
+/// Which sheet of a workbook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SheetChoice {
+    /// By name, compared without case and blanks.
+    Name(String),
+    /// By place among all sheets, hidden ones too, 1-based.
+    Number(usize),
+}

@@ -1,0 +1,173 @@
+//! A file that appears under its name only when it is complete.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use super::error::{OutputError, OutputProblem, file_name};
+
+/// A file in the making: a private temporary file in the target's folder,
+/// which goes away unless [`Output::commit`] gives it its name.
+#[derive(Debug)]
+pub struct Output {
+    target: PathBuf,
+    file: NamedTempFile,
+    force: bool,
+}
+
+impl Output {
+    /// Begins a file. Only its owner may read it.
+    ///
+    /// # Errors
+    /// Something of that name is there and `force` is not set, even a link
+    /// that leads nowhere; a folder is there; the folder cannot be written.
+    pub fn create(target: &Path, force: bool) -> Result<Self, OutputError> {
+        let begin = || -> Result<NamedTempFile, OutputProblem> {
+            match std::fs::symlink_metadata(target) {
+                Ok(there) if there.is_dir() => return Err(OutputProblem::IsAFolder),
+                Ok(_) if !force => return Err(OutputProblem::Exists),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+                Ok(_) | Err(_) => {}
+            }
+            let made =
+                tempfile::Builder::new().prefix(".carafe-").suffix(".part").tempfile_in(folder(target));
+            made.map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => OutputProblem::NoFolder,
+                _ => error.into(),
+            })
+        };
+        let file = begin().map_err(|problem| problem.of(target))?;
+        Ok(Self { target: target.to_owned(), file, force })
+    }
+
+    /// The name that the file will have.
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// Its name as people read it.
+    pub fn name(&self) -> String {
+        file_name(&self.target)
+    }
+
+    /// Makes the content durable and gives the file its name. A link of that
+    /// name is replaced, never followed.
+    pub fn commit(self) -> Result<PathBuf, OutputError> {
+        let Self { target, file, force } = self;
+        let name = || -> Result<(), OutputProblem> {
+            file.as_file().sync_all()?;
+            let named = if force { file.persist(&target) } else { file.persist_noclobber(&target) };
+            named.map_err(|failed| match failed.error.kind() {
+                io::ErrorKind::AlreadyExists => OutputProblem::Exists,
+                _ => failed.error.into(),
+            })?;
+            sync_folder(folder(&target))?;
+            Ok(())
+        };
+        name().map_err(|problem| problem.of(&target))?;
+        Ok(target)
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+pub(super) fn folder(target: &Path) -> &Path {
+    match target.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Makes the new name durable. Where folders cannot be synced (Windows) there is nothing to do.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn write(target: &Path, text: &str, force: bool) -> Result<PathBuf, OutputError> {
+        let mut output = Output::create(target, force)?;
+        output.write_all(text.as_bytes()).unwrap();
+        output.commit()
+    }
+
+    #[test]
+    fn a_file_appears_when_it_is_complete_and_is_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("out.csv");
+        let mut output = Output::create(&target, false).unwrap();
+        output.write_all(b"half").unwrap();
+        assert!(!target.exists());
+        output.commit().unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"half");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn an_unfinished_file_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Output::create(&folder.path().join("out.csv"), false).unwrap());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn nothing_is_replaced_without_being_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("out.csv");
+        write(&target, "old", false).unwrap();
+        let told = write(&target, "new", false).unwrap_err().to_string();
+        assert!(told.contains("there already") && told.contains("--force"), "{told}");
+        assert_eq!(fs::read(&target).unwrap(), b"old");
+        write(&target, "new", true).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"new");
+        let told = write(folder.path(), "x", true).unwrap_err().to_string();
+        assert!(told.contains("this is a folder"), "{told}");
+        let told = write(&folder.path().join("none/out.csv"), "x", false).unwrap_err().to_string();
+        assert!(told.contains("its folder does not exist"), "{told}");
+    }
+
+    #[test]
+    fn a_file_that_came_meanwhile_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("out.csv");
+        let output = Output::create(&target, false).unwrap();
+        fs::write(&target, "other").unwrap();
+        assert!(output.commit().is_err());
+        assert_eq!(fs::read(&target).unwrap(), b"other");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_replaced_and_never_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, other) = (folder.path().join("out.csv"), folder.path().join("other"));
+        fs::write(&other, "mine").unwrap();
+        std::os::unix::fs::symlink(&other, &target).unwrap();
+        assert!(write(&target, "new", false).is_err());
+        write(&target, "new", true).unwrap();
+        assert_eq!(fs::read(&other).unwrap(), b"mine");
+        assert!(fs::symlink_metadata(&target).unwrap().is_file());
+        let dangling = folder.path().join("dangling");
+        std::os::unix::fs::symlink(folder.path().join("nowhere"), &dangling).unwrap();
+        assert!(write(&dangling, "x", false).is_err());
+    }
+}

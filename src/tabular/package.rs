@@ -1,0 +1,312 @@
+//! Looks through a workbook's package before any reader of workbooks sees
+//! it: every part is inflated once through a counter.
+//!
+//! The sizes in the directory are not believed. What is refused here would
+//! otherwise fill the memory or end the process: a few hundred bytes can
+//! declare billions of shared strings.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+
+use zip::ZipArchive;
+use zip::result::ZipError;
+
+use super::error::InputProblem;
+
+/// Most parts.
+const MAX_PARTS: usize = 2000;
+/// Most inflated bytes of all parts.
+const MAX_TOTAL: u64 = 1024 * 1024 * 1024;
+/// Most inflated bytes of one part.
+const MAX_PART: u64 = 512 * 1024 * 1024;
+/// A part may inflate beyond this only by [`MAX_RATIO`].
+const FREE_BYTES: u64 = 10 * 1024 * 1024;
+/// Most inflated bytes for each packed one.
+const MAX_RATIO: u64 = 200;
+/// Most tags of the styles part. Excel keeps at most 65,490 cell styles.
+const MAX_STYLE_TAGS: u64 = 1_000_000;
+/// Bytes kept from one chunk to the next, so that no word is cut apart.
+const OVERLAP: usize = 64;
+
+/// What kind of document a package is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Package {
+    Xlsx,
+    Xlsb,
+    Ods,
+}
+
+/// Checks all parts and says what the package is.
+pub(super) fn inspect(file: &mut File) -> Result<Package, InputProblem> {
+    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(damaged)?;
+    let kind = kind(&archive)?;
+    if archive.len() > MAX_PARTS {
+        return refuse(&format!("it has {} parts, more than any workbook has", archive.len()));
+    }
+    if archive.has_duplicate_names() {
+        return refuse("two of its parts have the same name");
+    }
+    if archive.has_overlapping_entries().map_err(damaged)? {
+        return refuse("its parts overlap");
+    }
+    let mut total = 0;
+    for at in 0..archive.len() {
+        let mut part = archive.by_index(at).map_err(damaged)?;
+        let name = part.name().map_err(damaged)?.to_ascii_lowercase();
+        let packed = part.compressed_size();
+        total += check_part(&mut part, &name, packed, MAX_TOTAL.saturating_sub(total))?;
+    }
+    Ok(kind)
+}
+
+fn kind<R: Read + std::io::Seek>(archive: &ZipArchive<R>) -> Result<Package, InputProblem> {
+    let has =
+        |wanted: &str| archive.file_names_raw().any(|name| name.eq_ignore_ascii_case(wanted.as_bytes()));
+    let holds =
+        |ending: &[u8]| archive.file_names_raw().any(|name| name.to_ascii_lowercase().ends_with(ending));
+    if has("[Content_Types].xml") && holds(b"workbook.xml") {
+        Ok(Package::Xlsx)
+    } else if has("[Content_Types].xml") && holds(b"workbook.bin") {
+        Ok(Package::Xlsb)
+    } else if has("content.xml") && has("mimetype") {
+        Ok(Package::Ods)
+    } else if has("[Content_Types].xml") {
+        let told = "this is an Office document, but not a workbook; name a CSV or XLSX file";
+        Err(InputProblem::WrongContent(told.to_owned()))
+    } else {
+        let told = "this is a ZIP archive, not a workbook; unpack it and name the file inside";
+        Err(InputProblem::WrongContent(told.to_owned()))
+    }
+}
+
+/// Inflates one part, looking at what it declares. Returns its size.
+fn check_part(part: &mut impl Read, name: &str, packed: u64, room: u64) -> Result<u64, InputProblem> {
+    let mut buffer = vec![0_u8; 64 * 1024];
+    let mut kept = 0;
+    let mut size = 0;
+    let mut watch = Watch::over(name);
+    loop {
+        let read = part.read(buffer.get_mut(kept..).unwrap_or_default()).map_err(|error| {
+            InputProblem::Workbook(format!(
+                "the workbook is damaged ({error}); open it in Excel and save it again"
+            ))
+        })?;
+        size += read as u64;
+        if size > MAX_PART || size > room {
+            return refuse("it unpacks to more than 1 GiB, or one of its parts to more than 512 MiB");
+        }
+        if size > FREE_BYTES && size / MAX_RATIO > packed {
+            return refuse("one of its parts unpacks to more than 200 times its size");
+        }
+        let filled = kept + read;
+        let last = read == 0;
+        watch.look(buffer.get(..filled).unwrap_or_default(), kept, last)?;
+        if last {
+            return Ok(size);
+        }
+        kept = filled.min(OVERLAP);
+        buffer.copy_within(filled - kept..filled, 0);
+    }
+}
+
+/// What a part must not declare.
+struct Watch {
+    xml: bool,
+    strings: bool,
+    styles: bool,
+    begun: bool,
+    tags: u64,
+}
+
+impl Watch {
+    fn over(name: &str) -> Self {
+        Self {
+            xml: [".xml", ".rels", ".vml"].iter().any(|ending| name.ends_with(ending)),
+            strings: name.ends_with("sharedstrings.xml"),
+            styles: name.ends_with("styles.xml"),
+            begun: false,
+            tags: 0,
+        }
+    }
+
+    /// Looks at a chunk whose first `old` bytes were looked at before.
+    fn look(&mut self, chunk: &[u8], old: usize, last: bool) -> Result<(), InputProblem> {
+        if !self.xml {
+            return Ok(());
+        }
+        if !std::mem::replace(&mut self.begun, true)
+            && matches!(chunk, [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] | [0, ..] | [_, 0, ..])
+        {
+            return refuse("one of its parts is not in UTF-8");
+        }
+        for place in places(chunk, b'!') {
+            let from = place.saturating_sub(1);
+            if chunk
+                .get(from..)
+                .is_some_and(|rest| rest.starts_with(b"<!DOCTYPE") || rest.starts_with(b"<!ENTITY"))
+            {
+                return refuse("one of its parts has a document type definition, which no workbook has");
+            }
+        }
+        if self.strings {
+            check_string_count(chunk, last)?;
+        }
+        if self.styles {
+            self.tags += places(chunk.get(old..).unwrap_or_default(), b'<').count() as u64;
+            if self.tags > MAX_STYLE_TAGS {
+                return refuse("it declares more styles than a workbook can have");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The reader makes room for as many strings as are declared, so the number
+/// must be one that a part of the allowed size can hold.
+fn check_string_count(chunk: &[u8], last: bool) -> Result<(), InputProblem> {
+    const WORD: &[u8] = b"uniqueCount";
+    // Each string takes at least `<si/>`.
+    const MOST: u64 = MAX_PART / 5;
+    for place in places(chunk, b'q') {
+        let begins = place.saturating_sub(3);
+        let Some(rest) = chunk.get(begins..).and_then(|rest| rest.strip_prefix(WORD)) else { continue };
+        let digits =
+            rest.iter().skip_while(|byte| !byte.is_ascii_digit()).take_while(|byte| byte.is_ascii_digit());
+        let digits: Vec<u8> = digits.copied().collect();
+        let begins = rest.iter().position(u8::is_ascii_digit).unwrap_or(rest.len());
+        if begins + digits.len() == rest.len() && rest.len() < OVERLAP - WORD.len() && !last {
+            // Cut off by the chunk's end: the next chunk begins with the word.
+            continue;
+        }
+        let whole = begins + digits.len() < rest.len();
+        let count = std::str::from_utf8(&digits).ok().and_then(|digits| digits.parse::<u64>().ok());
+        if !whole || count.is_none_or(|count| count > MOST) {
+            return refuse("it declares more texts than it can hold");
+        }
+    }
+    Ok(())
+}
+
+fn places(bytes: &[u8], wanted: u8) -> impl Iterator<Item = usize> {
+    bytes.iter().enumerate().filter(move |&(_, &byte)| byte == wanted).map(|(place, _)| place)
+}
+
+fn refuse<T>(why: &str) -> Result<T, InputProblem> {
+    Err(InputProblem::Workbook(format!(
+        "the workbook is not read: {why}; open it in Excel, copy the data into a new workbook and save that"
+    )))
+}
+
+fn damaged(error: ZipError) -> InputProblem {
+    match error {
+        ZipError::Io(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => error.into(),
+        ZipError::UnsupportedArchive(_) => InputProblem::Workbook(
+            "the workbook is packed in a way that is not read; open it in Excel and save it again".to_owned(),
+        ),
+        _ => InputProblem::Workbook(
+            "the workbook is damaged or was not copied whole; get it again, or open it in Excel and save it again"
+                .to_owned(),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Seek, Write};
+
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    use super::*;
+
+    fn package(parts: &[(&str, &[u8])]) -> File {
+        let mut zip = ZipWriter::new(tempfile::tempfile().unwrap());
+        for (name, content) in parts {
+            zip.start_file(*name, SimpleFileOptions::default()).unwrap();
+            zip.write_all(content).unwrap();
+        }
+        let mut file = zip.finish().unwrap();
+        file.rewind().unwrap();
+        file
+    }
+
+    fn told(extra: &[(&str, &[u8])]) -> String {
+        let mut parts: Vec<(&str, &[u8])> =
+            vec![("[Content_Types].xml", b"<Types/>"), ("xl/workbook.xml", b"<workbook/>")];
+        parts.extend(extra);
+        match inspect(&mut package(&parts)) {
+            Ok(kind) => format!("{kind:?}"),
+            Err(problem) => problem.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_plain_package_is_known_by_its_parts() {
+        assert_eq!(told(&[("xl/worksheets/sheet1.xml", b"<worksheet/>"), ("../../x", b"")]), "Xlsx");
+        let ods: &[(&str, &[u8])] = &[("mimetype", b"x"), ("content.xml", b"<x/>")];
+        assert_eq!(inspect(&mut package(ods)).unwrap(), Package::Ods);
+        let xlsb: &[(&str, &[u8])] = &[("[Content_Types].xml", b""), ("xl/workbook.bin", b"")];
+        assert_eq!(inspect(&mut package(xlsb)).unwrap(), Package::Xlsb);
+        let other = inspect(&mut package(&[("a.txt", b"a")])).unwrap_err().to_string();
+        assert!(other.contains("ZIP archive"), "{other}");
+        let docx =
+            inspect(&mut package(&[("[Content_Types].xml", b""), ("word/document.xml", b"")])).unwrap_err();
+        assert!(docx.to_string().contains("not a workbook"), "{docx}");
+    }
+
+    #[test]
+    fn bombs_are_refused_by_what_they_unpack_to() {
+        let zeros = vec![b' '; 12 * 1024 * 1024];
+        assert!(told(&[("xl/sharedStrings.xml", &zeros)]).contains("200 times"));
+        assert_eq!(told(&[("xl/sharedStrings.xml", &zeros[..9 * 1024 * 1024])]), "Xlsx");
+    }
+
+    #[test]
+    fn too_many_parts_are_refused() {
+        let names: Vec<String> = (0..2001).map(|at| format!("p{at}")).collect();
+        let parts: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b""[..])).collect();
+        assert!(told(&parts).contains("more than any workbook has"));
+    }
+
+    #[test]
+    fn a_document_type_is_refused_wherever_it_stands() {
+        for at in [0, 7, 65_530, 65_533, 65_536, 200_000] {
+            let mut part = vec![b' '; at];
+            part.extend(b"<!DOCTYPE a [<!ENTITY b SYSTEM \"file:///etc/passwd\">]><a>&b;</a>");
+            assert!(told(&[("xl/worksheets/sheet1.xml", &part)]).contains("document type"), "{at}");
+        }
+        assert!(told(&[("xl/theme.xml", b"\xFF\xFE<\0")]).contains("not in UTF-8"));
+        assert_eq!(told(&[("xl/media/a.png", b"<!DOCTYPE")]), "Xlsx");
+    }
+
+    #[test]
+    fn a_count_of_strings_that_cannot_be_is_refused() {
+        for count in ["99999999999999999999", "18446744073709551615", "4000000000"] {
+            for at in [0, 65_400, 65_450, 65_480, 65_490, 65_500, 65_510, 65_525] {
+                let part = format!(
+                    "{}<sst uniqueCount{}='{count}'><si/></sst>",
+                    " ".repeat(at),
+                    " ".repeat(at % 49)
+                );
+                let told = told(&[("xl/sharedStrings.xml", part.as_bytes())]);
+                assert!(told.contains("more texts"), "{count} at {at}: {told}");
+            }
+        }
+        assert_eq!(told(&[("xl/sharedStrings.xml", b"<sst uniqueCount=\"3\"><si/></sst>")]), "Xlsx");
+    }
+
+    #[test]
+    fn a_flood_of_styles_is_refused() {
+        let part = "<xf/>".repeat(1_000_001);
+        assert!(told(&[("xl/styles.xml", part.as_bytes())]).contains("more styles"));
+    }
+
+    #[test]
+    fn a_cut_file_is_damaged() {
+        let mut file = package(&[("[Content_Types].xml", b"<Types/>"), ("xl/workbook.xml", b"<workbook/>")]);
+        let length = file.seek(std::io::SeekFrom::End(0)).unwrap();
+        file.set_len(length - 10).unwrap();
+        file.rewind().unwrap();
+        assert!(inspect(&mut file).unwrap_err().to_string().contains("damaged"));
+    }
+}

@@ -1,0 +1,78 @@
+//! The reject file: the user's own rows in the user's own form, with what is
+//! wrong with them behind.
+
+use std::path::{Path, PathBuf};
+
+use super::dialect::{Dialect, Form};
+use super::error::OutputError;
+use super::output::Output;
+use super::reject_csv::CsvRejects;
+use super::reject_xlsx::XlsxRejects;
+
+/// What stands behind a row in a reject file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark<'a> {
+    /// The row's number in the source.
+    pub row: u64,
+    /// The run's id.
+    pub run: &'a str,
+    /// The row's outcome.
+    pub status: &'a str,
+    /// The code of its first finding.
+    pub code: &'a str,
+    /// All findings, as sentences.
+    pub errors: &'a str,
+}
+
+impl<'a> Mark<'a> {
+    /// The texts behind the row's number, in the order of [`super::RESERVED`].
+    pub(super) fn texts(&self) -> [&'a str; 4] {
+        [self.run, self.status, self.code, self.errors]
+    }
+}
+
+/// Writes a reject file. It appears under its name when it is finished, and
+/// replaces an earlier one of the same run.
+pub struct RejectWriter(Kind);
+
+enum Kind {
+    Csv(Box<CsvRejects>),
+    Xlsx(Box<XlsxRejects>),
+}
+
+impl RejectWriter {
+    /// Begins `FOLDER/STEM.csv` or `.xlsx`, as the source was. `extra` adds
+    /// the column `_extra`; set it where any row may have too many cells.
+    pub fn create(folder: &Path, stem: &str, dialect: &Dialect, extra: bool) -> Result<Self, OutputError> {
+        let ending = match dialect.form {
+            Form::Text(_) => "csv",
+            Form::Sheet(_) => "xlsx",
+        };
+        Self::create_at(&folder.join(format!("{stem}.{ending}")), dialect, extra, true)
+    }
+
+    /// Begins a file of that very name.
+    pub fn create_at(path: &Path, dialect: &Dialect, extra: bool, force: bool) -> Result<Self, OutputError> {
+        let output = Output::create(path, force)?;
+        Ok(Self(match &dialect.form {
+            Form::Text(form) => Kind::Csv(Box::new(CsvRejects::begin(output, dialect, form, extra)?)),
+            Form::Sheet(form) => Kind::Xlsx(Box::new(XlsxRejects::begin(output, dialect, form, extra)?)),
+        }))
+    }
+
+    /// Writes one row: what [`super::keep`] kept of it, and its marks.
+    pub fn write(&mut self, kept: &[u8], mark: &Mark<'_>) -> Result<(), OutputError> {
+        match &mut self.0 {
+            Kind::Csv(rejects) => rejects.write(kept, mark),
+            Kind::Xlsx(rejects) => rejects.write(kept, mark),
+        }
+    }
+
+    /// Completes the file and says where it is.
+    pub fn finish(self) -> Result<PathBuf, OutputError> {
+        match self.0 {
+            Kind::Csv(rejects) => rejects.finish(),
+            Kind::Xlsx(rejects) => rejects.finish(),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Rejects of a workbook: typed cells, written again as what they were.
+
+use std::path::PathBuf;
+
+use jiff::civil::{DateTime, Time};
+use rust_xlsxwriter::{Format, Formula, Workbook, Worksheet, XlsxError};
+
+use super::cells::{day_fraction, serial};
+use super::dialect::{Dialect, RESERVED, SheetForm, is_reserved};
+use super::error::OutputError;
+use super::kept::{KeptCell, read_kept};
+use super::output::Output;
+use super::reject::Mark;
+use super::write_xlsx::{contained, cut, exact_number, new_book, save};
+
+pub(super) struct XlsxRejects {
+    book: Workbook,
+    output: Output,
+    formats: Formats,
+    /// Places of the columns in the sheet; earlier marks are left out.
+    columns: Vec<Option<u16>>,
+    /// Where the marks begin.
+    marks: u16,
+    row: u32,
+    extra: bool,
+}
+
+struct Formats {
+    date: Format,
+    datetime: Format,
+    time: Format,
+}
+
+impl XlsxRejects {
+    pub(super) fn begin(
+        output: Output,
+        dialect: &Dialect,
+        form: &SheetForm,
+        extra: bool,
+    ) -> Result<Self, OutputError> {
+        let target = output.target().to_owned();
+        let formats = Formats {
+            date: Format::new().set_num_format("yyyy-mm-dd"),
+            datetime: Format::new().set_num_format("yyyy-mm-dd hh:mm:ss"),
+            time: Format::new().set_num_format("hh:mm:ss"),
+        };
+        let (columns, marks) = places(dialect);
+        let header = dialect.header_row.saturating_sub(1);
+        let mut book = new_book(&target)?;
+        contained(&target, || {
+            let sheet = book.add_worksheet_with_constant_memory()?;
+            sheet.set_name(&form.name)?;
+            for title in form.titles.iter().filter(|title| (1..=header).contains(&title.row)) {
+                for (column, cell) in (0_u16..16_384).zip(read_kept(title.cells.as_bytes())) {
+                    write_cell(sheet, (title.row - 1, column), &cell, &formats)?;
+                }
+            }
+            for (column, place) in dialect.columns.iter().zip(&columns) {
+                if let Some(place) = place {
+                    sheet.write_string(header, *place, cut(&column.name))?;
+                }
+            }
+            for (column, name) in (marks..).zip(RESERVED.iter().take(if extra { 6 } else { 5 })) {
+                sheet.write_string(header, column, *name)?;
+            }
+            Ok(())
+        })?;
+        Ok(Self { book, output, formats, columns, marks, row: header, extra })
+    }
+
+    pub(super) fn write(&mut self, kept: &[u8], mark: &Mark<'_>) -> Result<(), OutputError> {
+        let cells = read_kept(kept);
+        self.row += 1;
+        let at = self.row;
+        let target = self.output.target().to_owned();
+        contained(&target, || {
+            let sheet = self.book.worksheet_from_index(0)?;
+            for (cell, place) in cells.iter().zip(&self.columns) {
+                if let Some(place) = place {
+                    write_cell(sheet, (at, *place), cell, &self.formats)?;
+                }
+            }
+            // Row numbers stay far below 2^53, where every whole number is exact.
+            sheet.write_number(at, self.marks, mark.row as f64)?;
+            for (column, text) in (self.marks + 1..).zip(mark.texts()) {
+                sheet.write_string(at, column, cut(text))?;
+            }
+            if self.extra {
+                let surplus = list(cells.get(self.columns.len()..).unwrap_or_default());
+                sheet.write_string(at, self.marks + 5, cut(&surplus))?;
+            }
+            Ok(())
+        })
+    }
+
+    pub(super) fn finish(self) -> Result<PathBuf, OutputError> {
+        let Self { book, mut output, .. } = self;
+        save(book, &mut output)?;
+        output.commit()
+    }
+}
+
+/// Where each column goes, and the first place behind them. Marks of an
+/// earlier run at the right end give their places to the new ones.
+fn places(dialect: &Dialect) -> (Vec<Option<u16>>, u16) {
+    let mut marks = 0;
+    let columns = dialect
+        .columns
+        .iter()
+        .map(|column| {
+            let place = u16::try_from(column.place).ok().filter(|_| !is_reserved(&column.name))?;
+            marks = marks.max(place + 1);
+            Some(place)
+        })
+        .collect();
+    (columns, marks)
+}
+
+fn write_cell(
+    sheet: &mut Worksheet,
+    (row, column): (u32, u16),
+    cell: &KeptCell,
+    formats: &Formats,
+) -> Result<(), XlsxError> {
+    match cell {
+        KeptCell::Blank => Ok(()),
+        KeptCell::Text(text) => sheet.write_string(row, column, cut(text)).map(drop),
+        KeptCell::Number(text) => match text.parse::<f64>() {
+            Ok(number) => sheet.write_number(row, column, number).map(drop),
+            Err(_) => sheet.write_string(row, column, text).map(drop),
+        },
+        KeptCell::Bool(flag) => sheet.write_boolean(row, column, *flag).map(drop),
+        KeptCell::DateTime(at) => write_date(sheet, (row, column), *at, formats),
+        KeptCell::Time(time) => {
+            sheet.write_number_with_format(row, column, day_fraction(*time), &formats.time).map(drop)
+        }
+        KeptCell::NoSuchDate(text) => match exact_number(text) {
+            Some(serial) => sheet.write_number_with_format(row, column, serial, &formats.date).map(drop),
+            None => sheet.write_string(row, column, cut(text)).map(drop),
+        },
+        KeptCell::PrecisionLost(text) => sheet.write_string(row, column, text).map(drop),
+        // An error stays an error, so that a row imported again unmended is
+        // refused again. An error value is a formula of itself.
+        KeptCell::Error(text) => write_error(sheet, (row, column), text),
+        KeptCell::Missing => write_error(sheet, (row, column), "#N/A"),
+    }
+}
+
+fn write_error(sheet: &mut Worksheet, (row, column): (u32, u16), text: &str) -> Result<(), XlsxError> {
+    let known = ["#N/A", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!"];
+    let error = known.iter().find(|error| **error == text).unwrap_or(&"#N/A");
+    let formula = Formula::new(format!("={error}")).set_result(*error);
+    sheet.write_formula(row, column, formula).map(drop)
+}
+
+fn write_date(
+    sheet: &mut Worksheet,
+    (row, column): (u32, u16),
+    at: DateTime,
+    formats: &Formats,
+) -> Result<(), XlsxError> {
+    let format = if at.time() == Time::midnight() { &formats.date } else { &formats.datetime };
+    match serial(at) {
+        Some(serial) => sheet.write_number_with_format(row, column, serial, format).map(drop),
+        None => sheet.write_string(row, column, at.to_string()).map(drop),
+    }
+}
+
+/// The cells beyond the header as a list, like a line of CSV.
+fn list(cells: &[KeptCell]) -> String {
+    let quoted = |cell: &KeptCell| {
+        let text = cell.to_text();
+        if text.contains([',', '"', '\r', '\n']) {
+            format!("\"{}\"", text.replace('"', "\"\""))
+        } else {
+            text
+        }
+    };
+    cells.iter().map(quoted).collect::<Vec<_>>().join(",")
+}

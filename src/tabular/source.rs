@@ -1,0 +1,279 @@
+//! An opened file of rows, and passes over it.
+
+use std::fs::{File, Metadata};
+use std::io::Seek;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use super::csv_rows::CsvRows;
+use super::csv_source::{self, TextSource, ending};
+use super::detect::{Content, content, not_yet};
+use super::dialect::Dialect;
+use super::error::{InputError, InputProblem, file_name};
+use super::options::{Format, ReadOptions};
+use super::package::{self, Package};
+use super::scan::{Scan, scan};
+use super::sheet_rows::SheetRows;
+use super::workbook::{self, SheetSource};
+use crate::model::{Header, Notice, Row, shown};
+
+/// What a file's content is known by again: `sha256sum` gives the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprint {
+    /// SHA-256 of the file as it is on disk, in lower-case hexadecimal digits.
+    pub sha256: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// A file of rows, opened and inspected. Passes over it are cheap to start.
+pub struct Source {
+    path: PathBuf,
+    name: String,
+    stamp: Stamp,
+    header: Header,
+    notices: Vec<Notice>,
+    dialect: Dialect,
+    fingerprint: Fingerprint,
+    kind: Kind,
+}
+
+enum Kind {
+    Text(TextSource),
+    Sheet(SheetSource),
+}
+
+/// What opening a file of one kind gives.
+pub(super) struct Opened<S> {
+    pub(super) source: S,
+    pub(super) header: Header,
+    pub(super) dialect: Dialect,
+    pub(super) notices: Vec<Notice>,
+}
+
+impl Source {
+    /// Opens a regular file: finds out what it is, in which encoding and with
+    /// which delimiter or sheet, and reads its header.
+    ///
+    /// A file without any filled row opens with an empty header and yields no
+    /// rows. The whole file is read once for its fingerprint.
+    pub fn open(path: &Path, options: &ReadOptions) -> Result<Self, InputError> {
+        let name = match &options.display_name {
+            Some(name) => shown(name).to_string(),
+            None => file_name(path),
+        };
+        Self::open_named(path, &name, options).map_err(|problem| problem.of(&name))
+    }
+
+    fn open_named(path: &Path, name: &str, options: &ReadOptions) -> Result<Self, InputProblem> {
+        // Looked at before it is opened: opening a pipe would wait for a writer.
+        regular(&std::fs::metadata(path)?)?;
+        let mut file = File::open(path)?;
+        let metadata = file.metadata()?;
+        regular(&metadata)?;
+        let scan = scan(&file)?;
+        let stamp = Stamp::of(&metadata);
+        if scan.bytes != stamp.bytes {
+            return Err(InputProblem::Changed);
+        }
+        let fingerprint = Fingerprint { sha256: scan.sha256.clone(), bytes: scan.bytes };
+        let (kind, opened, mut notices) = inspect(path, options, &mut file, &scan)?;
+        notices.extend(opened.notices);
+        notices.extend(repeated(&opened.header));
+        Ok(Self {
+            path: path.to_owned(),
+            name: name.to_owned(),
+            stamp,
+            header: opened.header,
+            notices,
+            dialect: opened.dialect,
+            fingerprint,
+            kind,
+        })
+    }
+
+    /// The file as people know it, fit to be shown.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The columns; none where the file has no filled row.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// What is worth knowing about how the file is read.
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
+    /// The form the file came in.
+    pub fn dialect(&self) -> &Dialect {
+        &self.dialect
+    }
+
+    /// SHA-256 and size of the file.
+    pub fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
+    }
+
+    /// The file's size in bytes; [`Rows::position`] counts up to it.
+    pub fn size_hint(&self) -> u64 {
+        self.stamp.bytes
+    }
+
+    /// Starts a new pass over the data rows.
+    pub fn rows(&self) -> Result<Rows, InputError> {
+        let start = || {
+            self.stamp.still_that_of(&self.path)?;
+            Ok(match &self.kind {
+                Kind::Text(source) => Pass::Text(Box::new(CsvRows::start(&self.path, source)?)),
+                Kind::Sheet(source) => Pass::Sheet(SheetRows::start(&self.path, source)?),
+            })
+        };
+        let pass = start().map_err(|problem: InputProblem| problem.of(&self.name))?;
+        Ok(Rows { pass, path: self.path.clone(), name: self.name.clone(), stamp: self.stamp, done: false })
+    }
+}
+
+/// Opens a file as what its content says it is, and tells where that is not
+/// what its ending or the options promise.
+fn inspect(
+    path: &Path,
+    options: &ReadOptions,
+    file: &mut File,
+    scan: &Scan,
+) -> Result<(Kind, Opened<()>, Vec<Notice>), InputProblem> {
+    let promised = options.format.or_else(|| ending(path));
+    file.rewind()?;
+    let content = content(&scan.head, file)?;
+    if let Some(format @ (Format::Xls | Format::Xlsb | Format::Ods | Format::Jsonl)) = options.format {
+        return Err(InputProblem::WrongContent(not_yet(format)));
+    }
+    if content == Content::Text {
+        if promised == Some(Format::Jsonl) {
+            return Err(InputProblem::WrongContent(not_yet(Format::Jsonl)));
+        }
+        let wrong = promised.is_some_and(|format| !format.is_text()) && scan.bytes > 0;
+        let notice =
+            wrong.then(|| Notice("the content is text, not a workbook; it is read as CSV".to_owned()));
+        let (kind, opened) = split(csv_source::open(path, options, scan)?, Kind::Text);
+        return Ok((kind, opened, notice.into_iter().collect()));
+    }
+    file.rewind()?;
+    match package::inspect(file)? {
+        Package::Xlsx => {}
+        Package::Xlsb => return Err(InputProblem::WrongContent(not_yet(Format::Xlsb))),
+        Package::Ods => return Err(InputProblem::WrongContent(not_yet(Format::Ods))),
+    }
+    let wrong = promised != Some(Format::Xlsx);
+    let notice = wrong.then(|| Notice("the content is an XLSX workbook; it is read as one".to_owned()));
+    let (kind, opened) = split(workbook::open(path, options)?, Kind::Sheet);
+    Ok((kind, opened, notice.into_iter().collect()))
+}
+
+/// Parts the kind's own from what all kinds have.
+fn split<S>(opened: Opened<S>, kind: impl Fn(S) -> Kind) -> (Kind, Opened<()>) {
+    let Opened { source, header, dialect, notices } = opened;
+    (kind(source), Opened { source: (), header, dialect, notices })
+}
+
+/// One pass over the rows of a [`Source`].
+pub struct Rows {
+    pass: Pass,
+    path: PathBuf,
+    name: String,
+    stamp: Stamp,
+    done: bool,
+}
+
+enum Pass {
+    Text(Box<CsvRows>),
+    Sheet(SheetRows),
+}
+
+impl Rows {
+    /// Fills `row` with the next row; false at the end. Wholly blank rows are
+    /// not handed out but count in [`Row::number`].
+    ///
+    /// # Errors
+    /// What makes the rest of the file unreadable; the file changed meanwhile.
+    pub fn read(&mut self, row: &mut Row) -> Result<bool, InputError> {
+        if self.done {
+            return Ok(false);
+        }
+        let read = match &mut self.pass {
+            Pass::Text(rows) => rows.read(row),
+            Pass::Sheet(rows) => rows.read(row),
+        };
+        let read = read.and_then(|more| {
+            if !more {
+                self.stamp.still_that_of(&self.path)?;
+            }
+            Ok(more)
+        });
+        self.done = !matches!(read, Ok(true));
+        read.map_err(|problem| problem.of(&self.name))
+    }
+
+    /// Bytes of the file that are done, for a progress bar.
+    pub fn position(&self) -> u64 {
+        match &self.pass {
+            Pass::Text(rows) => rows.position(),
+            Pass::Sheet(rows) => rows.position(),
+        }
+        .min(self.stamp.bytes)
+    }
+}
+
+/// Size and time of change, to notice that a file is not what it was.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self { bytes: metadata.len(), modified: metadata.modified().ok() }
+    }
+
+    fn still_that_of(self, path: &Path) -> Result<(), InputProblem> {
+        match std::fs::metadata(path) {
+            Ok(metadata) if metadata.is_file() && Self::of(&metadata) == self => Ok(()),
+            _ => Err(InputProblem::Changed),
+        }
+    }
+}
+
+fn regular(metadata: &Metadata) -> Result<(), InputProblem> {
+    let kind = metadata.file_type();
+    if kind.is_file() {
+        Ok(())
+    } else if kind.is_dir() {
+        Err(InputProblem::NotAFile("a folder"))
+    } else {
+        Err(InputProblem::NotAFile("a pipe or device"))
+    }
+}
+
+/// A notice for column names that stand more than once.
+fn repeated(header: &Header) -> Option<Notice> {
+    let mut names: Vec<String> = header
+        .columns
+        .iter()
+        .map(|column| column.name.trim().to_lowercase())
+        .filter(|name| !name.is_empty())
+        .collect();
+    names.sort_unstable();
+    let mut twice: Vec<&String> =
+        names.windows(2).filter_map(|pair| if pair[0] == pair[1] { pair.first() } else { None }).collect();
+    twice.dedup();
+    if twice.is_empty() {
+        return None;
+    }
+    let list: Vec<String> = twice.iter().map(|name| format!("\"{}\"", shown(name).cut(60))).collect();
+    Some(Notice(format!("these column names stand more than once: {}", list.join(", "))))
+}

@@ -1,0 +1,199 @@
+use proptest::prelude::*;
+
+use super::super::{Mark, RejectWriter, is_reserved};
+use super::*;
+
+const MARK: Mark<'_> =
+    Mark { row: 7, run: "run-1", status: "rejected", code: "lookup", errors: "a \"b\", c; 漢" };
+
+/// Writes all rows of a source as rejects and gives the file's path.
+fn reject(source: &Source, folder: &Folder, extra: bool) -> PathBuf {
+    let mut rejects = RejectWriter::create(folder.0.path(), "rejects", source.dialect(), extra).unwrap();
+    for row in read(source).unwrap() {
+        rejects.write(&row.kept, &Mark { row: row.number, ..MARK }).unwrap();
+    }
+    rejects.finish().unwrap()
+}
+
+fn rejected(content: impl AsRef<[u8]>, extra: bool) -> Vec<u8> {
+    let folder = Folder::new();
+    let source = open(&folder.file("a.csv", content)).unwrap();
+    std::fs::read(reject(&source, &folder, extra)).unwrap()
+}
+
+const TAIL: &str = "run-1,rejected,lookup,\"a \"\"b\"\", c; 漢\"";
+
+#[test]
+fn rows_stand_as_they_were_with_the_marks_behind() {
+    let written = rejected("name,city\n\"Zoë\" ,'x\n1 , \"2\"\n", false);
+    let want =
+        format!("name,city,_row,_run,_status,_code,_errors\n\"Zoë\" ,'x,2,{TAIL}\n1 , \"2\",3,{TAIL}\n");
+    assert_eq!(String::from_utf8(written).unwrap(), want);
+}
+
+#[test]
+fn short_rows_are_padded_and_long_ones_cut_into_extra() {
+    let written = rejected("a,b,c\n1\n1,2,3,4,\"5,5\"\n1,2,3\n1,2,3,,\n", true);
+    let written = String::from_utf8(written).unwrap();
+    let lines: Vec<&str> = written.lines().collect();
+    assert_eq!(lines[0], "a,b,c,_row,_run,_status,_code,_errors,_extra");
+    assert_eq!(lines[1], format!("1,,,2,{TAIL},"));
+    assert_eq!(lines[2], format!("1,2,3,3,{TAIL},\"4,\"\"5,5\"\"\""));
+    assert_eq!(lines[3], format!("1,2,3,4,{TAIL},"));
+    assert_eq!(lines[4], format!("1,2,3,5,{TAIL},"));
+}
+
+#[test]
+fn what_stands_above_the_header_and_the_line_ends_are_copied() {
+    let written = rejected("\u{FEFF}sep=;\r\nname;city\r\nA;B\r\n", false);
+    let written = String::from_utf8(written).unwrap();
+    assert!(written.starts_with("\u{FEFF}sep=;\r\nname;city;_row;_run"), "{written}");
+    assert!(written.ends_with("A;B;2;run-1;rejected;lookup;\"a \"\"b\"\", c; 漢\"\r\n"), "{written}");
+    let folder = Folder::new();
+    let path = folder.file("t.csv", "Title\r\rname,city\rA,B\r");
+    let source = Source::open(&path, &ReadOptions { header_row: 3, ..ReadOptions::default() }).unwrap();
+    let written = std::fs::read(reject(&source, &folder, false)).unwrap();
+    assert!(written.starts_with(b"Title\r\rname,city,_row,") && written.ends_with(b"\r"));
+}
+
+#[test]
+fn the_encoding_is_that_of_the_source() {
+    let written = rejected(b"name,city\nZo\xEB,K\xF6ln\n", false);
+    assert!(written.windows(11).any(|part| part == b"\nZo\xEB,K\xF6ln,2"), "{written:?}");
+    assert!(written.ends_with(b"c; ?\"\n"), "a mark that the encoding lacks becomes a question mark");
+    for big_endian in [false, true] {
+        let bytes = |text: &str| -> Vec<u8> {
+            text.encode_utf16()
+                .flat_map(|u| if big_endian { u.to_be_bytes() } else { u.to_le_bytes() })
+                .collect()
+        };
+        let written = rejected(bytes("\u{FEFF}name\tcity\r\nZoë 😀\tB\r\n"), false);
+        let want = "\u{FEFF}name\tcity\t_row\t_run\t_status\t_code\t_errors\r\n\
+                    Zoë 😀\tB\t2\trun-1\trejected\tlookup\t\"a \"\"b\"\", c; 漢\"\r\n";
+        assert_eq!(written, bytes(want));
+    }
+}
+
+#[test]
+fn a_reject_file_fed_back_has_its_marks_replaced() {
+    let first = rejected("name,city\nA,B\n", true);
+    let second = rejected(&first, true);
+    assert_eq!(String::from_utf8(second).unwrap(), String::from_utf8(first).unwrap());
+    let moved = rejected("_row,name,_errors,city\n9,A,old,B\n", false);
+    let want = format!("name,city,_row,_run,_status,_code,_errors\nA,B,2,{TAIL}\n");
+    assert_eq!(String::from_utf8(moved).unwrap(), want);
+}
+
+#[test]
+fn cells_of_rejects_are_never_guarded() {
+    let written = rejected("name,city\n=1+1,@x\n", false);
+    assert!(String::from_utf8(written).unwrap().contains("\n=1+1,@x,2,"));
+}
+
+#[test]
+fn a_header_without_line_end_is_still_one() {
+    assert_eq!(rejected("name", false), b"name,_row,_run,_status,_code,_errors\n");
+}
+
+#[test]
+fn a_dialect_is_all_that_a_reject_file_needs() {
+    let folder = Folder::new();
+    let source = open(&folder.file("a.csv", b"name;city\r\nZo\xEB;x\r\n")).unwrap();
+    let stored = serde_json::to_string(source.dialect()).unwrap();
+    let dialect = serde_json::from_str(&stored).unwrap();
+    let path = folder.path("other.csv");
+    let mut rejects = RejectWriter::create_at(&path, &dialect, false, false).unwrap();
+    rejects.write(b"Zo\xEB;x", &MARK).unwrap();
+    rejects.finish().unwrap();
+    assert!(std::fs::read(&path).unwrap().starts_with(b"name;city;_row;"));
+    assert!(RejectWriter::create_at(&path, &dialect, false, false).is_err(), "nothing is replaced unasked");
+}
+
+/// A workbook with every kind of cell, made by the reject writer's own library.
+fn workbook(folder: &Folder) -> PathBuf {
+    use rust_xlsxwriter::{Format, Formula, Workbook};
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet();
+    let date = Format::new().set_num_format("dd/mm/yyyy");
+    let time = Format::new().set_num_format("hh:mm");
+    sheet.set_name("My Sheet").unwrap();
+    sheet.write_string(0, 1, "Report").unwrap().write_number(0, 2, 2024).unwrap();
+    for (column, name) in (2..).zip(["text", "number", "date", "time", "flag", "error", "odd", "big"]) {
+        sheet.write_string(2, column, name).unwrap();
+    }
+    sheet.write_string(4, 2, "=0044").unwrap().write_number(4, 3, 0.1 + 0.2).unwrap();
+    sheet.write_number_with_format(4, 4, 45123.5, &date).unwrap();
+    sheet.write_number_with_format(4, 5, 0.25, &time).unwrap();
+    sheet.write_boolean(4, 6, true).unwrap();
+    sheet.write_formula(4, 7, Formula::new("=1/0").set_result("#DIV/0!")).unwrap();
+    sheet.write_number_with_format(4, 8, 60, &date).unwrap();
+    sheet.write_number(4, 9, 1.234_567_890_123_456_7e17).unwrap();
+    sheet.write_string(5, 2, "x").unwrap().write_string(5, 11, "beyond, it").unwrap();
+    let path = folder.path("a.xlsx");
+    book.save(&path).unwrap();
+    path
+}
+
+#[test]
+fn workbook_rejects_keep_types_titles_and_places() {
+    let folder = Folder::new();
+    let options = ReadOptions { header_row: 3, ..ReadOptions::default() };
+    let source = Source::open(&workbook(&folder), &options).unwrap();
+    let before = read(&source).unwrap();
+    assert_eq!(before[0].number, 5);
+    let path = reject(&source, &folder, true);
+    let back = Source::open(&path, &options).unwrap();
+    assert_eq!(back.header().sheet.as_deref(), Some("My Sheet"));
+    assert_eq!(names(&back)[..8], names(&source)[..]);
+    assert_eq!(names(&back)[8..], ["_row", "_run", "_status", "_code", "_errors", "_extra"]);
+    assert_eq!(back.header().columns[0].place, 2);
+    let after = cells(&back);
+    let mut want = before[0].cells.clone();
+    want[7] = "1.23456789012346E+17".to_owned();
+    assert_eq!(after[0][..8], want);
+    assert_eq!(after[0][8..13], ["#5", "run-1", "rejected", "lookup", MARK.errors]);
+    assert_eq!(after[1][13], ",\"beyond, it\"");
+    let again = Folder::new();
+    let twice = Source::open(&reject(&back, &again, true), &options).unwrap();
+    assert_eq!(names(&twice), names(&back));
+    let super::super::Form::Sheet(form) = &twice.dialect().form else { panic!("a workbook") };
+    assert_eq!((form.titles[0].row, form.titles[0].cells.as_str()), (1, "[null,\"Report\",2024]"));
+}
+
+#[test]
+fn cells_without_a_value_stay_refused() {
+    let folder = Folder::new();
+    let source =
+        Source::open(&workbook(&folder), &ReadOptions { header_row: 3, ..ReadOptions::default() }).unwrap();
+    let path = folder.path("b.xlsx");
+    let mut rejects = RejectWriter::create_at(&path, source.dialect(), false, false).unwrap();
+    rejects.write(b"[{\"m\":\"\"},1]", &MARK).unwrap();
+    rejects.finish().unwrap();
+    let back = Source::open(&path, &ReadOptions { header_row: 3, ..ReadOptions::default() }).unwrap();
+    assert_eq!(cells(&back)[0][..2], ["!Error(\"#N/A\")", "#1"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn rejects_read_back_as_the_rows_they_were(
+        rows in prop::collection::vec(prop::collection::vec("[ a-z\"',;=é\r\n-]{0,6}", 1..4), 1..10),
+        end in prop::sample::select(vec!["\n", "\r\n", "\r"]),
+    ) {
+        let quote = |text: &String| format!("\"{}\"", text.replace('"', "\"\""));
+        let lines: String =
+            rows.iter().map(|row| row.iter().map(quote).collect::<Vec<_>>().join(",") + end).collect();
+        let folder = Folder::new();
+        let options = ReadOptions { delimiter: Some(','), ..ReadOptions::default() };
+        let source = Source::open(&folder.file("a.csv", format!("a,b,c{end}{lines}")), &options).unwrap();
+        let back = Source::open(&reject(&source, &folder, true), &options).unwrap();
+        let kept: Vec<usize> = (0..names(&back).len()).filter(|&at| !is_reserved(names(&back)[at])).collect();
+        let padded = |row: Vec<String>| -> Vec<String> {
+            kept.iter().map(|&at| row.get(at).cloned().unwrap_or_default()).collect()
+        };
+        let after: Vec<Vec<String>> = cells(&back).into_iter().map(padded).collect();
+        let before: Vec<Vec<String>> = cells(&source).into_iter().map(padded).collect();
+        prop_assert_eq!(after, before);
+    }
+}
