@@ -15,6 +15,8 @@ mod screen;
 mod summary;
 
 use std::ffi::OsString;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::{CommandFactory, Parser};
 use serde_json::json;
@@ -35,11 +37,30 @@ struct Context {
 }
 
 /// Runs the program with these arguments; the answer is the exit code.
+///
+/// A panic anywhere is a fault of the program: it is told as a sentence, with
+/// exit code 1, and what was stored stays stored.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let cli = match Cli::try_parse_from(&arguments) {
+    // Libraries that panic on hostile files are caught where they are called;
+    // the standard hook would print their words all the same.
+    let last_panic = Arc::new(Mutex::new(String::new()));
+    let noted = Arc::clone(&last_panic);
+    std::panic::set_hook(Box::new(move |info| {
+        *noted.lock().unwrap_or_else(PoisonError::into_inner) = info.to_string().replace('\n', " ");
+    }));
+    std::panic::catch_unwind(AssertUnwindSafe(|| run_caught(&arguments))).unwrap_or_else(|_| {
+        let what = last_panic.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        out::aside(format!("error: this is a fault of carafe itself: {}", crate::model::shown(&what)));
+        out::aside("  what was done so far is in the run's folder (carafe runs); please report this line");
+        1
+    })
+}
+
+fn run_caught(arguments: &[OsString]) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(error) => return usage_error(&error, &arguments),
+        Err(error) => return usage_error(&error, arguments),
     };
     let context = Context {
         screen: Screen::new(&cli.common),

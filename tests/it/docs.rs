@@ -1,0 +1,131 @@
+//! What the documents show is true: their commands run, their mappings fit.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(project().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// The blocks of a document that begin with this fence.
+fn blocks<'t>(text: &'t str, language: &str) -> Vec<&'t str> {
+    let fence = format!("```{language}\n");
+    text.split(&fence).skip(1).filter_map(|rest| rest.split("\n```").next()).collect()
+}
+
+/// A folder with the project's samples and mappings in it.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["samples", "mappings"] {
+        std::fs::create_dir(folder.path().join(name)).unwrap();
+        for entry in std::fs::read_dir(project().join(name)).unwrap() {
+            let path: PathBuf = entry.unwrap().path();
+            std::fs::copy(&path, folder.path().join(name).join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    folder
+}
+
+/// Runs a line such as `carafe check … # exit 4` in the folder.
+fn run(line: &str, folder: &Path) {
+    let (command, note) = line.split_once("# exit ").unwrap_or((line, "0"));
+    let program = env!("CARGO_BIN_EXE_carafe");
+    let script = command.replacen("carafe", &format!("'{program}'"), 1);
+    let output = Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(folder)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .output()
+        .unwrap();
+    let code = output.status.code().unwrap_or(-1).to_string();
+    assert_eq!(
+        code,
+        note.trim(),
+        "{line}\n{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn every_command_of_the_reference_runs_as_shown() {
+    let folder = folder();
+    let mut count = 0;
+    for block in blocks(&read("docs/reference.md"), "console") {
+        for line in block.lines().filter_map(|line| line.strip_prefix("$ ")) {
+            run(line, folder.path());
+            count += 1;
+        }
+    }
+    assert!(count >= 10, "the reference shows {count} commands");
+}
+
+#[test]
+fn every_mapping_in_the_documents_fits_the_sandbox() {
+    let folder = tempfile::tempdir().unwrap();
+    for document in ["README.md", "docs/reference.md"] {
+        for (at, mapping) in blocks(&read(document), "yaml").into_iter().enumerate() {
+            let file = folder.path().join(format!("{at}.yaml"));
+            std::fs::write(&file, mapping).unwrap();
+            // A file without any row checks the mapping alone.
+            std::fs::write(folder.path().join("empty.csv"), "").unwrap();
+            let output = Command::new(env!("CARGO_BIN_EXE_carafe"))
+                .args(["check", "empty.csv", "--sandbox", "-m"])
+                .arg(&file)
+                .current_dir(folder.path())
+                .env_clear()
+                .output()
+                .unwrap();
+            let errors = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(0), "{document}:\n{mapping}\n{errors}");
+        }
+    }
+}
+
+#[test]
+fn the_readme_shows_exactly_two_commands_to_begin_with() {
+    let readme = read("README.md");
+    let cargo: Vec<&str> = blocks(&readme, "sh").into_iter().filter(|block| block.starts_with("cargo ")).collect();
+    assert_eq!(cargo.len(), 2, "{cargo:?}");
+    assert!(cargo[0].starts_with("cargo run --release -- import samples/"));
+    assert_eq!(cargo[1], "cargo test");
+}
+
+#[test]
+fn the_readme_shows_what_its_command_prints() {
+    let readme = read("README.md");
+    let command = blocks(&readme, "sh")[0].trim_start_matches("cargo run --release -- ");
+    let folder = folder();
+    let arguments: Vec<&str> = command.split_whitespace().collect();
+    let run = |folder: &Path| {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_carafe")).args(&arguments).current_dir(folder).env_clear().output().unwrap();
+        assert_eq!(output.status.code(), Some(4));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let printed = run(folder.path());
+    let shown = blocks(&readme, "text")[0];
+    assert_eq!(stable(&printed), stable(shown), "the README shows something else than the command prints");
+    let again = run(folder.path());
+    assert!(again.contains("unchanged") && !again.contains("created") && !again.contains("updated"), "{again}");
+}
+
+/// The text without what differs from run to run: the run's id, the time taken.
+fn stable(text: &str) -> Vec<String> {
+    let word = |word: &str| match word {
+        id if id.len() > 20 && id.starts_with("20") => "RUN".to_owned(),
+        path if path.starts_with(".carafe/runs/") => {
+            let parts: Vec<&str> = path.split('/').collect();
+            parts.get(3).map_or("FOLDER".to_owned(), |file| format!("FOLDER/{file}"))
+        }
+        other => other.to_owned(),
+    };
+    let line = |line: &str| line.split_whitespace().map(word).collect::<Vec<_>>().join(" ");
+    text.trim().lines().map(line).filter(|line| !line.contains(" calls")).collect()
+}
