@@ -32,7 +32,11 @@ fn main() {
         let bare = bare_loop(&server);
         println!("{:<28} {bare:>9.2} {:>8.3}", format!("bare reqwest loop, run {round}"), bare / ideal);
         let (seconds, peak) = import(&server, &input, folder.path());
-        println!("{:<28} {seconds:>9.2} {:>8.3} {peak:>10.1}", format!("carafe import, run {round}"), seconds / ideal);
+        println!(
+            "{:<28} {seconds:>9.2} {:>8.3} {peak:>10.1}",
+            format!("carafe import, run {round}"),
+            seconds / ideal
+        );
     }
 }
 
@@ -104,7 +108,8 @@ fn bare_loop(server: &SlowServer) -> f64 {
             let (client, url) = (client.clone(), url.clone());
             tasks.spawn(async move {
                 let body = format!("{{\"name\":\"Firm {at}\",\"annualvalue\":{at}.5}}");
-                let answer = client.post(&url).bearer_auth("bench").body(body).send().await.expect("an answer");
+                let answer =
+                    client.post(&url).bearer_auth("bench").body(body).send().await.expect("an answer");
                 answer.bytes().await.expect("a body");
                 drop(place);
             });

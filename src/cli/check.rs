@@ -54,7 +54,7 @@ fn open(context: &Context, args: &CheckArgs) -> Result<(Option<Connection>, Cata
             "save it once with: carafe describe --save dictionary.json, then give --dictionary dictionary.json",
         )),
         None => {
-            let connection = Connection::open(&context.common, &context.screen)?;
+            let connection = Connection::open(context)?;
             let catalog = Catalog::Crm(connection.client.clone());
             Ok((Some(connection), catalog))
         }

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use crate::cli::args::CommonArgs;
+use super::Context;
+use super::args::CommonArgs;
+use super::screen::Screen;
 use crate::crm::{BaseUrl, Client, ClientOptions, Snapshot, Token};
 use crate::model::{Notice, shown};
 use crate::pipeline::{Catalog, Event, PipelineError, Reporter, io_words};
@@ -25,15 +27,24 @@ pub struct Connection {
 
 impl Connection {
     /// Opens the connection that the options describe; nothing is sent yet.
-    pub fn open(common: &CommonArgs, reporter: &dyn Reporter) -> Result<Self, PipelineError> {
-        match &common.sandbox {
-            Some(file) => Self::sandbox(file, common),
-            None => Self::crm(common, reporter),
-        }
+    /// When the program is told to stop, requests that wait are called back.
+    pub fn open(context: &Context) -> Result<Self, PipelineError> {
+        let connection = match &context.common.sandbox {
+            Some(file) => Self::sandbox(file, &context.common)?,
+            None => Self::crm(&context.common, &context.screen)?,
+        };
+        let (client, stop) = (connection.client.clone(), context.stop.clone());
+        tokio::spawn(async move {
+            stop.cancelled().await;
+            client.stop();
+        });
+        tokio::spawn(show_pauses(connection.client.clone(), context.screen.clone()));
+        Ok(connection)
     }
 
     fn sandbox(file: &Path, common: &CommonArgs) -> Result<Self, PipelineError> {
-        let options = SandboxOptions { database: Some(file.to_owned()), port: 0, ..SandboxOptions::default() };
+        let options =
+            SandboxOptions { database: Some(file.to_owned()), port: 0, ..SandboxOptions::default() };
         let token = options.token.clone();
         let sandbox = Sandbox::start(options).map_err(|error| {
             PipelineError::usage(error.to_string(), "name another file with --sandbox=FILE")
@@ -69,6 +80,34 @@ impl Connection {
         match &common.dictionary {
             Some(file) => read_snapshot(file).map(Catalog::Snapshot),
             None => Ok(Catalog::Crm(self.client.clone())),
+        }
+    }
+}
+
+/// Tells the screen when all requests wait because the CRM asked for it.
+async fn show_pauses(client: Client, screen: Screen) {
+    let mut pauses = client.watch_pauses();
+    drop(client);
+    let mut ends = None;
+    loop {
+        let over = tokio::time::sleep_until(ends.unwrap_or_else(tokio::time::Instant::now));
+        tokio::select! {
+            changed = pauses.changed() => match changed {
+                Ok(()) => {
+                    let pause = *pauses.borrow_and_update();
+                    ends = pause.map(|pause| tokio::time::Instant::now() + pause.left());
+                    let why = pause.map(|pause| {
+                        let (seconds, reason) = (pause.left().as_secs_f64().ceil(), pause.reason.word());
+                        format!("paused {seconds:.0} s: {reason}")
+                    });
+                    screen.paused(why.as_deref());
+                }
+                Err(_) => return,
+            },
+            () = over, if ends.is_some() => {
+                ends = None;
+                screen.paused(None);
+            }
         }
     }
 }

@@ -18,7 +18,7 @@ pub async fn run(context: &Context, args: DescribeArgs) -> Result<u8, PipelineEr
 }
 
 async fn with_crm(context: &Context, args: DescribeArgs) -> Result<u8, PipelineError> {
-    let connection = Connection::open(&context.common, &context.screen)?;
+    let connection = Connection::open(context)?;
     let catalog = Catalog::Crm(connection.client.clone());
     describe(context, args, &catalog, &connection.name).await
 }

@@ -10,7 +10,7 @@ use crate::pipeline::{ExportFormat, ExportSettings, ExportSummary, PipelineError
 
 pub async fn run(context: &Context, args: ExportArgs) -> Result<u8, PipelineError> {
     let settings = settings(context, args)?;
-    let connection = Connection::open(&context.common, &context.screen)?;
+    let connection = Connection::open(context)?;
     let catalog = connection.catalog(&context.common)?;
     let summary = export(&settings, &connection.client, &catalog, &context.screen, &context.stop).await?;
     if context.common.json {

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::args::{ApplyArgs, BlankArg, ImportArgs, InputArgs, ModeArg, SendArgs};
 use super::connection::Connection;
 use super::summary;
-use super::{Context, out, report};
+use super::{Context, out};
 use crate::model::shown;
 use crate::pipeline::{
     Ended, FinishedRun, ImportSettings, Job, JobSettings, OutputSettings, PipelineError, PlannedRun, Tools,
@@ -19,7 +19,7 @@ use crate::store::RunName;
 
 pub async fn run(context: &Context, args: ImportArgs) -> Result<u8, PipelineError> {
     let outputs = outputs(&args.send)?;
-    let connection = Connection::open(&context.common, &context.screen)?;
+    let connection = Connection::open(context)?;
     say_settings(context, &connection);
     let catalog = connection.catalog(&context.common)?;
     let spool = spool(&args.input.file, &context.common.runs_dir)?;
@@ -46,7 +46,7 @@ pub async fn run(context: &Context, args: ImportArgs) -> Result<u8, PipelineErro
 
 pub async fn apply(context: &Context, args: ApplyArgs) -> Result<u8, PipelineError> {
     let outputs = outputs(&args.send)?;
-    let connection = Connection::open(&context.common, &context.screen)?;
+    let connection = Connection::open(context)?;
     say_settings(context, &connection);
     let planned = open_plan(&context.common.runs_dir, &RunName(args.run.clone()), &connection.name)?;
     let tools = Tools { client: &connection.client, reporter: &context.screen, stop: &context.stop };
@@ -103,8 +103,13 @@ fn question(planned: &PlannedRun, connection: &Connection) -> Option<String> {
     if connection.is_sandbox {
         return None;
     }
-    let (created, updated) = (out::thousands(counts.created), out::thousands(counts.updated));
-    Some(format!("this creates {created} and updates {updated} records of {object} in {title}"))
+    let acts = [("creates", counts.created), ("updates", counts.updated)];
+    let acts: Vec<String> = acts
+        .iter()
+        .filter(|(_, n)| *n > 0)
+        .map(|(act, n)| format!("{act} {}", out::count(*n, "record", "records")))
+        .collect();
+    Some(format!("this {} of {object} in {title}", acts.join(" and ")))
 }
 
 fn ask(question: &str) -> bool {
@@ -135,13 +140,7 @@ fn close(context: &Context, finished: &FinishedRun, connection: &Connection, aga
         out::data(summary::closing(finished, &connection.title, again, context.colors.out));
     }
     if let Some(error) = error {
-        let quiet_json = Context {
-            common: super::CommonArgs { json: false, ..context.common.clone() },
-            screen: super::Screen::new(&context.common),
-            stop: context.stop.clone(),
-            colors: context.colors,
-        };
-        report(&error, &quiet_json);
+        super::report_aside(&error, context.colors);
     }
     code
 }

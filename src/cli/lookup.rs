@@ -13,7 +13,7 @@ pub async fn run(context: &Context, args: LookupArgs) -> Result<u8, PipelineErro
         let message = format!("\"{}\" does not name an object and a field", shown(&args.field));
         return Err(PipelineError::usage(message, "for example: carafe lookup accounts.type"));
     };
-    let connection = Connection::open(&context.common, &context.screen)?;
+    let connection = Connection::open(context)?;
     let catalog = Catalog::Crm(connection.client.clone());
     let dictionary = catalog.dictionary(object, |_| false).await?;
     let Some(known) = dictionary.get(field) else {

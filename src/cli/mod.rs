@@ -151,7 +151,12 @@ fn report(error: &PipelineError, context: &Context) {
     if context.common.json {
         out::data(error_json(error));
     }
-    let label = styled(context.colors.err, ERROR, "error:");
+    report_aside(error, context.colors);
+}
+
+/// The error as sentences, on standard error.
+fn report_aside(error: &PipelineError, colors: Colors) {
+    let label = styled(colors.err, ERROR, "error:");
     out::aside(format!("{label} {error}"));
     if let Some(advice) = error.advice() {
         out::aside(format!("  {advice}"));

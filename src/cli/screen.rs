@@ -3,10 +3,10 @@
 
 use std::collections::HashMap;
 use std::io::IsTerminal;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::args::CommonArgs;
 use super::out::{self, Colors, NOTICE, styled};
@@ -17,14 +17,14 @@ use crate::pipeline::{Event, Phase, Reporter};
 const LINE_EVERY: Duration = Duration::from_secs(30);
 
 /// Draws what the pipeline tells.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Screen {
     form: Form,
     colors: Colors,
-    phases: Mutex<HashMap<Phase, State>>,
+    phases: Arc<Mutex<HashMap<Phase, State>>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Form {
     Bars(MultiProgress),
     Lines,
@@ -52,7 +52,7 @@ impl Screen {
         } else {
             Form::Bars(MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(8)))
         };
-        Self { form, colors: Colors::new(common.color), phases: Mutex::default() }
+        Self { form, colors: Colors::new(common.color), phases: Arc::default() }
     }
 
     /// A line that does not disturb the bars.
@@ -67,6 +67,21 @@ impl Screen {
     /// Says a sentence, unless quiet.
     pub fn say(&self, line: &str) {
         self.line(line);
+    }
+
+    /// Shows that all requests wait, and why; nothing where they go on.
+    pub fn paused(&self, why: Option<&str>) {
+        match (&self.form, why) {
+            (Form::Bars(_), why) => {
+                for state in self.phases.lock().unwrap_or_else(PoisonError::into_inner).values() {
+                    if let Some(bar) = &state.bar {
+                        bar.set_message(why.map_or_else(|| state.what.clone(), str::to_owned));
+                    }
+                }
+            }
+            (Form::Lines, Some(why)) => out::aside(why),
+            (Form::Lines, None) | (Form::Quiet, _) => {}
+        }
     }
 
     fn begin(&self, phase: Phase, what: &str, total: Option<u64>) {
@@ -141,14 +156,17 @@ fn new_bar(phase: Phase, what: &str, total: Option<u64>) -> ProgressBar {
     };
     let template = match (phase, total) {
         (Phase::Check, _) => "{prefix:>6} {bar:30} {percent:>3} %  {binary_bytes_per_sec}  {eta} left  {msg}",
-        (_, Some(_)) => "{prefix:>6} {bar:30} {human_pos}/{human_len}  {per_sec:.0}  {eta} left  {msg}",
-        (_, None) => "{prefix:>6} {spinner} {human_pos}  {per_sec:.0}  {msg}",
+        (_, Some(_)) => "{prefix:>6} {bar:30} {human_pos}/{human_len}  {rate}  {eta} left  {msg}",
+        (_, None) => "{prefix:>6} {spinner} {human_pos}  {rate}  {msg}",
+    };
+    let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        // A bar that cannot be written is not drawn; that is no fault.
+        let _ = write!(out, "{:.0}/s", state.per_sec());
     };
     // The templates are constants; if one were wrong the default bar would do.
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    bar.with_style(style.progress_chars("=> "))
-        .with_prefix(phase.word())
-        .with_message(shown(what).cut(40).to_string())
+    let style = style.progress_chars("=> ").with_key("rate", rate);
+    bar.with_style(style).with_prefix(phase.word()).with_message(shown(what).cut(40).to_string())
 }
 
 impl Reporter for Screen {

@@ -350,4 +350,3 @@ fn status_of(error: &CrmError) -> Option<u16> {
         | CrmError::QuotaSpent { .. } => None,
     }
 }
-

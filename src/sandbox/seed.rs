@@ -10,7 +10,7 @@ use super::validate::{Known, Stored, validate};
 
 /// Adds the records of `seed.json`, all or none.
 pub fn plant(database: &mut Database) -> Result<(), SandboxError> {
-    let objects: Vec<(String, Vec<Map<String, Json>>)> = read(include_str!("seed.json"))?;
+    let objects = read(include_str!("seed.json"))?;
     database.in_one(|database| {
         for (name, records) in &objects {
             let object =
@@ -31,9 +31,12 @@ impl From<rusqlite::Error> for SandboxError {
     }
 }
 
+/// An object's name and its first records.
+type Planted = (String, Vec<Map<String, Json>>);
+
 /// `{"users": [...], "accounts": [...]}` in the order in which it is written:
 /// a record comes after those it refers to.
-fn read(json: &str) -> Result<Vec<(String, Vec<Map<String, Json>>)>, SandboxError> {
+fn read(json: &str) -> Result<Vec<Planted>, SandboxError> {
     let fault = |error: serde_json::Error| SandboxError::Seed(error.to_string());
     let order: Vec<String> = {
         let document: Json = serde_json::from_str(json).map_err(fault)?;
