@@ -179,7 +179,7 @@ pub struct InputArgs {
     pub file: PathBuf,
 
     /// Mapping file: which column goes into which field
-    #[arg(short, long, value_name = "FILE", required_unless_present = "object")]
+    #[arg(short, long, value_name = "FILE")]
     pub mapping: Option<PathBuf>,
 
     /// Object to import into where the headers are field names, in place of a mapping

@@ -144,7 +144,8 @@ fn field_json(field: &Field) -> Json {
 fn field_row(field: &Field) -> Vec<String> {
     let size = match (field.size, field.decimals) {
         (Some(size), _) => out::thousands(u64::from(size)),
-        (None, Some(decimals)) => format!(".{decimals}"),
+        (None, Some(0)) => "whole".to_owned(),
+        (None, Some(decimals)) => format!("{decimals} decimals"),
         (None, None) => String::new(),
     };
     let mark = match (field.read_only, field.required) {

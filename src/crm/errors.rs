@@ -237,7 +237,7 @@ impl CrmError {
                 "create a new access token in the CRM under Settings / Integrations / API V4 and check that its user may use the API"
             }
             Self::BudgetSpent { .. } | Self::QuotaSpent { .. } | Self::RateLimited { .. } => {
-                "go on later with `carafe resume`"
+                "wait until the limit allows more, then import what was not sent: the run's folder has it"
             }
             Self::TimedOut { .. } | Self::Unavailable { .. } => {
                 "try again later, with a longer --timeout or a lower --concurrency"
