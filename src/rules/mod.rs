@@ -18,3 +18,4 @@ pub mod nearest;
 pub mod planning;
 pub mod problem;
 pub mod program;
+pub mod proof;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::reading::{Noted, read, unknown_key};
 use super::yaml::{self, Kind, Node};
@@ -97,7 +97,7 @@ pub enum Otherwise {
 }
 
 /// The sign between whole digits and decimals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub enum DecimalMark {
     /// `1,234.56`
     #[serde(rename = ".")]
