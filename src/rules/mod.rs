@@ -8,6 +8,7 @@
 
 pub mod causes;
 pub mod compare;
+pub mod condition;
 pub mod convert;
 pub mod draft;
 pub mod duplicates;

@@ -13,7 +13,8 @@ mod parser;
 
 use std::fmt;
 
-use crate::model::{Dictionary, Filter, shown};
+use crate::model::{Dictionary, Filter, Header, shown};
+use crate::rules::names::folded;
 use crate::rules::nearest::nearest;
 
 /// Why a condition does not read, with the place in its text.
@@ -73,6 +74,25 @@ pub fn parse_filter(text: &str, dictionary: &Dictionary) -> Result<Filter, Langu
     };
     let unknown = format!("{} has no field", dictionary.object);
     parser::parse(text, &unknown, &resolve)
+}
+
+/// Reads a condition over a file's columns. The names in the filter are the
+/// 0-based places of the columns in the header.
+///
+/// # Errors
+/// The first place that does not read, or a header that the file does not have.
+pub fn parse_over_columns(text: &str, header: &Header) -> Result<Filter, LanguageError> {
+    let resolve = |name: &str| -> Result<(String, NameKind), Option<String>> {
+        let wanted = folded(name);
+        match header.columns.iter().position(|column| folded(&column.name) == wanted) {
+            Some(place) => Ok((place.to_string(), NameKind::Text)),
+            None => {
+                let names = header.columns.iter().map(|column| column.name.as_str());
+                Err(nearest(name, names).map(str::to_owned))
+            }
+        }
+    };
+    parser::parse(text, "the file has no column", &resolve)
 }
 
 #[cfg(test)]
