@@ -1,7 +1,7 @@
 //! The end of a run in words: a fixed text, the last thing printed, whose
 //! numbers add up to the rows read.
 
-use super::import::Again;
+use super::advice::Again;
 use super::out::{self, BOLD, count, duration, styled, thousands};
 use crate::model::{Counts, Outcome, shown};
 use crate::pipeline::{Ended, FinishedRun};
@@ -27,6 +27,7 @@ pub fn closing(finished: &FinishedRun, into: &str, again: &Again, color: bool) -
         lines.extend(cause_lines(
             &summary.causes,
             if summary.rows.rejected > 0 { "why rejected" } else { "why" },
+            "see summary.json in the folder",
         ));
     }
     if is_plan(finished) {
@@ -94,8 +95,8 @@ fn hint(outcome: Outcome, finished: &FinishedRun) -> String {
     }
 }
 
-/// Causes with their rows and an example, the commonest first.
-pub fn cause_lines(causes: &[Cause], title: &str) -> Vec<String> {
+/// Causes with their rows and an example, the commonest first; `all` says where all of them are.
+pub fn cause_lines(causes: &[Cause], title: &str, all: &str) -> Vec<String> {
     let mut rows = Vec::new();
     for (at, cause) in causes.iter().take(MOST_CAUSES).enumerate() {
         let field = cause.field.as_deref().map(|field| format!("{}: ", shown(field))).unwrap_or_default();
@@ -110,7 +111,7 @@ pub fn cause_lines(causes: &[Cause], title: &str) -> Vec<String> {
     let mut lines: Vec<String> = table.lines().skip(1).map(str::to_owned).collect();
     if causes.len() > MOST_CAUSES {
         lines.push(format!(
-            "  {:<12}          and {} more in summary.json",
+            "  {:<12}          and {} more: {all}",
             "",
             count((causes.len() - MOST_CAUSES) as u64, "cause", "causes")
         ));
@@ -181,16 +182,14 @@ fn next_steps(finished: &FinishedRun, again: &Again) -> Vec<String> {
     let to_send = summary.rows.created + summary.rows.updated + summary.rows.deleted;
     let mut steps = Vec::new();
     if is_plan(finished) && to_send > 0 {
-        let yes = if summary.rows.deleted > 0 { " --yes" } else { "" };
-        steps.push(format!("send this plan: carafe apply {run}{yes}"));
+        steps.push(format!("send this plan: {}", again.apply(run, summary.rows.deleted > 0)));
     }
     for (kind, act) in [("rejects", "correct the rows of"), ("unprocessed", "import what was not sent:")] {
         if let Some(file) = summary.files.get(kind) {
-            let file = shown(file);
-            let mapping = if again.mapping.is_empty() { "-m MAPPING" } else { &again.mapping };
+            let command = again.import(file);
             steps.push(match kind {
-                "rejects" => format!("{act} {file}, then: carafe import {file} {mapping}"),
-                _ => format!("{act} carafe import {file} {mapping}"),
+                "rejects" => format!("{act} {}, then:\n           {command}", shown(file)),
+                _ => format!("{act}\n           {command}"),
             });
         }
     }

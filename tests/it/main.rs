@@ -1,1 +1,3 @@
 //! The compiled program, tried from the outside.
+
+mod samples;
