@@ -52,6 +52,9 @@ fn heading(finished: &FinishedRun) -> String {
         _ if is_plan(finished) => "Plan made; nothing was sent".to_owned(),
         Ended::Complete if read == 0 => "Import finished: the file has no data rows".to_owned(),
         Ended::Complete if left_out == 0 => "Import finished".to_owned(),
+        Ended::Complete if finished.summary.mode == "delete" => {
+            format!("Import finished with {} not deleted", count(left_out, "row", "rows"))
+        }
         Ended::Complete => format!("Import finished with {} not imported", count(left_out, "row", "rows")),
         Ended::Cancelled => format!("Import cancelled with {} not sent", count(unprocessed, "row", "rows")),
         Ended::Stopped(reason) => format!("Import stopped: {}", shown(reason)),
@@ -104,7 +107,7 @@ pub fn cause_lines(causes: &[Cause], title: &str, all: &str) -> Vec<String> {
         rows.push(vec![
             format!("  {title:<12}  {:>6}", thousands(cause.rows)),
             format!("{field}{}", shown(&cause.message).cut(110)),
-            format!("row {}", cause.example.row),
+            example(cause),
         ]);
     }
     let table = out::table(&["", "", ""], &rows, false);
@@ -117,6 +120,15 @@ pub fn cause_lines(causes: &[Cause], title: &str, all: &str) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// Where to look: a row, and its value where the sentence does not hold it.
+fn example(cause: &Cause) -> String {
+    let value = cause.example.value.as_deref().filter(|value| !cause.message.contains(*value));
+    match value {
+        Some(value) => format!("row {}: {}", cause.example.row, shown(value).cut(30)),
+        None => format!("row {}", cause.example.row),
+    }
 }
 
 /// The first updates of a plan, before → after.

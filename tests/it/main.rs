@@ -1,3 +1,4 @@
 //! The compiled program, tried from the outside.
 
+mod docs;
 mod samples;
