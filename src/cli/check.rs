@@ -21,7 +21,7 @@ pub async fn run(context: &Context, args: CheckArgs) -> Result<u8, PipelineError
     let (connection, catalog) = open(context, &args)?;
     let spool = spool(&args.input.file, &context.common.runs_dir)?;
     let settings = job_settings(&args.input, &spool);
-    let job = Job::prepare(&settings, &catalog, &context.screen).await?;
+    let job = super::unless_stopped(context, Job::prepare(&settings, &catalog, &context.screen)).await?;
     let options = CheckOptions { limit: args.input.limit, duplicates: true };
     let mut first = Vec::new();
     let checked = tokio::task::block_in_place(|| {

@@ -25,7 +25,7 @@ pub async fn run(context: &Context, args: ImportArgs) -> Result<u8, PipelineErro
     let catalog = connection.catalog(&context.common)?;
     let spool = spool(&args.input.file, &context.common.runs_dir)?;
     let settings = job_settings(&args.input, &spool);
-    let job = Job::prepare(&settings, &catalog, &context.screen).await?;
+    let job = super::unless_stopped(context, Job::prepare(&settings, &catalog, &context.screen)).await?;
     let settings = ImportSettings {
         runs: context.common.runs_dir.clone(),
         base_url: connection.name.clone(),
@@ -35,7 +35,7 @@ pub async fn run(context: &Context, args: ImportArgs) -> Result<u8, PipelineErro
         outputs,
     };
     let tools = Tools { client: &connection.client, reporter: &context.screen, stop: &context.stop };
-    let planned = plan_import(&job, &catalog, &settings, tools).await?;
+    let planned = plan_import(&job, &settings, tools).await?;
     spool.keep_in(&planned)?;
     let again = Again::of(&context.common, &args.input);
     if args.dry_run {

@@ -147,6 +147,17 @@ async fn wait_for_signal() {
     }
 }
 
+/// Waits for work that sends nothing to be stored, and so may be left at any moment.
+async fn unless_stopped<T>(
+    context: &Context,
+    work: impl Future<Output = Result<T, PipelineError>>,
+) -> Result<T, PipelineError> {
+    tokio::select! {
+        done = work => done,
+        () = context.stop.cancelled() => Err(PipelineError::Cancelled),
+    }
+}
+
 /// The error as a JSON document or as sentences.
 fn report(error: &PipelineError, context: &Context) {
     if context.common.json {

@@ -176,6 +176,8 @@ fn chosen_fields(
             .cloned()
             .or_else(|| (name == "id").then(|| Field::new("id", FieldKind::Number)))
         {
+            // A column that is asked for twice is written once: JSON has no place for two.
+            Some(field) if fields.iter().any(|known| known.name == field.name) => {}
             Some(field) => fields.push(field),
             None => return Err(no_such_field(dictionary, name)),
         }

@@ -5,14 +5,16 @@
 //! commit; tasks only send a request and report. At most twice `concurrency`
 //! rows are handed out, so whatever ends the process, no more are in doubt.
 
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 
-use tokio::sync::mpsc;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{Event, Phase, PipelineError, Reporter};
 use crate::crm::{Client, CrmError, Deleted, NextStep};
-use crate::model::{Action, Code, Counts, Finding, Header, RecordId, Stage, column_letters};
+use crate::model::{Action, Code, Counts, Finding, Header, Notice, RecordId, Stage, column_letters};
 use crate::rules::program::Program;
 use crate::store::{Answer, AnswerKind, Store, ToSend};
 
@@ -87,8 +89,7 @@ pub async fn send(
     let counts = store.counts()?;
     let planned = counts.unprocessed;
     reporter.event(Event::Begin { phase: Phase::Send, what: settings.object.clone(), total: Some(planned) });
-    let window = settings.concurrency.get() * 2;
-    let (report, reports) = mpsc::channel(window);
+    let window = settings.concurrency.get().saturating_mul(2);
     let coordinator = Coordinator {
         store,
         client,
@@ -99,11 +100,11 @@ pub async fn send(
         counts,
         done: 0,
         last_row: 0,
-        out: 0,
+        out: HashMap::new(),
+        tasks: JoinSet::new(),
         window,
         ended: None,
-        report,
-        reports,
+        fault: None,
     };
     let ended = coordinator.run().await;
     reporter.event(Event::End(Phase::Send));
@@ -121,30 +122,70 @@ struct Coordinator<'a> {
     done: u64,
     last_row: u64,
     /// Rows handed out and not reported yet.
-    out: usize,
+    out: HashMap<Id, ToSend>,
+    tasks: JoinSet<Result<RecordId, CrmError>>,
     window: usize,
     /// Why no more rows are taken, once that is so.
     ended: Option<Ended>,
-    report: mpsc::Sender<(ToSend, Result<RecordId, CrmError>)>,
-    reports: mpsc::Receiver<(ToSend, Result<RecordId, CrmError>)>,
+    /// A task ended by a fault of this program.
+    fault: Option<String>,
+}
+
+/// What came of a task.
+type Report = Result<(Id, Result<RecordId, CrmError>), JoinError>;
+
+/// Runs what waits for the disk or takes long, without holding back requests
+/// in flight where other threads can take them over.
+pub(super) fn blocking<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current() {
+        Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => {
+            tokio::task::block_in_place(work)
+        }
+        Ok(_) | Err(_) => work(),
+    }
 }
 
 impl Coordinator<'_> {
     async fn run(mut self) -> Result<Ended, PipelineError> {
         let mut answers: Vec<Answer> = Vec::new();
         loop {
-            let taken = self.take()?;
+            let taken = match self.take() {
+                Ok(taken) => taken,
+                Err(error) => return Err(self.save_what_is_known(answers, error).await),
+            };
             let starting: Vec<u64> = taken.iter().map(|row| row.row).collect();
             if !answers.is_empty() || !starting.is_empty() {
-                self.exchange(&answers, &starting)?;
+                if let Err(error) = self.exchange(&answers, &starting) {
+                    return Err(self.save_what_is_known(answers, error).await);
+                }
+                answers.clear();
             }
-            answers.clear();
             taken.into_iter().for_each(|row| self.hand_out(row));
-            if self.out == 0 {
-                return Ok(self.ended.unwrap_or(Ended::Complete));
+            if self.out.is_empty() {
+                return match self.fault {
+                    Some(fault) => Err(PipelineError::Fault(fault)),
+                    None => Ok(self.ended.unwrap_or(Ended::Complete)),
+                };
             }
             self.collect(&mut answers).await;
         }
+    }
+
+    /// The store does not take what it is given (disk full): sends no more,
+    /// waits for what is in flight, tries once more, and tells the outcomes
+    /// that cannot be stored.
+    async fn save_what_is_known(&mut self, mut answers: Vec<Answer>, error: PipelineError) -> PipelineError {
+        self.end(Ended::Cancelled);
+        while !self.out.is_empty() {
+            self.collect(&mut answers).await;
+        }
+        if self.exchange(&answers, &[]).is_err() {
+            for answer in &answers {
+                let told = format!("could not be stored: {}", answer_line(answer));
+                self.reporter.event(Event::Notice(Notice(told)));
+            }
+        }
+        error
     }
 
     /// The next rows, as many as may be handed out.
@@ -152,7 +193,7 @@ impl Coordinator<'_> {
         if self.ended.is_none() && self.stop.is_cancelled() {
             self.end(Ended::Cancelled);
         }
-        let room = self.window - self.out;
+        let room = self.window.saturating_sub(self.out.len());
         if self.ended.is_some() || room == 0 {
             return Ok(Vec::new());
         }
@@ -165,39 +206,53 @@ impl Coordinator<'_> {
 
     fn exchange(&mut self, answers: &[Answer], starting: &[u64]) -> Result<(), PipelineError> {
         let now = jiff::Timestamp::now().to_string();
-        // Waiting for the disk must not hold the requests in flight back.
         let store = &mut *self.store;
-        Ok(tokio::task::block_in_place(|| store.exchange(answers, starting, &now))?)
+        Ok(blocking(|| store.exchange(answers, starting, &now))?)
     }
 
     fn hand_out(&mut self, row: ToSend) {
-        self.out += 1;
-        let (client, object, report) =
-            (self.client.clone(), self.settings.object.clone(), self.report.clone());
-        tokio::spawn(async move {
-            let result = request(&client, &object, &row).await;
-            // The coordinator listens until the last row has reported.
-            let _ = report.send((row, result)).await;
-        });
+        let (client, object, sent) = (self.client.clone(), self.settings.object.clone(), row.clone());
+        let task = self.tasks.spawn(async move { request(&client, &object, &sent).await });
+        self.out.insert(task.id(), row);
     }
 
     /// Waits for a report, then takes all that are there.
     async fn collect(&mut self, answers: &mut Vec<Answer>) {
         let stop = self.stop.clone();
         let first = tokio::select! {
-            report = self.reports.recv() => report,
+            report = self.tasks.join_next_with_id() => report,
             () = stop.cancelled(), if self.ended.is_none() => {
                 self.end(Ended::Cancelled);
-                self.reports.recv().await
+                self.tasks.join_next_with_id().await
             }
         };
-        let Some((row, result)) = first else { return };
-        answers.push(self.judge(&row, result));
-        while let Ok((row, result)) = self.reports.try_recv() {
-            answers.push(self.judge(&row, result));
+        if first.is_none() {
+            // Every row that is out has a task; without one there is nothing to wait for.
+            self.out.clear();
+        }
+        let mut next = first;
+        while let Some(report) = next {
+            answers.extend(self.judge_report(report));
+            next = self.tasks.try_join_next_with_id();
         }
         self.reporter.event(Event::Progress { phase: Phase::Send, done: self.done });
         self.reporter.event(Event::Rows(self.counts));
+    }
+
+    /// A task that panicked may have sent its request: its row is in doubt.
+    fn judge_report(&mut self, report: Report) -> Option<Answer> {
+        let (id, result) = match report {
+            Ok(report) => report,
+            Err(error) => {
+                let row = self.out.get(&error.id())?.row;
+                let fault = format!("the request of row {row} ended by a fault of carafe itself: {error}");
+                self.fault.get_or_insert_with(|| fault.clone());
+                self.end(Ended::Cancelled);
+                (error.id(), Err(CrmError::ConnectionLost { why: fault }))
+            }
+        };
+        let row = self.out.remove(&id)?;
+        Some(self.judge(&row, result))
     }
 
     /// Takes no more rows, and calls back those that have not been sent.
@@ -210,7 +265,6 @@ impl Coordinator<'_> {
 
     /// What an answer means for its row and for the run.
     fn judge(&mut self, row: &ToSend, result: Result<RecordId, CrmError>) -> Answer {
-        self.out -= 1;
         let (kind, status, message) = match result {
             Ok(id) => {
                 let status = if row.action == Action::Create { 201 } else { 200 };
@@ -248,7 +302,10 @@ impl Coordinator<'_> {
                 self.end(Ended::Stopped(error.to_string()));
                 AnswerKind::NotSent
             }
-            NextStep::LeaveUnprocessed => AnswerKind::NotSent,
+            NextStep::LeaveUnprocessed => {
+                self.end(Ended::Cancelled);
+                AnswerKind::NotSent
+            }
         }
     }
 
@@ -283,6 +340,18 @@ impl Coordinator<'_> {
         let cause = "sent, and the answer was lost; the CRM may have stored it".to_owned();
         Finding { cause: Some(cause), ..whole_row(row, Code::NoAnswer, error.to_string()) }
     }
+}
+
+/// An answer on one line, for people whose disk is full.
+fn answer_line(answer: &Answer) -> String {
+    let (outcome, id) = match &answer.kind {
+        AnswerKind::Done { outcome, record } => (outcome.word(), record.map(RecordId::get)),
+        AnswerKind::Refused(_) => ("rejected", None),
+        AnswerKind::NotSent => ("unprocessed", None),
+        AnswerKind::InDoubt(_) => ("unknown", None),
+    };
+    serde_json::json!({ "row": answer.row, "outcome": outcome, "id": id, "status": answer.status })
+        .to_string()
 }
 
 fn whole_row(row: &ToSend, code: Code, message: String) -> Finding {
