@@ -247,26 +247,10 @@ impl<'a> Planner<'a> {
             let finding = duplicate_finding(&self.job.program, draft, first, "record");
             return reject(planned, vec![finding]);
         }
-        match step {
-            Step::Create { body } => PlannedRow { action: Some(Action::Create), body: Some(body), ..planned },
-            Step::Update { id, body, before, clears } => {
-                self.clears += u64::from(clears > 0);
-                PlannedRow {
-                    action: Some(Action::Update),
-                    record: Some(id),
-                    body: Some(body),
-                    before: Some(before),
-                    ..planned
-                }
-            }
-            Step::Delete { id, before } => {
-                PlannedRow { action: Some(Action::Delete), record: Some(id), before: Some(before), ..planned }
-            }
-            Step::Unchanged { id } => {
-                PlannedRow { record: Some(id), outcome: Some(Outcome::Unchanged), ..planned }
-            }
-            Step::Reject(findings) => reject(planned, findings),
+        if let Step::Update { clears, .. } = &step {
+            self.clears += u64::from(*clears > 0);
         }
+        with_step(planned, step)
     }
 
     /// Notes which row a record belongs to; the answer is an earlier row that has it.
@@ -302,6 +286,27 @@ fn fill(window: &mut Vec<Row>, rows: &mut Rows, most: u64) -> Result<usize, Pipe
         filled += 1;
     }
     Ok(filled)
+}
+
+/// The row with what is to be done with it.
+fn with_step(planned: PlannedRow, step: Step) -> PlannedRow {
+    match step {
+        Step::Create { body } => PlannedRow { action: Some(Action::Create), body: Some(body), ..planned },
+        Step::Update { id, body, before, clears: _ } => PlannedRow {
+            action: Some(Action::Update),
+            record: Some(id),
+            body: Some(body),
+            before: Some(before),
+            ..planned
+        },
+        Step::Delete { id, before } => {
+            PlannedRow { action: Some(Action::Delete), record: Some(id), before: Some(before), ..planned }
+        }
+        Step::Unchanged { id } => {
+            PlannedRow { record: Some(id), outcome: Some(Outcome::Unchanged), ..planned }
+        }
+        Step::Reject(findings) => reject(planned, findings),
+    }
 }
 
 fn reject(planned: PlannedRow, findings: Vec<Finding>) -> PlannedRow {

@@ -419,3 +419,51 @@ fn status_of(error: &CrmError) -> Option<u16> {
         | CrmError::QuotaSpent { .. } => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Outcome;
+    use crate::pipeline::Silent;
+    use crate::pipeline::testing::client_of;
+    use crate::store::PlannedRow;
+
+    #[tokio::test]
+    async fn a_request_that_panics_is_in_doubt_and_ends_the_run_instead_of_hanging_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::create(&folder.path().join("run.db")).unwrap();
+        let planned = |row| PlannedRow { row, action: Some(Action::Create), ..PlannedRow::default() };
+        store.add_rows(&[planned(2), planned(3)]).unwrap();
+        store.set("rows_read", &2_u64).unwrap();
+        let row = store.next_to_send(0, 1).unwrap().remove(0);
+        let client = client_of("http://127.0.0.1:1");
+        let settings =
+            SendSettings { object: "accounts".into(), concurrency: NonZeroUsize::MIN, stop_after: None };
+        let counts = store.counts().unwrap();
+        let mut coordinator = Coordinator {
+            store: &mut store,
+            client: &client,
+            settings: &settings,
+            origins: &Origins::default(),
+            reporter: &Silent,
+            stop: &CancellationToken::new(),
+            counts,
+            done: 0,
+            last_row: row.row,
+            out: HashMap::new(),
+            tasks: JoinSet::new(),
+            window: 1,
+            ended: None,
+            fault: None,
+        };
+        coordinator.store.exchange(&[], &[row.row], "now").unwrap();
+        let task = coordinator.tasks.spawn(async { panic!("a fault of ours") });
+        coordinator.out.insert(task.id(), row);
+        let error = coordinator.run().await.unwrap_err();
+        assert_eq!(error.exit_code(), 1);
+        assert!(error.to_string().contains("row 2"), "{error}");
+        let counts = store.counts().unwrap();
+        assert_eq!((counts.get(Outcome::Unknown), counts.get(Outcome::Unprocessed)), (1, 1));
+        assert!(counts.add_up());
+    }
+}

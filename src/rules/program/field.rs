@@ -82,13 +82,7 @@ impl FieldProgram {
         let before = problems.len();
         check_keys_fit(field, rule, problems);
         let date = date_format(rule, problems);
-        let origin = match (&rule.constant, columns.as_slice()) {
-            (Some(constant), _) => Origin::Constant(constant.value.clone()),
-            (None, [one]) => Origin::Column(*one),
-            (None, _) => {
-                Origin::Joined(columns, rule.join.as_ref().map_or(" ".to_owned(), |j| j.value.clone()))
-            }
-        };
+        let origin = origin_of(rule, columns);
         let reference = rule.reference.as_ref().map(|r| Reference {
             object: r.object.value.clone(),
             by: r.by.iter().map(|name| name.value.clone()).collect(),
@@ -155,6 +149,17 @@ impl FieldProgram {
             if let Some(Located { place, value: Otherwise::Use(to) }) = &rule.otherwise {
                 check(&Located::new(*place, to.clone()), self.written(to));
             }
+        }
+    }
+}
+
+fn origin_of(rule: &FieldRule, columns: Vec<usize>) -> Origin {
+    match (&rule.constant, columns.as_slice()) {
+        (Some(constant), _) => Origin::Constant(constant.value.clone()),
+        (None, [one]) => Origin::Column(*one),
+        (None, _) => {
+            let between = rule.join.as_ref().map_or(" ", |join| join.value.as_str());
+            Origin::Joined(columns, between.to_owned())
         }
     }
 }
