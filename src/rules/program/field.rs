@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::model::{Code, Field, FieldKind, Stage, shown};
+use crate::model::{Code, Field, FieldKind, RecordId, Stage, shown};
 use crate::rules::convert::date::{DateFault, DateFormat, date_text, datetime_text, iso};
 use crate::rules::convert::number::{Notation, NumberFault, looks_shortened_by_excel};
 use crate::rules::convert::{checkbox, number, text};
@@ -71,6 +71,16 @@ impl Fault {
 
     fn validate(code: Code, message: impl Into<String>) -> Self {
         Self::new(code, Stage::Validate, message)
+    }
+}
+
+/// The id of the record that a row means: digits and nothing else, as a number
+/// such as `1E3` may have lost some.
+fn id(text: Cow<'_, str>) -> Result<Converted<'_>, Fault> {
+    let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse().ok().filter(|_| is_digits).and_then(RecordId::new) {
+        Some(id) => Ok(Converted::Number(Cow::Owned(id.to_string()))),
+        None => Err(Fault::convert(Code::NotAnId, "not a record's id, which is a whole number above 0")),
     }
 }
 
@@ -257,6 +267,9 @@ impl FieldProgram {
     }
 
     fn typed<'r>(&self, text: Cow<'r, str>) -> Result<Converted<'r>, Fault> {
+        if self.is_key && self.field.name == "id" {
+            return id(text);
+        }
         match &self.field.kind {
             FieldKind::Number | FieldKind::Currency | FieldKind::Percent => self.number(text),
             FieldKind::Date | FieldKind::DateTime => self.date(text),
