@@ -198,8 +198,12 @@ impl Compiler<'_> {
             let name = field.name.as_str();
             if field.required && !field.read_only && !filled.contains(name) && !named.contains(name) {
                 let message = format!("{} requires {}, and nothing fills it", shown(object), shown(name));
-                let problem =
-                    Problem::whole(message).hint(format!("add under fields: {}: COLUMN", shown(name)));
+                // Without a mapping, headers are field names (contract, "Mapping file").
+                let hint = match self.mapping.text.is_empty() {
+                    true => format!("add a column with the header {}", shown(name)),
+                    false => format!("add under fields: {}: COLUMN", shown(name)),
+                };
+                let problem = Problem::whole(message).hint(hint);
                 self.problems.push(problem.advice(format!("carafe describe {}", shown(object))));
             }
         }
