@@ -200,7 +200,7 @@ impl Compiler<'_> {
                 let message = format!("{} requires {}, and nothing fills it", shown(object), shown(name));
                 // Without a mapping, headers are field names (contract, "Mapping file").
                 let hint = match self.mapping.text.is_empty() {
-                    true => format!("add a column with the header {}", shown(name)),
+                    true => format!("add a column with the header \"{}\"", shown(name)),
                     false => format!("add under fields: {}: COLUMN", shown(name)),
                 };
                 let problem = Problem::whole(message).hint(hint);
