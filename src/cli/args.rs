@@ -78,7 +78,7 @@ pub struct CommonArgs {
     pub sandbox: Option<PathBuf>,
 
     /// Where runs are kept
-    #[arg(long, global = true, value_name = "DIR", env = "CARAFE_RUNS_DIR", default_value = ".carafe/runs")]
+    #[arg(long, global = true, value_name = "DIR", env = "CARAFE_RUNS_DIR", default_value = RUNS_DIR)]
     pub runs_dir: PathBuf,
 
     /// Most requests in flight
@@ -140,6 +140,9 @@ pub enum ColorWhen {
 
 /// Where the embedded CRM keeps its records, unless told otherwise.
 pub const SANDBOX_FILE: &str = ".carafe/sandbox.db";
+
+/// Where runs are kept, unless told otherwise.
+pub const RUNS_DIR: &str = ".carafe/runs";
 
 /// In the environment, `1` and `true` mean "on, with the usual file".
 fn sandbox_file(text: &str) -> Result<PathBuf, String> {

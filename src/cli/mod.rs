@@ -1,6 +1,7 @@
 //! Everything a person sees: arguments, settings, questions, progress,
 //! summaries, exit codes. clap and indicatif are known here alone.
 
+mod advice;
 mod args;
 mod check;
 mod connection;
