@@ -102,8 +102,9 @@ fn a_declined_deletion_stays_a_plan_that_apply_sends() {
     refused.fails(
         2,
         &format!(
-            "error: this deletes 1 record of accounts in {}\n  nothing was sent: there is no terminal to answer on\n  to go ahead: carafe apply {run} --yes",
-            crm.address().trim_start_matches("http://")
+            "error: this deletes 1 record of accounts in {}\n  nothing was sent: there is no terminal to answer on\n  to go ahead: carafe apply {run} --yes --base-url {}",
+            crm.address().trim_start_matches("http://"),
+            crm.address()
         ),
     );
     assert_eq!(crm.writes(), 0);
@@ -130,12 +131,12 @@ fn the_words_of_a_dry_run_show_updates_before_and_after() {
     desk.write("a.csv", "Company,Tel,Kind,Notes\n3M,999,,\nNeu,,,\n");
     let done = crm.carafe(&desk, ["import", "a.csv", "-m", "m.yaml", "--dry-run"]).ends_with(0);
     let run = desk.run().file_name().unwrap().to_str().unwrap().to_owned();
-    let text = done.stdout.replace(&run, "RUN");
+    let text = done.stdout.replace(&run, "RUN").replace(&crm.address(), "CRM");
     for line in [
         "Plan made; nothing was sent   RUN\n",
         "\n          1   to create\n          1   to update\n          2   rows, all accounted for\n",
         "\n  the first updates, before → after\n  row 2  id 95920978  phone  \"+1 651 733 1110\" → \"999\"\n",
-        "\n  next     send this plan: carafe apply RUN\n",
+        "\n  next     send this plan: carafe apply RUN --base-url CRM\n",
     ] {
         assert!(text.contains(line), "{line}\n---\n{text}");
     }

@@ -279,7 +279,8 @@ fn the_last_thing_printed_is_a_summary_whose_numbers_add_up() {
     assert_eq!(
         rest,
         "  folder   .carafe/runs/RUN
-  next     correct the rows of .carafe/runs/RUN/rejects.csv, then: carafe import .carafe/runs/RUN/rejects.csv -m m.yaml
+  next     correct the rows of .carafe/runs/RUN/rejects.csv, then:
+           carafe import .carafe/runs/RUN/rejects.csv -m m.yaml --base-url http://HOST
 "
     );
     assert_eq!(done.stderr, "");
