@@ -119,13 +119,10 @@ fn several_objects_are_sheets_of_a_workbook_or_files_of_a_folder() {
 #[test]
 fn what_is_there_is_replaced_only_with_force() {
     let (crm, desk) = (Crm::start(), Desk::with("a.csv", "precious"));
-    for out in ["a.csv"] {
-        crm.carafe(&desk, ["export", "users", "-o", out]).run().fails(
-            2,
-            "error: a.csv: this file is there already; take another name, or replace it with --force",
-        );
-        assert_eq!(desk.text(out), "precious");
-    }
+    crm.carafe(&desk, ["export", "users", "-o", "a.csv"])
+        .run()
+        .fails(2, "error: a.csv: this file is there already; take another name, or replace it with --force");
+    assert_eq!(desk.text("a.csv"), "precious");
     std::fs::create_dir(desk.path("folder")).unwrap();
     desk.write("folder/users.csv", "precious");
     crm.carafe(&desk, ["export", "users", "-o", "folder", "--format", "csv"]).ends_with(2);

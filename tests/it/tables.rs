@@ -182,7 +182,7 @@ impl Tables {
             Ok(table) => table,
             Err(reply) => return reply,
         };
-        let wanted = |record: &Map<String, Json>| record["id"].to_string() == id;
+        let wanted = |record: &Map<String, Json>| record["id"].as_u64() == id.parse().ok();
         let Some(at) = table.records.iter().position(wanted) else {
             return Reply::error(404, "Record or page not found");
         };
