@@ -106,44 +106,58 @@ fn in_runtime(context: &Context, command: Command) -> Result<u8, PipelineError> 
 
 /// The first Ctrl-C takes no more work, the second leaves at once.
 fn listen_for_signals(stop: CancellationToken) {
+    // Listened to without a gap: between two listeners a second Ctrl-C would be lost.
+    let mut signals = Signals::new();
     tokio::spawn(async move {
-        let mut before = false;
-        loop {
-            wait_for_signal().await;
-            if before {
-                out::aside(
-                    "abandoned: requests in flight may have been stored; carafe runs last shows the run",
-                );
-                std::process::exit(5);
-            }
-            before = true;
-            out::aside(
-                "stopping: no more rows are taken, what is in flight is finished; press again to abandon it",
-            );
-            stop.cancel();
-        }
+        signals.next().await;
+        out::aside(
+            "stopping: no more rows are taken, what is in flight is finished; press again to abandon it",
+        );
+        stop.cancel();
+        signals.next().await;
+        out::aside("abandoned: requests in flight may have been stored; carafe runs last shows the run");
+        std::process::exit(5);
     });
 }
 
+/// The signals that ask a program to end. Where the system refuses the
+/// handlers, its own behaviour is kept: the process ends.
 #[cfg(unix)]
-async fn wait_for_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    // Without the handlers the system's own behaviour is kept: the process ends.
-    let (Ok(mut terminate), Ok(mut hangup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
+struct Signals(Vec<tokio::signal::unix::Signal>);
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        Self(kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect())
+    }
+
+    async fn next(&mut self) {
+        std::future::poll_fn(|context| {
+            // A stream of signals never ends.
+            match self.0.iter_mut().any(|signal| signal.poll_recv(context).is_ready()) {
+                true => std::task::Poll::Ready(()),
+                false => std::task::Poll::Pending,
+            }
+        })
+        .await;
     }
 }
 
 #[cfg(not(unix))]
-async fn wait_for_signal() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> Self {
+        Self
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 

@@ -12,8 +12,9 @@ use super::finder::{Finder, FoundRecords, Parts, Wanted};
 use super::{Event, Job, Phase, PipelineError, Reporter};
 use crate::crm::Client;
 use crate::model::{Action, Finding, Outcome, RecordId, Row, RowFault, Value};
-use crate::rules::draft::{Draft, Wish, draft};
+use crate::rules::draft::{Draft, Wish, draft, missing_findings};
 use crate::rules::duplicates::SeenKeys;
+use crate::rules::mapping::Mode;
 use crate::rules::planning::{Found, Resolved, Step, duplicate_finding, plan, resolve};
 use crate::store::{PlannedRow, RunFolder, Store};
 use crate::tabular::{Rows, keep};
@@ -227,7 +228,12 @@ impl<'a> Planner<'a> {
             ..PlannedRow::default()
         };
         if !draft.findings.is_empty() {
-            return reject(planned, draft.findings.clone());
+            let mut findings = draft.findings.clone();
+            // Only here is it sure that the row would become a new record.
+            if self.job.program.mode == Mode::Create {
+                findings.extend(missing_findings(&self.job.program, draft));
+            }
+            return reject(planned, findings);
         }
         let records = key.map(|key| found.get(key).map(Vec::as_slice).unwrap_or_default());
         let found = match records {

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Event, PipelineError, Reporter};
 use crate::crm::{Client, CrmError, Snapshot};
-use crate::model::{Dictionary, Field, Notice, shown};
+use crate::model::{Column, Dictionary, Field, Header, Notice, shown};
 use crate::rules::mapping::{Blank, MAX_BYTES, Mapping, Mode, SheetName, SourceKeys};
 use crate::rules::names::folded;
 use crate::rules::problem::{Located, Problem, Problems};
@@ -257,8 +257,15 @@ fn header_mapping(
     settings: &JobSettings,
     input_name: &str,
 ) -> Result<Mapping, PipelineError> {
-    let mapping = mapping_of_header(object, source.header(), dictionary, settings.mode);
-    if mapping.fields.is_empty() && !source.header().columns.is_empty() {
+    if source.header().columns.is_empty() {
+        // As if it had them all: a file without rows has no fault either.
+        return Ok(mapping_of_header(object, &every_field(dictionary), dictionary, settings.mode));
+    }
+    let mapping = Mapping {
+        file: input_name.to_owned(),
+        ..mapping_of_header(object, source.header(), dictionary, settings.mode)
+    };
+    if mapping.fields.is_empty() {
         let message =
             format!("no header of {} is the name of a field of {}", shown(input_name), shown(object));
         let advice = format!("see: carafe describe {}; or map the columns with -m MAPPING", shown(object));
@@ -267,15 +274,22 @@ fn header_mapping(
     Ok(mapping)
 }
 
+/// A header that holds every field of an object.
+fn every_field(dictionary: &Dictionary) -> Header {
+    let columns = dictionary.fields().iter().enumerate();
+    let columns = columns.map(|(place, field)| Column { name: field.name.clone(), place });
+    Header { sheet: None, columns: columns.collect() }
+}
+
 /// A header that holds every column the mapping names, for a file that has none.
-fn assumed_header(mapping: &Mapping) -> crate::model::Header {
-    let mut columns: Vec<crate::model::Column> = Vec::new();
+fn assumed_header(mapping: &Mapping) -> Header {
+    let mut columns: Vec<Column> = Vec::new();
     for name in mapping.fields.iter().flat_map(|(_, rule)| &rule.from) {
         if columns.iter().all(|column| column.name != name.value) {
-            columns.push(crate::model::Column { name: name.value.clone(), place: columns.len() });
+            columns.push(Column { name: name.value.clone(), place: columns.len() });
         }
     }
-    crate::model::Header { sheet: None, columns }
+    Header { sheet: None, columns }
 }
 
 fn read_options(mapping: Option<&Mapping>, settings: &JobSettings) -> Result<ReadOptions, PipelineError> {

@@ -3,7 +3,9 @@
 
 use std::borrow::Cow;
 
-use crate::model::{Cell, CellFault, Code, Finding, Row, RowFault, Stage, Value, column_letters, shown};
+use crate::model::{
+    Cell, CellFault, Code, Finding, Row, RowFault, Stage, Value, column_letters, shown, unguard,
+};
 use crate::rules::mapping::{Blank, Mode};
 use crate::rules::names::{folded, trim};
 use crate::rules::program::{CellForm, Converted, Fault, FieldProgram, Origin, Program};
@@ -83,12 +85,6 @@ impl Draft<'_> {
 
 /// Stands between the parts of a key; control characters are no part of a text.
 pub const KEY_SEPARATOR: char = '\u{1F}';
-
-/// The `'` that an export puts before a text that could act as a formula
-/// (source: contract, "export"); gives the text behind it.
-pub fn unguarded(text: &str) -> Option<&str> {
-    text.strip_prefix('\'').filter(|rest| rest.starts_with(['=', '+', '-', '@']))
-}
 
 /// Runs a row through the program.
 pub fn draft<'r>(program: &Program, row: &'r Row) -> Draft<'r> {
@@ -206,7 +202,7 @@ impl<'p, 'r> Drafter<'p, 'r, '_> {
         let field = self.field();
         let text: Cow<'r, str> = match cell {
             Cell::Blank => Cow::Borrowed(""),
-            Cell::Text(text) if field.strip_guard => match unguarded(text) {
+            Cell::Text(text) if field.strip_guard => match unguard(text) {
                 Some(bare) => {
                     self.draft.unguarded += 1;
                     Cow::Borrowed(bare)

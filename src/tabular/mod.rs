@@ -20,7 +20,6 @@ mod delimiter;
 mod detect;
 mod dialect;
 mod error;
-mod guard;
 mod kept;
 mod options;
 mod output;
@@ -41,7 +40,6 @@ pub use dialect::{
     Dialect, DialectColumn, Form, LineEnd, RESERVED, SheetForm, TextForm, TitleRow, is_reserved,
 };
 pub use error::{InputError, InputProblem, OutputError, OutputProblem};
-pub use guard::{guard, unguard};
 pub use kept::{keep, kept_cells};
 pub use options::{Format, ReadOptions, SheetChoice};
 pub use output::Output;

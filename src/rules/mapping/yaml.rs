@@ -51,7 +51,7 @@ impl Node {
 
 /// Reads a text that holds one YAML document.
 pub fn parse(text: &str) -> Result<Node, Problem> {
-    let mut reader = Reader { parser: Parser::new_from_str(text) };
+    let mut reader = Reader { text, parser: Parser::new_from_str(text) };
     let mut root = None;
     loop {
         let (event, span) = reader.next()?;
@@ -71,6 +71,7 @@ pub fn parse(text: &str) -> Result<Node, Problem> {
 }
 
 struct Reader<'a> {
+    text: &'a str,
     parser: Parser<'a, StrInput<'a>>,
 }
 
@@ -80,7 +81,12 @@ impl<'a> Reader<'a> {
             Some(Ok(next)) => Ok(next),
             Some(Err(error)) => {
                 let mark = error.marker();
-                let place = Place { line: mark.line().max(1), column: mark.col() + 1, length: 1 };
+                let mut place = Place { line: mark.line().max(1), column: mark.col() + 1, length: 1 };
+                // The parser stands at the end of the line before the tab.
+                let next = self.text.lines().nth(place.line).unwrap_or_default();
+                if error.info().contains("tab") && next.trim_start_matches(' ').starts_with('\t') {
+                    place = Place { line: place.line + 1, column: 1, length: 1 };
+                }
                 Err(Problem::at(place, format!("this is not YAML: {}", plain_words(error.info()))))
             }
             None => Ok((Event::StreamEnd, Span::default())),
