@@ -113,7 +113,7 @@ fn a_required_field_that_no_column_fills() {
         2,
         "error: accounts requires name, and nothing fills it
   --> a.csv
-   = add a column with the header \"name\"
+   = add a column name, or say --mode update if every row has its record
    = see: carafe describe accounts",
     );
     let (crm, desk) = (Tiny::serve(accounts(&[])), Desk::with("a.csv", "Tel\n1\n"));
