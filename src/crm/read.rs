@@ -345,6 +345,13 @@ impl Reader {
         let now =
             self.client.list(&self.object, &query).await.ok().and_then(|page| page.total).unwrap_or(first);
         self.summary.missing = first.min(now).saturating_sub(read);
+        if self.summary.missing > 0 && self.summary.mode == ReadMode::ById {
+            // The ids above the last were answered with nothing, and there are more: a filter that
+            // this server does not take. Page by page shows what is left.
+            self.client.learn(&self.object, |habits| habits.no_keyset = true);
+            self.summary.missing = 0;
+            return self.turn_to_pages(Some(1));
+        }
         let object = shown(&self.object).to_string();
         if self.summary.missing > 0 {
             self.tell(format!(

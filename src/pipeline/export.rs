@@ -319,6 +319,13 @@ impl Exporter<'_> {
             self.reporter.event(Event::Progress { phase: Phase::Read, done: records });
         }
         self.reporter.event(Event::End(Phase::Read));
+        let unfit = reader.summary().unfit;
+        if unfit > 0 {
+            self.reporter.event(Event::Notice(Notice(format!(
+                "{object}: {unfit} of the records do not fulfil the condition as carafe reads it; \
+                 the CRM may compare in its own way or not know an operator"
+            ))));
+        }
         for notice in &reader.summary().notices {
             self.reporter.event(Event::Notice(Notice(format!("{object}: {notice}"))));
         }

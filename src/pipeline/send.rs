@@ -104,6 +104,7 @@ pub async fn send(
         tasks: JoinSet::new(),
         window,
         ended: None,
+        alike: None,
         fault: None,
     };
     let ended = coordinator.run().await;
@@ -127,9 +128,14 @@ struct Coordinator<'a> {
     window: usize,
     /// Why no more rows are taken, once that is so.
     ended: Option<Ended>,
+    /// The last answer that nobody expected, and how often it came in a row.
+    alike: Option<(String, u32)>,
     /// A task ended by a fault of this program.
     fault: Option<String>,
 }
+
+/// So many equal unexpected answers in a row end a run (contract, exit code 6).
+const MOST_ALIKE: u32 = 5;
 
 /// What came of a task.
 type Report = Result<(Id, Result<RecordId, CrmError>), JoinError>;
@@ -267,6 +273,7 @@ impl Coordinator<'_> {
     fn judge(&mut self, row: &ToSend, result: Result<RecordId, CrmError>) -> Answer {
         let (kind, status, message) = match result {
             Ok(id) => {
+                self.alike = None;
                 let status = if row.action == Action::Create { 201 } else { 200 };
                 (AnswerKind::Done { outcome: row.action.done(), record: Some(id) }, Some(status), None)
             }
@@ -290,7 +297,36 @@ impl Coordinator<'_> {
         Answer { row: row.row, kind, status, message }
     }
 
+    /// Five equal answers in a row that nobody expected say more about the CRM
+    /// than about the rows: no further ones are sent after them.
+    fn note_unexpected(&mut self, error: &CrmError) {
+        let unexpected = matches!(
+            error,
+            CrmError::Unexpected { .. }
+                | CrmError::ServerError { .. }
+                | CrmError::Unavailable { .. }
+                | CrmError::TooLarge { .. }
+                | CrmError::Refused { .. }
+        );
+        if !unexpected {
+            self.alike = None;
+            return;
+        }
+        let words = error.to_string();
+        let times = match self.alike.take() {
+            Some((known, times)) if known == words => times + 1,
+            _ => 1,
+        };
+        if times >= MOST_ALIKE {
+            self.end(Ended::Stopped(format!(
+                "{MOST_ALIKE} equal answers in a row that were not expected: {words}"
+            )));
+        }
+        self.alike = Some((words, times));
+    }
+
     fn judge_error(&mut self, row: &ToSend, error: &CrmError) -> AnswerKind {
+        self.note_unexpected(error);
         match error.next_step() {
             NextStep::RejectRow => AnswerKind::Refused(self.findings(row, error)),
             NextStep::LookUpFirst => AnswerKind::InDoubt(vec![self.in_doubt(row, error)]),
@@ -454,6 +490,7 @@ mod tests {
             tasks: JoinSet::new(),
             window: 1,
             ended: None,
+            alike: None,
             fault: None,
         };
         coordinator.store.exchange(&[], &[row.row], "now").unwrap();

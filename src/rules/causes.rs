@@ -70,7 +70,9 @@ impl Causes {
     /// Counts a finding that was stored. Findings of one row come one after the other.
     pub fn add_stored(&mut self, field: &Option<String>, code: &str, message: &str, mut example: Example) {
         example.value = example.value.map(cut);
-        let class = code_has_value(code).then(|| example.value.clone()).flatten();
+        // Where the value is no class of its own, the sentence is: too many cells and too few
+        // are two causes of one rule.
+        let class = if code_has_value(code) { example.value.clone() } else { Some(message.to_owned()) };
         let mut key = (field.clone(), code.to_owned(), class);
         let mut message = message;
         if self.known.len() >= MOST && !self.known.contains_key(&key) {

@@ -295,3 +295,22 @@ fn lines_come_with_their_opportunities() {
     assert_eq!(record["lines"].as_array().unwrap().len(), 2);
     assert_eq!(record["lines"][0]["product"], "User Subscription");
 }
+
+#[test]
+fn a_server_that_answers_ids_above_with_nothing_is_read_page_by_page() {
+    let records: Vec<serde_json::Value> =
+        (1..=250).map(|id| json!({ "id": id, "name": format!("Firm {id}") })).collect();
+    let crm = Tiny::scripted(accounts(&records), |request, _| {
+        let above = request.query("q").is_some_and(|q| q.contains("$gt"));
+        above.then(|| {
+            Reply::json(
+                200,
+                &json!({ "metadata": { "url": "/account", "object_type": "list", "total_count": 0, "has_more": false },
+                         "list": [] }),
+            )
+        })
+    });
+    let desk = Desk::new();
+    desk.carafe(["export", "accounts", "-o", "a.csv"]).at(&crm.address()).ends_with(0);
+    assert_eq!(desk.text("a.csv").lines().count(), 251);
+}

@@ -92,3 +92,19 @@ fn what_cannot_be_understood_is_usage_and_exits_2() {
         assert!(done.stderr.contains("Usage: carafe") || done.stderr.contains("--help"), "{}", done.stderr);
     }
 }
+
+#[test]
+fn a_flag_wins_over_the_environment_where_sandbox_and_address_meet() {
+    let desk = Desk::new();
+    let nowhere = "http://127.0.0.1:9";
+    desk.carafe(["describe", "users", "--sandbox"]).env("CARAFE_BASE_URL", nowhere).ends_with(0);
+    let done = desk
+        .carafe(["describe", "users", "--retries", "0", "--base-url", nowhere])
+        .env("CARAFE_SANDBOX", "1")
+        .env("CARAFE_TOKEN", "x")
+        .ends_with(3);
+    assert!(done.stderr.contains("cannot reach the CRM at 127.0.0.1:9"), "{}", done.stderr);
+    desk.carafe(["describe", "--sandbox", "--base-url", nowhere]).ends_with(2);
+    let off = desk.carafe(["describe"]).env("CARAFE_SANDBOX", "0").ends_with(2);
+    assert!(off.stderr.contains("no access token"), "{}", off.stderr);
+}

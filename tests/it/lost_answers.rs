@@ -233,3 +233,28 @@ fn an_interrupt_before_the_first_write_leaves_everything_unsent() {
     done.is(5);
     assert_eq!(crm.writes(), 0);
 }
+
+#[test]
+fn five_equal_unexpected_answers_in_a_row_stop_the_run() {
+    let crm = Tiny::scripted(accounts(&[]), |request, _| {
+        (request.method == "POST").then(|| Reply::html(200, "<html>Maintenance</html>"))
+    });
+    let desk = rows(40);
+    let done = import(&desk, &crm, &["--concurrency", "1"]).ends_with(7);
+    let (rows, json) = (done.rows(), done.json());
+    assert_eq!(json["state"], "stopped");
+    let unknown = rows["unknown"].as_u64().unwrap();
+    assert!((5..=7).contains(&unknown), "{rows}");
+    assert_eq!(rows["unprocessed"].as_u64().unwrap() + unknown, 40);
+}
+
+#[test]
+fn unexpected_answers_between_good_ones_stop_nothing() {
+    let crm = Tiny::scripted(accounts(&[]), |request, _| {
+        let odd = request.method == "POST"
+            && request.json()["name"].as_str().unwrap().ends_with(['1', '3', '5', '7', '9']);
+        odd.then(|| Reply::error(500, "something went wrong"))
+    });
+    let done = import(&rows(20), &crm, &["--concurrency", "1"]).ends_with(7);
+    assert_eq!(done.rows(), json!({ "read": 20, "created": 10, "unknown": 10 }));
+}
