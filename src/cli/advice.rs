@@ -32,8 +32,13 @@ impl Again {
     }
 
     /// After a command that read a plan.
-    pub fn of_plan(common: &CommonArgs) -> Self {
-        Self { mapping: "-m MAPPING".to_owned(), options: options(common) }
+    pub fn of_plan(common: &CommonArgs, mapping: Option<String>) -> Self {
+        Self { mapping: mapping.unwrap_or_else(|| "-m MAPPING".to_owned()), options: options(common) }
+    }
+
+    /// How the file is mapped, to be kept with a plan.
+    pub fn mapping(&self) -> &str {
+        &self.mapping
     }
 
     /// Imports this file in the same way.

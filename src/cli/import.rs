@@ -38,6 +38,7 @@ pub async fn run(context: &Context, args: ImportArgs) -> Result<u8, PipelineErro
     let planned = plan_import(&job, &settings, tools).await?;
     spool.keep_in(&planned)?;
     let again = Again::of(&context.common, &args.input);
+    planned.store.set("mapped_by", again.mapping())?;
     if args.dry_run {
         let finished = finish_plan(planned, &settings.outputs, tools)?;
         return Ok(close(context, &finished, &connection, &again));
@@ -51,7 +52,8 @@ pub async fn apply(context: &Context, args: ApplyArgs) -> Result<u8, PipelineErr
     say_settings(context, &connection);
     let planned = open_plan(&context.common.runs_dir, &RunName(args.run.clone()), &connection.name)?;
     let tools = Tools { client: &connection.client, reporter: &context.screen, stop: &context.stop };
-    send(context, planned, &args.send, &outputs, &connection, tools, &Again::of_plan(&context.common)).await
+    let again = Again::of_plan(&context.common, planned.store.get("mapped_by")?);
+    send(context, planned, &args.send, &outputs, &connection, tools, &again).await
 }
 
 async fn send(

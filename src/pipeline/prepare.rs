@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Event, PipelineError, Reporter};
 use crate::crm::{Client, CrmError, Snapshot};
-use crate::model::{Column, Dictionary, Field, Header, Notice, shown};
+use crate::model::{Column, Dictionary, Field, FieldKind, Header, Notice, shown};
 use crate::rules::mapping::{Blank, MAX_BYTES, Mapping, Mode, SheetName, SourceKeys};
 use crate::rules::names::folded;
 use crate::rules::problem::{Located, Problem, Problems};
@@ -38,7 +38,10 @@ impl Catalog {
                 PipelineError::usage(message, format!("it has: {}", shown(&names.join(", "))))
             }),
             Self::Crm(client) => {
-                let mut dictionary = client.dictionary(object).await?;
+                let mut dictionary = match client.dictionary(object).await {
+                    Err(error) if object == "users" && is_undescribed(&error) => users(),
+                    described => described?,
+                };
                 let names: Vec<String> = dictionary
                     .fields()
                     .iter()
@@ -171,6 +174,26 @@ fn is_unknown_object(error: &PipelineError) -> bool {
                     | CrmError::NotFound { .. }
                     | CrmError::Unsendable { .. }
             )
+    )
+}
+
+/// The fields of `users`, which clients read in production while no source says
+/// that their dictionary is to be had (source: field notes, "Beyond the document").
+fn users() -> Dictionary {
+    let id = Field { read_only: true, ..Field::new("id", FieldKind::Number) };
+    let names = ["first", "last", "email"].map(|name| Field::new(name, FieldKind::Text));
+    let live = Field::new("live", FieldKind::Checkbox);
+    Dictionary::new("users", [id].into_iter().chain(names).chain([live]).collect())
+}
+
+fn is_undescribed(error: &CrmError) -> bool {
+    matches!(
+        error,
+        CrmError::UnknownObject { .. }
+            | CrmError::InvalidRequest { .. }
+            | CrmError::Undescribed { .. }
+            | CrmError::NotFound { .. }
+            | CrmError::Refused { .. }
     )
 }
 

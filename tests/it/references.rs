@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::support::{Crm, Desk};
-use crate::tiny::{Tiny, accounts};
+use crate::tiny::{Reply, Tiny, accounts};
 
 const CONTACTS: &str = "version: 1
 object: contacts
@@ -101,4 +101,24 @@ fn a_crm_that_ignores_the_filter_is_read_whole_and_gives_the_same_ids() {
     let mut ids: Vec<_> = crm.asked_by("POST").iter().map(|post| post.json()["accountid"].as_u64()).collect();
     ids.sort();
     assert_eq!(ids, [Some(4), Some(250)]);
+}
+
+#[test]
+fn owners_are_found_where_users_can_be_read_and_are_not_described() {
+    let crm = Tiny::scripted(accounts(&[]), |request, _| match request.path.as_str() {
+        "/datadictionary/users" => Some(Reply::error(500, "Invalid record type (users)")),
+        "/users" => {
+            let metadata = json!({ "url": "/users/5", "object_type": "record", "record_type": "user" });
+            let item = json!({ "metadata": metadata, "record": { "id": 5, "first": "Ann", "last": "Archer", "live": 1 } });
+            let list = json!({ "url": "/user", "object_type": "list", "total_count": 1, "has_more": false });
+            Some(Reply::json(200, &json!({ "metadata": list, "list": [item] })))
+        }
+        _ => None,
+    });
+    let mapping = "version: 1\nobject: accounts\nmode: create\nfields:\n  name: Company\n  \
+                   phone: { from: Owner, ref: { object: users, by: [first, last] } }\n";
+    let desk = Desk::with("m.yaml", mapping);
+    desk.write("a.csv", "Company,Owner\nAcme,ann archer\n");
+    desk.carafe(["import", "a.csv", "-m", "m.yaml", "--json"]).at(&crm.address()).ends_with(0);
+    assert_eq!(crm.asked_by("POST")[0].json()["phone"], 5);
 }
