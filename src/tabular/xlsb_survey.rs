@@ -24,7 +24,10 @@ pub(super) fn survey(path: &Path, sheet: &str) -> Result<Option<Facts>, InputPro
     let Some(name) = sheet_part(&mut parts, sheet)? else { return Ok(None) };
     let Some(input) = part(&mut parts, &name)? else { return Ok(None) };
     let mut look = Look::default();
-    each_record(input, |kind, data| look.record(kind, data))?;
+    each_record(input, |kind, data, length| {
+        whole(kind, data, length)?;
+        look.record(kind, data)
+    })?;
     look.facts.settle();
     Ok(Some(look.facts))
 }
@@ -32,7 +35,7 @@ pub(super) fn survey(path: &Path, sheet: &str) -> Result<Option<Facts>, InputPro
 fn sheet_part(parts: &mut Parts, sheet: &str) -> Result<Option<String>, InputProblem> {
     let mut id = None;
     let Some(input) = part(parts, "xl/workbook.bin")? else { return Ok(None) };
-    each_record(input, |kind, data| {
+    each_record(input, |kind, data, _| {
         if kind == 0x009C {
             let (relation, behind) = text(data.get(8..).unwrap_or_default());
             let (name, _) = text(data.get(8 + behind..).unwrap_or_default());
@@ -58,10 +61,10 @@ fn text(data: &[u8]) -> (String, usize) {
     (char::decode_utf16(units).map(|c| c.unwrap_or('\u{FFFD}')).collect(), end)
 }
 
-/// Goes over the records of a part, the first bytes of each; the visit says false to stop.
+/// Goes over the records of a part, the first bytes and the length of each; the visit says false to stop.
 fn each_record(
     input: impl Read,
-    mut visit: impl FnMut(u16, &[u8]) -> Result<bool, InputProblem>,
+    mut visit: impl FnMut(u16, &[u8], u64) -> Result<bool, InputProblem>,
 ) -> Result<(), InputProblem> {
     let mut input = BufReader::with_capacity(64 * 1024, input);
     let mut head = Vec::with_capacity(HEAD);
@@ -74,7 +77,7 @@ fn each_record(
         if read + passed < length {
             return Err(damaged());
         }
-        if !visit(u16::try_from(kind).map_err(|_| damaged())?, &head)? {
+        if !visit(u16::try_from(kind).map_err(|_| damaged())?, &head, length)? {
             break;
         }
     }
@@ -96,6 +99,19 @@ fn short(input: &mut impl Read, most: u32) -> Result<Option<u32>, InputProblem> 
         }
     }
     Ok(Some(number))
+}
+
+/// The reader would fill up a record that is too short with what the one
+/// before it held.
+fn whole(kind: u16, data: &[u8], length: u64) -> Result<(), InputProblem> {
+    let wanted = match kind {
+        0x0000 | 0x0002 | 0x0007 => 12,
+        0x0003 | 0x0004 | 0x000A | 0x000B => 9,
+        0x0005 | 0x0009 => 16,
+        0x0006 | 0x0008 => 12 + u64::from(u32_at(data, 8).ok_or_else(damaged)?) * 2,
+        _ => 0,
+    };
+    if length < wanted { Err(damaged()) } else { Ok(()) }
 }
 
 /// Where the look has got to.
