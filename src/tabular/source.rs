@@ -288,13 +288,22 @@ fn regular(metadata: &Metadata) -> Result<(), InputProblem> {
     }
 }
 
+/// A name as mappings compare it: without case, blanks at the ends,
+/// non-breaking and zero-width spaces.
+fn compared(name: &str) -> String {
+    let unseen =
+        |c: &char| matches!(c, '\u{A0}' | '\u{202F}' | '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}');
+    let name: String = name.chars().filter(|c| !unseen(c)).collect();
+    name.trim().to_lowercase()
+}
+
 /// Notices for column names that stand more than once, and for columns
 /// without one, by their letters.
 fn odd_names(header: &Header) -> Vec<Notice> {
     let mut places: BTreeMap<String, (String, Vec<String>)> = BTreeMap::new();
     for column in &header.columns {
         let (_, letters) = places
-            .entry(column.name.trim().to_lowercase())
+            .entry(compared(&column.name))
             .or_insert_with(|| (column.name.trim().to_owned(), Vec::new()));
         letters.push(column_letters(column.place));
     }
