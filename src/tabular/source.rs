@@ -301,19 +301,16 @@ fn compared(name: &str) -> String {
 /// without one, by their letters.
 fn odd_names(header: &Header) -> Vec<Notice> {
     let mut places: BTreeMap<String, (String, Vec<String>)> = BTreeMap::new();
-    for column in &header.columns {
-        let (_, letters) = places
-            .entry(compared(&column.name))
-            .or_insert_with(|| (column.name.trim().to_owned(), Vec::new()));
-        letters.push(column_letters(column.place));
-    }
-    let mut notices = Vec::new();
-    if let Some((_, letters)) = places.remove("") {
-        let list = listed(letters.iter().map(String::as_str));
-        notices.push(Notice(match letters.len() {
-            1 => format!("column {list} has no name; give it one if it is to be imported"),
-            _ => format!("columns {list} have no name; give them one if they are to be imported"),
-        }));
+    let mut nameless = Vec::new();
+    for (at, column) in header.columns.iter().enumerate() {
+        let letters = column_letters(column.place);
+        match compared(&column.name) {
+            name if name.is_empty() => nameless.push(format!("{letters} (#{})", at + 1)),
+            name => {
+                let entry = places.entry(name);
+                entry.or_insert_with(|| (column.name.trim().to_owned(), Vec::new())).1.push(letters);
+            }
+        }
     }
     let twice: Vec<String> = places
         .into_values()
@@ -322,9 +319,19 @@ fn odd_names(header: &Header) -> Vec<Notice> {
             format!("\"{}\" ({})", shown(&name).cut(60), listed(letters.iter().map(String::as_str)))
         })
         .collect();
-    if !twice.is_empty() {
-        let list = listed(twice.iter().map(String::as_str));
-        notices.push(Notice(format!("these column names stand more than once: {list}")));
+    let list = |names: &[String]| listed(names.iter().map(String::as_str));
+    let mut notices = Vec::new();
+    match nameless.len() {
+        0 => {}
+        1 => {
+            notices.push(format!("column {} has no name; a mapping calls it by its number", list(&nameless)))
+        }
+        _ => notices
+            .push(format!("columns {} have no name; a mapping calls them by their numbers", list(&nameless))),
     }
-    notices
+    if !twice.is_empty() {
+        let told = "these column names stand more than once";
+        notices.push(format!("{told}: {}; a mapping calls the second Name#2", list(&twice)));
+    }
+    notices.into_iter().map(Notice).collect()
 }

@@ -100,7 +100,7 @@ fn h8_h9_names_that_are_alike_or_blank_are_told() {
     let (_folder, source) = opened("a.csv", "Name,\u{200B}name\u{A0},  ,NAME ,é\n1,2,3,4,5\n");
     let told = told(&source);
     assert!(told.contains("stand more than once: \"Name\" (A, B, D)"), "{told}");
-    assert!(told.contains("column C has no name"), "{told}");
+    assert!(told.contains("column C (#3) has no name"), "{told}");
     assert_eq!(names(&source)[1], "\u{200B}name\u{A0}", "a name is handed on as it stands");
 }
 

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::super::{Format, Mark, RejectWriter, kept_cells};
 use super::*;
 
@@ -157,4 +159,32 @@ fn a_reject_file_fed_back_gives_the_same_rows_and_marks_anew() {
     let other = Folder::new();
     let second = std::fs::read_to_string(reject(&again, &other)).unwrap();
     assert_eq!(second, first);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_bytes_are_read_or_refused_without_a_crash(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let folder = Folder::new();
+        let lines = [&b"{\"a\":1}\n"[..], &bytes].concat();
+        if let Ok(source) = open(&folder.file("a.jsonl", lines)) {
+            let _ = read(&source);
+        }
+    }
+
+    #[test]
+    fn rejects_fed_back_hold_the_same_values(
+        rows in prop::collection::vec(("[ a-z\"\\\\\n\té😀]{0,6}", any::<i64>(), any::<Option<bool>>()), 1..6),
+    ) {
+        let text = |text: &str| serde_json::Value::from(text).to_string();
+        let flag = |flag: &Option<bool>| flag.map_or("null".to_owned(), |flag| flag.to_string());
+        let lines: String = rows.iter()
+            .map(|(a, b, c)| format!("{{\"a\":{},\"b\":{b},\"c\":{}}}\n", text(a), flag(c))).collect();
+        let (folder, source) = jsonl(lines);
+        let again = open(&reject(&source, &folder)).unwrap();
+        let first = cells(&source);
+        let back: Vec<Vec<String>> = cells(&again).into_iter().map(|row| row[..3].to_vec()).collect();
+        prop_assert_eq!(first, back);
+    }
 }

@@ -141,7 +141,7 @@ fn merged_cells_of_the_header_are_told() {
         across
             .contains("the header has merged cells (A1:B1); a merged name stands for its first column only")
     );
-    assert!(across.contains("column B has no name"), "{across}");
+    assert!(across.contains("column B (#2) has no name"), "{across}");
     assert!(merged("A1:A2").contains("the rows below the first are read as data"));
     assert!(!merged("A2:C2").contains("merged"), "only the header's merged cells count");
 }
@@ -211,6 +211,6 @@ fn column_names_that_are_odd_are_told_with_their_letters() {
     let folder = Folder::new();
     let source = open(&folder.file("a.csv", "name,,Name ,NAME,x,\n1,2,3,4,5,\n")).unwrap();
     let told = told(&source);
-    assert!(told.contains("column B has no name"), "{told}");
+    assert!(told.contains("column B (#2) has no name; a mapping calls it by its number"), "{told}");
     assert!(told.contains("stand more than once: \"name\" (A, C, D)"), "{told}");
 }
