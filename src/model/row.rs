@@ -160,6 +160,11 @@ impl Row {
         self.slots.len()
     }
 
+    /// Bytes that its texts take in memory.
+    pub fn bytes(&self) -> usize {
+        self.raw.len() + self.text.len()
+    }
+
     /// True without any cell.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()

@@ -11,6 +11,7 @@ pub mod compare;
 pub mod convert;
 pub mod draft;
 pub mod duplicates;
+pub mod ids;
 pub mod language;
 pub mod mapping;
 pub mod names;
@@ -18,3 +19,8 @@ pub mod nearest;
 pub mod planning;
 pub mod problem;
 pub mod program;
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod testing;

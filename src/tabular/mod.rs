@@ -26,7 +26,6 @@ mod delimiter;
 mod detect;
 mod dialect;
 mod error;
-mod guard;
 mod json_line;
 mod json_rows;
 mod json_source;
@@ -58,7 +57,6 @@ pub use dialect::{
     Dialect, DialectColumn, Form, JsonForm, LineEnd, RESERVED, SheetForm, TextForm, TitleRow, is_reserved,
 };
 pub use error::{InputError, InputProblem, OutputError, OutputProblem};
-pub use guard::{guard, unguard};
 pub use kept::{keep, kept_cells};
 pub use options::{Format, Hidden, ReadOptions, SheetChoice};
 pub use output::Output;
