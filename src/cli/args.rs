@@ -206,7 +206,7 @@ pub struct DescribeArgs {
 /// The file and how it is mapped: `check` and `import` share it.
 #[derive(Clone, Debug, Args)]
 pub struct InputArgs {
-    /// CSV or XLSX file; `-` reads CSV from standard input
+    /// CSV, XLSX, XLS, XLSB, ODS or JSON Lines file; `-` reads CSV from standard input
     pub file: PathBuf,
 
     /// Mapping file: which column goes into which field

@@ -8,11 +8,11 @@ use sha2::{Digest, Sha256};
 use super::{Event, PipelineError, Reporter};
 use crate::crm::{Client, CrmError, Snapshot};
 use crate::model::{Column, Dictionary, Field, FieldKind, Header, Notice, shown};
-use crate::rules::mapping::{Blank, MAX_BYTES, Mapping, Mode, SheetName, SourceKeys};
+use crate::rules::mapping::{Blank, HiddenRows, MAX_BYTES, Mapping, Mode, SheetName, SourceKeys};
 use crate::rules::names::folded;
 use crate::rules::problem::{Located, Problem, Problems};
 use crate::rules::program::{Dictionaries, Overrides, Program, mapping_of_header};
-use crate::tabular::{Format, ReadOptions, SheetChoice, Source};
+use crate::tabular::{Format, Hidden, ReadOptions, SheetChoice, Source};
 
 /// Where the CRM's description of its fields comes from.
 #[derive(Clone, Debug)]
@@ -319,7 +319,8 @@ fn read_options(mapping: Option<&Mapping>, settings: &JobSettings) -> Result<Rea
     let mut options = ReadOptions { display_name: settings.input_name.clone(), ..ReadOptions::default() };
     let Some(mapping) = mapping else { return Ok(options) };
     let mut problems = Vec::new();
-    let SourceKeys { format, encoding, delimiter, sheet, header_row, guard: _ } = &mapping.source;
+    let SourceKeys { format, encoding, delimiter, sheet, header_row, range, hidden, guard: _ } =
+        &mapping.source;
     options.format = format.as_ref().and_then(|format| read_format(format, &mut problems));
     options.encoding = encoding.as_ref().map(|e| e.value.clone());
     options.delimiter = delimiter.as_ref().and_then(|d| read_delimiter(d, &mut problems));
@@ -327,6 +328,11 @@ fn read_options(mapping: Option<&Mapping>, settings: &JobSettings) -> Result<Rea
         SheetName::Name(name) => SheetChoice::Name(name.clone()),
         SheetName::Number(number) => SheetChoice::Number(*number),
     });
+    options.range = range.as_ref().map(|range| range.value.clone());
+    options.hidden = match hidden {
+        HiddenRows::Include => Hidden::Include,
+        HiddenRows::Skip => Hidden::Skip,
+    };
     if let Some(row) = header_row {
         if row.value == 0 {
             problems.push(Problem::at(row.place, "rows count from 1"));
@@ -344,7 +350,8 @@ fn read_format(format: &Located<String>, problems: &mut Vec<Problem>) -> Option<
     let found = Format::from_word(&format.value);
     if found.is_none() {
         let message = format!("\"{}\" is not a format", shown(&format.value));
-        problems.push(Problem::at(format.place, message).hint("one of: csv, tsv, xlsx"));
+        problems
+            .push(Problem::at(format.place, message).hint("one of: csv, tsv, xlsx, xls, xlsb, ods, jsonl"));
     }
     found
 }

@@ -8,6 +8,7 @@ mod crm_faults;
 mod describe;
 mod docs;
 mod export;
+mod forms;
 mod help;
 mod import;
 mod keys;

@@ -255,7 +255,7 @@ ignore: [Internal ref]
             messages(text),
             [
                 "3: expected keys and values (blank, trim), found a list",
-                "4: expected keys and values (format, encoding, delimiter, sheet, header_row, guard), found nothing",
+                "4: expected keys and values (format, encoding, delimiter, sheet, header_row, range, hidden, guard), found nothing",
                 "6: expected reject, keep, blank or { use: VALUE }, found keys and values",
                 "7: nothing fills this field",
                 "7: \"join\" needs several columns in \"from\"",

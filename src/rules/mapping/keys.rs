@@ -124,6 +124,17 @@ pub enum Guard {
     Keep,
 }
 
+/// Whether a sheet's hidden rows and columns are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HiddenRows {
+    /// They are, and counted in a notice.
+    #[default]
+    Include,
+    /// They are left out, and counted in a notice.
+    Skip,
+}
+
 /// A sheet by its name or 1-based number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SheetName {
@@ -147,6 +158,10 @@ pub struct SourceKeys {
     pub sheet: Option<Located<SheetName>>,
     /// 1-based.
     pub header_row: Option<Located<u32>>,
+    /// Only these cells of a sheet, `B3:F200`.
+    pub range: Option<Located<String>>,
+    /// What becomes of a sheet's hidden rows and columns.
+    pub hidden: HiddenRows,
     /// What happens to an export's formula guard.
     pub guard: Guard,
 }
@@ -203,6 +218,8 @@ pub struct FieldRule {
     pub date: Option<Located<String>>,
     /// The decimal mark.
     pub decimal: Option<Located<DecimalMark>>,
+    /// Digits to fill up to with zeros in front.
+    pub pad: Option<Located<u32>>,
     /// What a blank cell does on update.
     pub blank: Option<Blank>,
     /// The value of a blank cell.

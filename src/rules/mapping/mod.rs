@@ -12,7 +12,7 @@ mod yaml;
 
 pub use file::Mapping;
 pub use keys::{
-    Blank, DecimalMark, Defaults, FieldRule, Guard, LookupRule, Missing, Mode, Otherwise, RefRule, SheetName,
-    SourceKeys,
+    Blank, DecimalMark, Defaults, FieldRule, Guard, HiddenRows, LookupRule, Missing, Mode, Otherwise,
+    RefRule, SheetName, SourceKeys,
 };
 pub use yaml::MAX_BYTES;

@@ -59,8 +59,13 @@ pub struct FieldProgram {
     /// The list to hold values against; `None` if not checked.
     pub(super) list: Option<Choices>,
     pub(super) date: Option<DateFormat>,
+    /// Digits to fill up to with zeros in front.
+    pub(super) pad: Option<usize>,
     pub(super) notation: Notation,
 }
+
+/// Most digits that `pad` fills up to.
+const MOST_DIGITS: u32 = 100;
 
 /// What the mapping as a whole says for this field.
 pub(super) struct Settings {
@@ -82,6 +87,12 @@ impl FieldProgram {
         let before = problems.len();
         check_keys_fit(field, rule, problems);
         let date = date_format(rule, problems);
+        if let Some(pad) = rule.pad.as_ref().filter(|pad| !(1..=MOST_DIGITS).contains(&pad.value)) {
+            problems.push(Problem::at(
+                pad.place,
+                format!("pad takes a number of digits from 1 to {MOST_DIGITS}"),
+            ));
+        }
         let origin = origin_of(rule, columns);
         let reference = rule.reference.as_ref().map(|r| Reference {
             object: r.object.value.clone(),
@@ -103,6 +114,7 @@ impl FieldProgram {
             otherwise: rule.otherwise.as_ref().map_or(Otherwise::Keep, |o| o.value.clone()),
             list: strict_list(field, rule),
             date,
+            pad: rule.pad.as_ref().map(|pad| pad.value as usize),
             notation: Notation {
                 decimal: rule.decimal.as_ref().map(|d| d.value),
                 currency: field.kind == FieldKind::Currency,

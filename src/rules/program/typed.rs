@@ -84,6 +84,7 @@ enum Hand {
 impl FieldProgram {
     /// Turns a text that is not blank into the field's type.
     pub fn convert<'r>(&self, text: Cow<'r, str>, form: CellForm) -> Result<Converted<'r>, Fault> {
+        let text = self.padded(text);
         let hand = match form {
             CellForm::Number if self.field.kind.is_numeric() => Hand::Plain,
             CellForm::Number | CellForm::Text => Hand::Column,
@@ -102,6 +103,16 @@ impl FieldProgram {
                 let message = format!("\"{}\" is not among the mapping's values{hint}", shown(&text).cut(60));
                 Err(Fault::validate(Code::Values, message))
             }
+        }
+    }
+
+    /// Digits filled up with the zeros that a spreadsheet has dropped.
+    fn padded<'r>(&self, text: Cow<'r, str>) -> Cow<'r, str> {
+        match self.pad {
+            Some(digits) if text.len() < digits && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Cow::Owned(format!("{text:0>digits$}"))
+            }
+            _ => text,
         }
     }
 
