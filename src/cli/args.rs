@@ -3,7 +3,9 @@
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 /// Pours spreadsheets into the Really Simple Systems / Spotler CRM, and back
 ///
@@ -72,13 +74,12 @@ pub struct CommonArgs {
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = SANDBOX_FILE,
-        conflicts_with = "base_url",
         value_parser = sandbox_file
     )]
     pub sandbox: Option<PathBuf>,
 
     /// Where runs are kept
-    #[arg(long, global = true, value_name = "DIR", env = "CARAFE_RUNS_DIR", default_value = ".carafe/runs")]
+    #[arg(long, global = true, value_name = "DIR", env = "CARAFE_RUNS_DIR", default_value = RUNS_DIR)]
     pub runs_dir: PathBuf,
 
     /// Most requests in flight
@@ -128,6 +129,31 @@ pub struct CommonArgs {
     pub no_progress: bool,
 }
 
+impl CommonArgs {
+    /// Decides between the sandbox and an address: a flag wins over the
+    /// environment, and two flags, or two variables, contradict each other.
+    pub fn settle(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        if self.sandbox.as_ref().is_some_and(|file| file.as_os_str().is_empty()) {
+            self.sandbox = None;
+        }
+        if self.sandbox.is_none() || self.base_url.is_none() {
+            return Ok(());
+        }
+        let matches = matches.subcommand().map_or(matches, |(_, below)| below);
+        let typed = |name: &str| matches.value_source(name) == Some(ValueSource::CommandLine);
+        match (typed("sandbox"), typed("base_url")) {
+            (true, false) => self.base_url = None,
+            (false, true) => self.sandbox = None,
+            _ => {
+                let message =
+                    "the sandbox and an address are both given; give one of --sandbox and --base-url";
+                return Err(Cli::command().error(ErrorKind::ArgumentConflict, message));
+            }
+        }
+        Ok(())
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ColorWhen {
     /// On a terminal, unless NO_COLOR is set
@@ -141,10 +167,15 @@ pub enum ColorWhen {
 /// Where the embedded CRM keeps its records, unless told otherwise.
 pub const SANDBOX_FILE: &str = ".carafe/sandbox.db";
 
+/// Where runs are kept, unless told otherwise.
+pub const RUNS_DIR: &str = ".carafe/runs";
+
 /// In the environment, `1` and `true` mean "on, with the usual file".
 fn sandbox_file(text: &str) -> Result<PathBuf, String> {
     match text.trim() {
         "" | "1" | "true" => Ok(PathBuf::from(SANDBOX_FILE)),
+        // No file; `CommonArgs::settle` makes it "off".
+        "0" | "false" | "off" => Ok(PathBuf::new()),
         file => Ok(PathBuf::from(file)),
     }
 }
@@ -175,7 +206,7 @@ pub struct DescribeArgs {
 /// The file and how it is mapped: `check` and `import` share it.
 #[derive(Clone, Debug, Args)]
 pub struct InputArgs {
-    /// CSV or XLSX file; `-` reads CSV from standard input
+    /// CSV, XLSX, XLS, XLSB, ODS or JSON Lines file; `-` reads CSV from standard input
     pub file: PathBuf,
 
     /// Mapping file: which column goes into which field

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::advice::Again;
 use super::args::{CheckArgs, InputArgs};
 use super::connection::{Connection, read_snapshot};
 use super::import::{Spool, job_settings, spool};
@@ -20,7 +21,7 @@ pub async fn run(context: &Context, args: CheckArgs) -> Result<u8, PipelineError
     let (connection, catalog) = open(context, &args)?;
     let spool = spool(&args.input.file, &context.common.runs_dir)?;
     let settings = job_settings(&args.input, &spool);
-    let job = Job::prepare(&settings, &catalog, &context.screen).await?;
+    let job = super::unless_stopped(context, Job::prepare(&settings, &catalog, &context.screen)).await?;
     let options = CheckOptions { limit: args.input.limit, duplicates: true };
     let mut first = Vec::new();
     let checked = tokio::task::block_in_place(|| {
@@ -102,22 +103,14 @@ fn text(
     let causes = checked.causes.sorted();
     if causes.len() > 1 || checked.rejected > first.len() as u64 {
         lines.push(String::new());
-        lines.extend(cause_lines(&causes, "why rejected"));
+        lines.extend(cause_lines(&causes, "why rejected", "--json lists all"));
     }
     lines.push(String::new());
-    let mapping = match (&input.mapping, &input.object) {
-        (Some(mapping), _) => format!("-m {}", shown(&mapping.display().to_string())),
-        (None, Some(object)) => format!("--object {}", shown(object)),
-        (None, None) => String::new(),
-    };
-    let file = if spool.is_standard_input() {
-        "-".into()
-    } else {
-        shown(&input.file.display().to_string()).to_string()
-    };
+    let file = if spool.is_standard_input() { "-".into() } else { input.file.display().to_string() };
+    let command = Again::of(&context.common, input).import(&file);
     lines.push(match checked.rejected {
-        0 => format!("  next     carafe import {file} {mapping} --dry-run"),
-        _ => format!("  next     correct the cells, or import the rest: carafe import {file} {mapping}"),
+        0 => format!("  next     {command} --dry-run"),
+        _ => format!("  next     correct the cells, or import the rest:\n           {command}"),
     });
     lines.join("\n")
 }
@@ -140,7 +133,7 @@ fn finding_lines(first: &[Finding], checked: &Checked) -> Vec<String> {
     let table = out::table(&["", ""], &rows, false);
     let mut lines: Vec<String> = table.lines().map(str::to_owned).collect();
     if checked.rejected as usize > rows.len() {
-        lines.push(format!("  … the first {} findings; --json has all causes", rows.len()));
+        lines.push(format!("  … the first {} findings; --json lists all causes", rows.len()));
     }
     lines
 }

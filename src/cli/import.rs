@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use super::advice::Again;
 use super::args::{ApplyArgs, BlankArg, ImportArgs, InputArgs, ModeArg, SendArgs};
 use super::connection::Connection;
 use super::summary;
@@ -24,7 +25,7 @@ pub async fn run(context: &Context, args: ImportArgs) -> Result<u8, PipelineErro
     let catalog = connection.catalog(&context.common)?;
     let spool = spool(&args.input.file, &context.common.runs_dir)?;
     let settings = job_settings(&args.input, &spool);
-    let job = Job::prepare(&settings, &catalog, &context.screen).await?;
+    let job = super::unless_stopped(context, Job::prepare(&settings, &catalog, &context.screen)).await?;
     let settings = ImportSettings {
         runs: context.common.runs_dir.clone(),
         base_url: connection.name.clone(),
@@ -34,9 +35,10 @@ pub async fn run(context: &Context, args: ImportArgs) -> Result<u8, PipelineErro
         outputs,
     };
     let tools = Tools { client: &connection.client, reporter: &context.screen, stop: &context.stop };
-    let planned = plan_import(&job, &catalog, &settings, tools).await?;
-    let spool_kept = spool.keep_in(&planned)?;
-    let again = Again::of(&args.input, spool_kept);
+    let planned = plan_import(&job, &settings, tools).await?;
+    spool.keep_in(&planned)?;
+    let again = Again::of(&context.common, &args.input);
+    planned.store.set("mapped_by", again.mapping())?;
     if args.dry_run {
         let finished = finish_plan(planned, &settings.outputs, tools)?;
         return Ok(close(context, &finished, &connection, &again));
@@ -50,7 +52,8 @@ pub async fn apply(context: &Context, args: ApplyArgs) -> Result<u8, PipelineErr
     say_settings(context, &connection);
     let planned = open_plan(&context.common.runs_dir, &RunName(args.run.clone()), &connection.name)?;
     let tools = Tools { client: &connection.client, reporter: &context.screen, stop: &context.stop };
-    send(context, planned, &args.send, &outputs, &connection, tools, &Again::default()).await
+    let again = Again::of_plan(&context.common, planned.store.get("mapped_by")?);
+    send(context, planned, &args.send, &outputs, &connection, tools, &again).await
 }
 
 async fn send(
@@ -70,7 +73,10 @@ async fn send(
                 let run = planned.folder.run.clone();
                 decline_plan(planned, outputs, tools)?;
                 let message = format!("{question}\n  nothing was sent: there is no terminal to answer on");
-                return Err(PipelineError::usage(message, format!("to go ahead: carafe apply {run} --yes")));
+                return Err(PipelineError::usage(
+                    message,
+                    format!("to go ahead: {}", again.apply(run.as_str(), true)),
+                ));
             }
             if terminal && !ask(&question) {
                 let finished = decline_plan(planned, outputs, tools)?;
@@ -156,24 +162,6 @@ fn exit_code(finished: &FinishedRun) -> u8 {
     let rejected = if finished.summary.rows.rejected > 0 { 4 } else { 0 };
     let unknown = if finished.summary.rows.unknown > 0 { 7 } else { 0 };
     ended.max(rejected).max(unknown)
-}
-
-/// How to name the input and mapping in a command to type next.
-#[derive(Clone, Debug, Default)]
-pub struct Again {
-    /// `-m FILE` or `--object NAME`; empty where the run knows it.
-    pub mapping: String,
-}
-
-impl Again {
-    fn of(input: &InputArgs, _kept: Option<PathBuf>) -> Self {
-        let mapping = match (&input.mapping, &input.object) {
-            (Some(mapping), _) => format!("-m {}", shown(&mapping.display().to_string())),
-            (None, Some(object)) => format!("--object {}", shown(object)),
-            (None, None) => String::new(),
-        };
-        Self { mapping }
-    }
 }
 
 fn say_settings(context: &Context, connection: &Connection) {

@@ -1,6 +1,7 @@
 //! Everything a person sees: arguments, settings, questions, progress,
 //! summaries, exit codes. clap and indicatif are known here alone.
 
+mod advice;
 mod args;
 mod check;
 mod connection;
@@ -18,7 +19,7 @@ use std::ffi::OsString;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -58,7 +59,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 }
 
 fn run_caught(arguments: &[OsString]) -> u8 {
-    let cli = match Cli::try_parse_from(arguments) {
+    let parsed = Cli::command().try_get_matches_from(arguments).and_then(|matches| {
+        let mut cli = Cli::from_arg_matches(&matches)?;
+        cli.common.settle(&matches)?;
+        Ok(cli)
+    });
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return usage_error(&error, arguments),
     };
@@ -105,44 +111,69 @@ fn in_runtime(context: &Context, command: Command) -> Result<u8, PipelineError> 
 
 /// The first Ctrl-C takes no more work, the second leaves at once.
 fn listen_for_signals(stop: CancellationToken) {
+    // Listened to without a gap: between two listeners a second Ctrl-C would be lost.
+    let mut signals = Signals::new();
     tokio::spawn(async move {
-        let mut before = false;
-        loop {
-            wait_for_signal().await;
-            if before {
-                out::aside(
-                    "abandoned: requests in flight may have been stored; carafe runs last shows the run",
-                );
-                std::process::exit(5);
-            }
-            before = true;
-            out::aside(
-                "stopping: no more rows are taken, what is in flight is finished; press again to abandon it",
-            );
-            stop.cancel();
-        }
+        signals.next().await;
+        out::aside(
+            "stopping: no more rows are taken, what is in flight is finished; press again to abandon it",
+        );
+        stop.cancel();
+        signals.next().await;
+        out::aside("abandoned: requests in flight may have been stored; carafe runs last shows the run");
+        std::process::exit(5);
     });
 }
 
+/// The signals that ask a program to end. Where the system refuses the
+/// handlers, its own behaviour is kept: the process ends.
 #[cfg(unix)]
-async fn wait_for_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    // Without the handlers the system's own behaviour is kept: the process ends.
-    let (Ok(mut terminate), Ok(mut hangup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
+struct Signals(Vec<tokio::signal::unix::Signal>);
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        Self(kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect())
+    }
+
+    async fn next(&mut self) {
+        std::future::poll_fn(|context| {
+            // A stream of signals never ends.
+            match self.0.iter_mut().any(|signal| signal.poll_recv(context).is_ready()) {
+                true => std::task::Poll::Ready(()),
+                false => std::task::Poll::Pending,
+            }
+        })
+        .await;
     }
 }
 
 #[cfg(not(unix))]
-async fn wait_for_signal() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> Self {
+        Self
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Waits for work that sends nothing to be stored, and so may be left at any moment.
+async fn unless_stopped<T>(
+    context: &Context,
+    work: impl Future<Output = Result<T, PipelineError>>,
+) -> Result<T, PipelineError> {
+    tokio::select! {
+        done = work => done,
+        () = context.stop.cancelled() => Err(PipelineError::Cancelled),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The end of a run in words: a fixed text, the last thing printed, whose
 //! numbers add up to the rows read.
 
-use super::import::Again;
+use super::advice::Again;
 use super::out::{self, BOLD, count, duration, styled, thousands};
 use crate::model::{Counts, Outcome, shown};
 use crate::pipeline::{Ended, FinishedRun};
@@ -27,6 +27,7 @@ pub fn closing(finished: &FinishedRun, into: &str, again: &Again, color: bool) -
         lines.extend(cause_lines(
             &summary.causes,
             if summary.rows.rejected > 0 { "why rejected" } else { "why" },
+            "see summary.json in the folder",
         ));
     }
     if is_plan(finished) {
@@ -51,6 +52,9 @@ fn heading(finished: &FinishedRun) -> String {
         _ if is_plan(finished) => "Plan made; nothing was sent".to_owned(),
         Ended::Complete if read == 0 => "Import finished: the file has no data rows".to_owned(),
         Ended::Complete if left_out == 0 => "Import finished".to_owned(),
+        Ended::Complete if finished.summary.mode == "delete" => {
+            format!("Import finished with {} not deleted", count(left_out, "row", "rows"))
+        }
         Ended::Complete => format!("Import finished with {} not imported", count(left_out, "row", "rows")),
         Ended::Cancelled => format!("Import cancelled with {} not sent", count(unprocessed, "row", "rows")),
         Ended::Stopped(reason) => format!("Import stopped: {}", shown(reason)),
@@ -94,8 +98,8 @@ fn hint(outcome: Outcome, finished: &FinishedRun) -> String {
     }
 }
 
-/// Causes with their rows and an example, the commonest first.
-pub fn cause_lines(causes: &[Cause], title: &str) -> Vec<String> {
+/// Causes with their rows and an example, the commonest first; `all` says where all of them are.
+pub fn cause_lines(causes: &[Cause], title: &str, all: &str) -> Vec<String> {
     let mut rows = Vec::new();
     for (at, cause) in causes.iter().take(MOST_CAUSES).enumerate() {
         let field = cause.field.as_deref().map(|field| format!("{}: ", shown(field))).unwrap_or_default();
@@ -103,19 +107,28 @@ pub fn cause_lines(causes: &[Cause], title: &str) -> Vec<String> {
         rows.push(vec![
             format!("  {title:<12}  {:>6}", thousands(cause.rows)),
             format!("{field}{}", shown(&cause.message).cut(110)),
-            format!("row {}", cause.example.row),
+            example(cause),
         ]);
     }
     let table = out::table(&["", "", ""], &rows, false);
     let mut lines: Vec<String> = table.lines().skip(1).map(str::to_owned).collect();
     if causes.len() > MOST_CAUSES {
         lines.push(format!(
-            "  {:<12}          and {} more in summary.json",
+            "  {:<12}          and {} more: {all}",
             "",
             count((causes.len() - MOST_CAUSES) as u64, "cause", "causes")
         ));
     }
     lines
+}
+
+/// Where to look: a row, and its value where the sentence does not hold it.
+fn example(cause: &Cause) -> String {
+    let value = cause.example.value.as_deref().filter(|value| !cause.message.contains(*value));
+    match value {
+        Some(value) => format!("row {}: {}", cause.example.row, shown(value).cut(30)),
+        None => format!("row {}", cause.example.row),
+    }
 }
 
 /// The first updates of a plan, before → after.
@@ -181,16 +194,14 @@ fn next_steps(finished: &FinishedRun, again: &Again) -> Vec<String> {
     let to_send = summary.rows.created + summary.rows.updated + summary.rows.deleted;
     let mut steps = Vec::new();
     if is_plan(finished) && to_send > 0 {
-        let yes = if summary.rows.deleted > 0 { " --yes" } else { "" };
-        steps.push(format!("send this plan: carafe apply {run}{yes}"));
+        steps.push(format!("send this plan: {}", again.apply(run, summary.rows.deleted > 0)));
     }
     for (kind, act) in [("rejects", "correct the rows of"), ("unprocessed", "import what was not sent:")] {
         if let Some(file) = summary.files.get(kind) {
-            let file = shown(file);
-            let mapping = if again.mapping.is_empty() { "-m MAPPING" } else { &again.mapping };
+            let command = again.import(file);
             steps.push(match kind {
-                "rejects" => format!("{act} {file}, then: carafe import {file} {mapping}"),
-                _ => format!("{act} carafe import {file} {mapping}"),
+                "rejects" => format!("{act} {}, then:\n           {command}", shown(file)),
+                _ => format!("{act}\n           {command}"),
             });
         }
     }

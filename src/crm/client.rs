@@ -237,6 +237,10 @@ impl Client {
     async fn description(&self, path: String) -> Result<String, CrmError> {
         let read = |answer: &Answer| {
             let text = checked(&answer.body)?;
+            // A web page is no description in an odd form: something else answers here.
+            if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
+                return Err(Odd::Form("it is not JSON".to_owned()));
+            }
             match Fields::parse(text) {
                 Ok(fields) if wire::is_quota(&fields) => Err(Odd::Quota(fields.text("message"))),
                 _ => Ok(text.to_owned()),

@@ -106,6 +106,8 @@ pub struct Reader {
     seen: Seen,
     /// Those seen by page: after a change of the way to read, the first pages hold nothing new.
     paged: Seen,
+    /// The last page said that more follows.
+    more_promised: bool,
     summary: ReadSummary,
 }
 
@@ -138,6 +140,7 @@ impl Reader {
             state: if nothing { State::Done } else { State::Start },
             seen: Seen::default(),
             paged: Seen::default(),
+            more_promised: false,
             summary: ReadSummary {
                 mode: ReadMode::OnePage,
                 read: 0,
@@ -211,6 +214,7 @@ impl Reader {
         let last = page.records.last().map_or(0, |record| record.id.get());
         let (more, records) = (page.marks(), page.records);
         let batch = self.take(records);
+        self.more_promised = more.promises_more(self.seen.len());
         if self.has_ended(more, self.seen.len()) {
             self.state = State::Finish;
         } else if ascending && self.q_above(last).is_some() {
@@ -231,13 +235,18 @@ impl Reader {
             Err(error) if is_refusal(&error) => None,
             other => Some(other?),
         };
-        let Some(page) = page.filter(|page| is_ascending(&page.records, last)) else {
-            // Refused, or the order or the filter ignored.
+        // Nothing, where the page before said that more follows, is an answer to another question.
+        let is_answer = |page: &Page| {
+            is_ascending(&page.records, last) && !(page.records.is_empty() && self.more_promised)
+        };
+        let Some(page) = page.filter(is_answer) else {
+            // Refused, or the order or the filter ignored or not understood.
             self.client.learn(&self.object, |habits| habits.no_keyset = true);
             self.turn_to_pages(Some(1));
             return Ok(Vec::new());
         };
         let ended = self.has_ended(page.marks(), count(&page.records));
+        self.more_promised = page.marks().promises_more(count(&page.records));
         let last = page.records.last().map_or(last, |record| record.id.get());
         self.state = if ended { State::Finish } else { State::Above(last) };
         Ok(self.take(page.records))
@@ -395,6 +404,13 @@ struct Marks {
     records: u64,
     total: Option<u64>,
     has_more: Option<bool>,
+}
+
+impl Marks {
+    /// Whether more follows, by the page's own words; `counted` of its total are here.
+    fn promises_more(self, counted: u64) -> bool {
+        self.has_more.unwrap_or(self.total.is_some_and(|total| counted < total))
+    }
 }
 
 impl Page {

@@ -7,6 +7,7 @@
 mod dictionary;
 mod filter;
 mod finding;
+mod guard;
 mod number;
 mod outcome;
 mod record;
@@ -17,6 +18,7 @@ mod value;
 pub use dictionary::{Dictionary, Field, FieldKind, Lookup};
 pub use filter::{Direction, Filter, Order, Test};
 pub use finding::{Code, Finding, Notice, Stage};
+pub use guard::{guard, unguard};
 pub use number::Number;
 pub use outcome::{Action, Calls, Counts, Outcome, RunState};
 pub use record::{Record, RecordId};

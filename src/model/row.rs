@@ -51,11 +51,12 @@ pub fn column_letters(place: usize) -> String {
 pub enum Cell<'a> {
     /// Nothing in it.
     Blank,
-    /// Text, untrimmed. All that a CSV has.
+    /// Text, untrimmed. All that a CSV has; a list or object of JSON Lines as its JSON.
     Text(&'a str),
-    /// A workbook's number in plain decimal notation, at most 15 significant digits.
+    /// A number in plain decimal notation: of a workbook with at most 15
+    /// significant digits, of JSON Lines with all that the file has.
     Number(&'a str),
-    /// A workbook's TRUE or FALSE.
+    /// TRUE or FALSE of a workbook or of JSON Lines.
     Bool(bool),
     /// A workbook's date or date with time.
     DateTime(civil::DateTime),
@@ -129,6 +130,7 @@ enum Slot {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Row {
     /// As Excel shows it: the first data row under a header in row 1 is 2.
+    /// JSON Lines have no header: there it is the line.
     pub number: u64,
     /// The physical line on which it begins, 1-based; differs from `number`
     /// where cells hold line breaks.
@@ -156,6 +158,11 @@ impl Row {
     /// How many cells it has.
     pub fn len(&self) -> usize {
         self.slots.len()
+    }
+
+    /// Bytes that its texts take in memory.
+    pub fn bytes(&self) -> usize {
+        self.raw.len() + self.text.len()
     }
 
     /// True without any cell.
@@ -210,6 +217,24 @@ impl Row {
             Cell::Fault(CellFault::TooLong) => Slot::TooLong,
         };
         self.slots.push(slot);
+    }
+
+    /// Appends many text cells at once: they stand in `text` one behind the
+    /// other and end at `ends`. False, and nothing appended, where an end
+    /// falls into the middle of a character or out of the text.
+    pub fn push_texts(&mut self, text: &str, ends: &[usize]) -> bool {
+        if !ends.is_sorted() || !ends.iter().all(|&end| text.is_char_boundary(end)) {
+            return false;
+        }
+        let base = self.text.len();
+        self.text.push_str(text);
+        let mut start = base;
+        self.slots.extend(ends.iter().map(|end| {
+            let cell = start..base + end;
+            start = cell.end;
+            if cell.is_empty() { Slot::Blank } else { Slot::Text(cell) }
+        }));
+        true
     }
 
     fn keep(&mut self, text: &str) -> Range<usize> {
@@ -273,5 +298,18 @@ mod tests {
         row.push(Cell::Text("  "));
         assert!(row.is_blank());
         assert_eq!(row.len(), 1);
+    }
+
+    #[test]
+    fn many_texts_are_taken_at_once_or_not_at_all() {
+        let mut row = Row::default();
+        row.push(Cell::Text("a"));
+        assert!(row.push_texts("Zoëx", &[4, 4, 5]));
+        let cells: Vec<Cell<'_>> = (0..row.len()).map(|at| row.cell(at)).collect();
+        assert_eq!(cells, [Cell::Text("a"), Cell::Text("Zoë"), Cell::Blank, Cell::Text("x")]);
+        for ends in [&[3][..], &[9], &[4, 2]] {
+            assert!(!row.push_texts("Zoëx", ends), "{ends:?}");
+        }
+        assert_eq!(row.len(), 4);
     }
 }

@@ -75,8 +75,10 @@ pub fn check(
 
 /// Adds what only the row as a whole shows.
 fn finish_row(job: &Job, draft: &mut Draft<'_>, seen: Option<&mut SeenKeys>) {
-    let missing = missing_findings(&job.program, draft);
-    draft.findings.extend(missing);
+    if draft.may_create(&job.program) {
+        let missing = missing_findings(&job.program, draft);
+        draft.findings.extend(missing);
+    }
     let first = seen.and_then(|seen| draft.key(&job.program).and_then(|key| seen.add(&key, draft.row)));
     if let Some(first) = first {
         let what = job.program.key_names().join(" + ");

@@ -176,6 +176,8 @@ fn chosen_fields(
             .cloned()
             .or_else(|| (name == "id").then(|| Field::new("id", FieldKind::Number)))
         {
+            // A column that is asked for twice is written once: JSON has no place for two.
+            Some(field) if fields.iter().any(|known| known.name == field.name) => {}
             Some(field) => fields.push(field),
             None => return Err(no_such_field(dictionary, name)),
         }
@@ -317,6 +319,13 @@ impl Exporter<'_> {
             self.reporter.event(Event::Progress { phase: Phase::Read, done: records });
         }
         self.reporter.event(Event::End(Phase::Read));
+        let unfit = reader.summary().unfit;
+        if unfit > 0 {
+            self.reporter.event(Event::Notice(Notice(format!(
+                "{object}: {unfit} of the records do not fulfil the condition as carafe reads it; \
+                 the CRM may compare in its own way or not know an operator"
+            ))));
+        }
         for notice in &reader.summary().notices {
             self.reporter.event(Event::Notice(Notice(format!("{object}: {notice}"))));
         }

@@ -1,23 +1,47 @@
 //! Finding the records that rows mean: by `$in`, a hundred keys a request, or
 //! by reading the object whole where the CRM does not take that filter.
+//!
+//! That the CRM takes `$in` is known of three fields only (source: field
+//! notes). So the first request of a finder goes alone, and where it finds
+//! nothing, a record that is known to exist is asked for in the same way: a
+//! filter that silently finds nothing would make every row a new record.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
 use super::PipelineError;
 use crate::crm::{Client, CrmError, ReadQuery, Reader, batches_for_in};
-use crate::model::{Dictionary, FieldKind, Filter, Record, Value};
+use crate::model::{Dictionary, FieldKind, Filter, Number, Record, Value};
+use crate::rules::compare::plain_date;
+use crate::rules::draft::KEY_SEPARATOR;
 use crate::rules::names::folded;
 use crate::store::RecordIndex;
+
+/// Fields of which `$in` is known to work (source: field notes, "Filters").
+const PROVEN: [&str; 3] = ["id", "accountid", "name"];
+
+/// Records read to find one that shows whether `$in` works.
+const PROBE: u64 = 20;
 
 /// A record that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
-    /// Its whole key, folded.
+    /// Its whole key, in the form in which keys are compared.
     pub key: String,
     /// The value of the field that the CRM is asked by.
     pub lead: Value,
+}
+
+/// How a key is made of several fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parts {
+    /// Each stands for itself; the CRM can be asked by one of them.
+    Apart,
+    /// One text holds them all with blanks between, those that are blank left out.
+    Joined,
 }
 
 /// Finds records of one object by one set of fields.
@@ -25,16 +49,31 @@ pub struct Wanted {
 pub struct Finder {
     client: Client,
     object: String,
-    by: Vec<(String, FieldKind)>,
-    separator: String,
+    by: Vec<Field>,
+    parts: Parts,
     /// Which of `by` the CRM is asked by; none where no single field can be asked by.
     lead: Option<usize>,
+    /// `$in` of `lead` has been seen to work.
+    proven: Option<usize>,
     whole: Option<RecordIndex>,
-    index_file: std::path::PathBuf,
+    index_file: PathBuf,
 }
 
-/// Records by their folded key.
+#[derive(Clone, Debug)]
+struct Field {
+    name: String,
+    kind: FieldKind,
+}
+
+/// Records by their key.
 pub type FoundRecords = HashMap<String, Vec<Record>>;
+
+/// What one question by `$in` brought.
+enum Batch {
+    Records(Vec<Record>),
+    /// The CRM refuses the filter or answers with whatever it has.
+    NotTaken,
+}
 
 impl Finder {
     /// A finder that has asked nothing yet. `index_file` is where the object is
@@ -43,32 +82,39 @@ impl Finder {
         client: &Client,
         dictionary: &Dictionary,
         by: &[String],
-        separator: &str,
-        index_file: std::path::PathBuf,
+        parts: Parts,
+        index_file: PathBuf,
     ) -> Self {
         let kind = |name: &String| dictionary.get(name).map_or(FieldKind::Memo, |field| field.kind.clone());
+        let askable = by.len() == 1 || (parts == Parts::Apart && !by.is_empty());
         Self {
             client: client.clone(),
             object: dictionary.object.clone(),
-            by: by.iter().map(|name| (name.clone(), kind(name))).collect(),
-            separator: separator.to_owned(),
-            lead: Some(0),
+            by: by.iter().map(|name| Field { name: name.clone(), kind: kind(name) }).collect(),
+            parts,
+            lead: askable.then_some(0),
+            proven: None,
             whole: None,
             index_file,
         }
     }
 
-    /// The keys hold several fields in one text, so no single field can be asked by.
-    #[must_use]
-    pub fn without_lead(mut self) -> Self {
-        self.lead = None;
-        self
-    }
-
     /// Chooses the field that the CRM is asked by.
     pub fn ask_by(&mut self, at: usize) {
-        if self.lead.is_some() {
+        if self.lead.is_some() && at < self.by.len() {
             self.lead = Some(at);
+        }
+    }
+
+    /// The record that a text names.
+    pub fn wanted(&self, text: &str) -> Wanted {
+        match self.by.as_slice() {
+            [one] => {
+                let number = one.kind.is_numeric().then(|| Number::parse(text.trim())).flatten();
+                let lead = number.map_or_else(|| Value::Text(text.to_owned()), Value::Number);
+                Wanted { key: one.part(&lead), lead }
+            }
+            _ => Wanted { key: folded(text).into_owned(), lead: Value::from(text) },
         }
     }
 
@@ -93,48 +139,63 @@ impl Finder {
 
     /// Asks by `$in`; `None` if the CRM does not take that filter.
     async fn find_batched(
-        &self,
+        &mut self,
         wanted: &[Wanted],
         lead: usize,
     ) -> Result<Option<FoundRecords>, PipelineError> {
-        let field = &self.by[lead].0;
-        let mut leads: Vec<Value> = Vec::with_capacity(wanted.len());
-        let mut known = std::collections::HashSet::new();
-        for one in wanted {
-            if known.insert(&one.lead) {
-                leads.push(one.lead.clone());
+        let field = self.by[lead].clone();
+        let mut known = HashSet::new();
+        let leads: Vec<Value> =
+            wanted.iter().map(|one| &one.lead).filter(|lead| known.insert(*lead)).cloned().collect();
+        let asked = Arc::new(leads.iter().map(|value| field.part(value)).collect::<HashSet<String>>());
+        let keys: HashSet<&str> = wanted.iter().map(|w| w.key.as_str()).collect();
+        let mut found = FoundRecords::new();
+        let mut batches = batches_for_in(&self.object, &field.name, &leads).into_iter();
+        let ask = |values: &[Value]| {
+            let filter = Filter::any_of(field.name.clone(), values.to_vec());
+            ask_batch(self.client.clone(), self.object.clone(), filter, field.clone(), Arc::clone(&asked))
+        };
+        if self.proven != Some(lead)
+            && let Some(first) = batches.next()
+        {
+            let Batch::Records(records) = ask(first).await? else { return Ok(None) };
+            let works = !records.is_empty() || self.proves_itself(&field).await?;
+            if !works {
+                return Ok(None);
             }
+            records.into_iter().for_each(|record| self.keep(record, &keys, &mut found));
+            self.proven = Some(lead);
         }
         let mut tasks = JoinSet::new();
-        for batch in batches_for_in(&self.object, field, &leads) {
-            let filter = Filter::any_of(field.clone(), batch.to_vec());
-            tasks.spawn(read_batch(self.client.clone(), self.object.clone(), filter));
-        }
-        let keys: std::collections::HashSet<&str> = wanted.iter().map(|w| w.key.as_str()).collect();
-        let asked: std::collections::HashSet<String> = leads.iter().map(|v| self.part(lead, v)).collect();
-        let mut found = FoundRecords::new();
-        let (mut fitting, mut strange) = (0_u64, 0_u64);
+        batches.for_each(|values| drop(tasks.spawn(ask(values))));
         while let Some(batch) = tasks.join_next().await {
-            let records = match batch.map_err(|error| PipelineError::Fault(error.to_string()))? {
-                Ok(records) => records,
-                Err(error) if is_refusal(&error) => return Ok(None),
-                Err(error) => return Err(error.into()),
-            };
-            for record in records {
-                let lead_value = record.get(field).unwrap_or(&Value::Null);
-                if asked.contains(&self.part(lead, lead_value)) {
-                    fitting += 1
-                } else {
-                    strange += 1
+            match batch.map_err(|error| PipelineError::Fault(error.to_string()))?? {
+                Batch::Records(records) => {
+                    records.into_iter().for_each(|record| self.keep(record, &keys, &mut found));
                 }
-                self.keep(record, &keys, &mut found);
+                Batch::NotTaken => return Ok(None),
             }
         }
-        // A CRM that ignores the filter answers with whatever it has.
-        Ok((strange <= fitting || strange < 3).then_some(found))
+        Ok(Some(found))
     }
 
-    fn keep(&self, record: Record, keys: &std::collections::HashSet<&str>, found: &mut FoundRecords) {
+    /// Whether `$in` finds a record that is there: one of the first that have
+    /// the field filled. Where there is none, nothing speaks against it.
+    async fn proves_itself(&self, field: &Field) -> Result<bool, PipelineError> {
+        if PROVEN.contains(&field.name.as_str()) {
+            return Ok(true);
+        }
+        let query = ReadQuery { limit: Some(PROBE), ..ReadQuery::default() };
+        let (first, _) = Reader::new(&self.client, &self.object, query)?.all().await?;
+        let filled = |record: &Record| record.get(&field.name).filter(|value| !value.is_blank()).cloned();
+        let Some(value) = first.iter().find_map(filled) else { return Ok(true) };
+        let asked = Arc::new(HashSet::from([field.part(&value)]));
+        let filter = Filter::any_of(field.name.clone(), vec![value]);
+        let batch = ask_batch(self.client.clone(), self.object.clone(), filter, field.clone(), asked).await?;
+        Ok(matches!(batch, Batch::Records(records) if !records.is_empty()))
+    }
+
+    fn keep(&self, record: Record, keys: &HashSet<&str>, found: &mut FoundRecords) {
         let key = self.key(&record);
         if keys.contains(key.as_str()) {
             let records = found.entry(key).or_default();
@@ -146,20 +207,10 @@ impl Finder {
 
     /// A record's key in the form in which keys are compared.
     fn key(&self, record: &Record) -> String {
-        let parts = self.by.iter().enumerate();
-        let parts: Vec<String> =
-            parts.map(|(at, (name, _))| self.part(at, record.get(name).unwrap_or(&Value::Null))).collect();
-        parts.join(&self.separator)
-    }
-
-    fn part(&self, at: usize, value: &Value) -> String {
-        let text = value.to_text();
-        match &self.by[at].1 {
-            FieldKind::Date => text.chars().take(10).collect(),
-            kind if kind.is_numeric() => {
-                crate::model::Number::parse(text.trim()).map_or_else(|| text.to_string(), |n| n.to_string())
-            }
-            _ => folded(&text).into_owned(),
+        let parts = self.by.iter().map(|field| field.part(record.get(&field.name).unwrap_or(&Value::Null)));
+        match self.parts {
+            Parts::Apart => parts.collect::<Vec<_>>().join(&KEY_SEPARATOR.to_string()),
+            Parts::Joined => parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" "),
         }
     }
 
@@ -189,6 +240,21 @@ impl Finder {
     }
 }
 
+impl Field {
+    /// A value in the form in which keys are compared, the same as a draft's.
+    fn part(&self, value: &Value) -> String {
+        let text = value.to_text();
+        match &self.kind {
+            FieldKind::Date => plain_date(&text, 10),
+            FieldKind::DateTime => plain_date(&text, 19),
+            kind if kind.is_numeric() || *kind == FieldKind::Checkbox => {
+                Number::parse(text.trim()).map_or_else(|| text.to_string(), |n| n.to_string())
+            }
+            _ => folded(&text).into_owned(),
+        }
+    }
+}
+
 /// Refusals that mean "not this filter", not "not you".
 fn is_refusal(error: &CrmError) -> bool {
     matches!(
@@ -201,9 +267,40 @@ fn is_refusal(error: &CrmError) -> bool {
     )
 }
 
-/// Up to a hundred records come in one request.
-async fn read_batch(client: Client, object: String, filter: Filter) -> Result<Vec<Record>, CrmError> {
-    let query = ReadQuery { filter: Some(filter), ..ReadQuery::default() };
-    let (records, _) = Reader::new(&client, &object, query)?.all().await?;
-    Ok(records)
+/// Asks once by `$in`. Reading ends where the answers do not fit the question,
+/// so that a CRM that ignores the filter does not send everything it has.
+async fn ask_batch(
+    client: Client,
+    object: String,
+    filter: Filter,
+    field: Field,
+    asked: Arc<HashSet<String>>,
+) -> Result<Batch, CrmError> {
+    let mut reader =
+        Reader::new(&client, &object, ReadQuery { filter: Some(filter), ..ReadQuery::default() })?;
+    let mut fitting = Vec::new();
+    let mut strange = 0_usize;
+    loop {
+        let records = match reader.next().await {
+            Ok(Some(records)) => records,
+            Ok(None) => return Ok(Batch::Records(fitting)),
+            Err(error) if is_refusal(&error) => return Ok(Batch::NotTaken),
+            Err(error) => return Err(error),
+        };
+        for record in records {
+            if asked.contains(&field.part(record.get(&field.name).unwrap_or(&Value::Null))) {
+                fitting.push(record);
+            } else {
+                strange += 1;
+            }
+        }
+        // A few strangers are letters that the CRM takes for the same (e and é).
+        if strange >= 3 && strange > fitting.len() {
+            return Ok(Batch::NotTaken);
+        }
+    }
 }
+
+#[cfg(test)]
+#[path = "finder_tests.rs"]
+mod tests;

@@ -13,8 +13,8 @@ use super::check::{CheckOptions, check};
 use super::outputs::{OutputSettings, Summary, causes, seconds, write_files, write_whole};
 use super::plan::Planner;
 use super::prepare::unguarded_notice;
-use super::send::{Ended, Origins, SendSettings, send};
-use super::{Catalog, Event, Job, PipelineError, Reporter};
+use super::send::{Ended, Origins, SendSettings, blocking, send};
+use super::{Event, Job, PipelineError, Reporter};
 use crate::crm::Client;
 use crate::model::{Calls, Counts, Notice, RunState};
 use crate::store::{RunFolder, RunName, Store};
@@ -118,13 +118,12 @@ pub struct FinishedRun {
 /// Checks the file and stores a plan for it. Nothing is sent to be stored.
 pub async fn plan_import(
     job: &Job,
-    catalog: &Catalog,
     settings: &ImportSettings,
     tools: Tools<'_>,
 ) -> Result<PlannedRun, PipelineError> {
     let begun = Instant::now();
     let options = CheckOptions { limit: settings.limit, duplicates: false };
-    let checked = check(job, options, tools.reporter, tools.stop, |_| {})?;
+    let checked = blocking(|| check(job, options, tools.reporter, tools.stop, |_| {}))?;
     if checked.unguarded > 0 {
         tools.reporter.event(Event::Notice(unguarded_notice(checked.unguarded)));
     }
@@ -137,8 +136,7 @@ pub async fn plan_import(
     let mut store = Store::create(&folder.store_file())?;
     let input = store_facts(&store, job, settings, &folder)?;
     let planned = async {
-        let planner =
-            Planner::new(job, &folder, &mut store, tools.client, catalog, tools.reporter, tools.stop).await?;
+        let planner = Planner::new(job, &folder, &mut store, tools.client, tools.reporter, tools.stop)?;
         planner.run(settings.limit, checked.read).await
     };
     if let Err(error) = planned.await {

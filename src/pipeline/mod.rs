@@ -21,6 +21,11 @@ mod plan;
 mod prepare;
 mod send;
 
+#[cfg(test)]
+mod import_tests;
+#[cfg(test)]
+mod testing;
+
 pub use check::{CheckOptions, Checked, check};
 pub use error::PipelineError;
 pub use events::{Event, Phase, Reporter, Silent};

@@ -8,19 +8,22 @@ use std::collections::{HashMap, HashSet};
 
 use tokio_util::sync::CancellationToken;
 
-use super::finder::{Finder, FoundRecords, Wanted};
-use super::{Catalog, Event, Job, Phase, PipelineError, Reporter};
+use super::finder::{Finder, FoundRecords, Parts, Wanted};
+use super::{Event, Job, Phase, PipelineError, Reporter};
 use crate::crm::Client;
 use crate::model::{Action, Finding, Outcome, RecordId, Row, RowFault, Value};
-use crate::rules::draft::{Draft, KEY_SEPARATOR, Wish, draft};
+use crate::rules::draft::{Draft, Wish, draft, missing_findings};
 use crate::rules::duplicates::SeenKeys;
-use crate::rules::names::folded;
+use crate::rules::mapping::Mode;
 use crate::rules::planning::{Found, Resolved, Step, duplicate_finding, plan, resolve};
 use crate::store::{PlannedRow, RunFolder, Store};
-use crate::tabular::keep;
+use crate::tabular::{Rows, keep};
 
 /// Rows planned together: ten requests of a hundred keys each.
 const WINDOW: usize = 1_000;
+
+/// A window closes early when its rows are this long together, in bytes.
+const WINDOW_BYTES: usize = 8 << 20;
 
 /// References that are remembered; beyond that the memory starts afresh.
 const MOST_REFERENCES: usize = 200_000;
@@ -46,40 +49,28 @@ struct ReferenceFinder {
 }
 
 impl<'a> Planner<'a> {
-    /// Makes ready to look up what the job needs looked up.
-    pub async fn new(
+    /// Makes ready to look up what the job needs looked up; asks nothing yet.
+    pub fn new(
         job: &'a Job,
         folder: &RunFolder,
         store: &'a mut Store,
         client: &Client,
-        catalog: &Catalog,
         reporter: &'a dyn Reporter,
         stop: &'a CancellationToken,
     ) -> Result<Self, PipelineError> {
         let program = &job.program;
         let index = |name: String| folder.path.join(format!("{name}.tmp"));
         let by: Vec<String> = program.key_names().into_iter().map(str::to_owned).collect();
-        let separator = KEY_SEPARATOR.to_string();
         let matcher = (!by.is_empty())
-            .then(|| Finder::new(client, &job.dictionary, &by, &separator, index("match".to_owned())));
+            .then(|| Finder::new(client, &job.dictionary, &by, Parts::Apart, index("match".to_owned())));
         let mut references = Vec::new();
         for (at, field) in program.fields.iter().enumerate() {
             let Some(reference) = &field.reference else { continue };
-            let dictionary = catalog.dictionary(&reference.object, |_| false).await?;
-            if let Some(unknown) = reference.by.iter().find(|name| dictionary.get(name).is_none()) {
-                let (unknown, object) =
-                    (crate::model::shown(unknown), crate::model::shown(&reference.object));
-                let message = format!(
-                    "the mapping looks {} up by {unknown}, which {object} does not have",
-                    field.field.name
-                );
-                return Err(PipelineError::usage(message, format!("see: carafe describe {object}")));
-            }
-            let mut finder =
-                Finder::new(client, &dictionary, &reference.by, " ", index(format!("reference-{at}")));
-            if reference.by.len() > 1 {
-                finder = finder.without_lead();
-            }
+            let dictionary = job.references.get(&reference.object).ok_or_else(|| {
+                PipelineError::Fault(format!("the fields of {} were not read", reference.object))
+            })?;
+            let index_file = index(format!("reference-{at}"));
+            let finder = Finder::new(client, dictionary, &reference.by, Parts::Joined, index_file);
             references.push((at, ReferenceFinder { finder, known: HashMap::new() }));
         }
         Ok(Self {
@@ -103,27 +94,22 @@ impl<'a> Planner<'a> {
         self.reporter.event(Event::Begin { phase: Phase::Plan, what, total: Some(total) });
         let mut rows = self.job.source.rows()?;
         let mut window: Vec<Row> = Vec::new();
+        let stop = self.stop;
         loop {
-            let wanted = limit.map_or(WINDOW as u64, |limit| (limit - self.read).min(WINDOW as u64)) as usize;
-            let mut filled = 0;
-            while filled < wanted {
-                if window.len() == filled {
-                    window.push(Row::default());
-                }
-                if !rows.read(&mut window[filled])? {
-                    break;
-                }
-                filled += 1;
-            }
-            self.read += filled as u64;
+            let left = limit.map_or(u64::MAX, |limit| limit.saturating_sub(self.read));
+            let filled = fill(&mut window, &mut rows, left)?;
             if filled == 0 {
                 break;
             }
-            self.plan_window(&window[..filled]).await?;
-            self.reporter.event(Event::Progress { phase: Phase::Plan, done: self.read });
-            if self.stop.is_cancelled() {
-                return Err(PipelineError::Cancelled);
+            // Looking up may take long, and nothing has been sent that must be waited for.
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Err(PipelineError::Cancelled),
+                planned = self.plan_window(&window[..filled]) => planned?,
             }
+            self.read += filled as u64;
+            self.store.set("rows_read", &self.read)?;
+            self.reporter.event(Event::Progress { phase: Phase::Plan, done: self.read });
         }
         self.store.set("rows_read", &self.read)?;
         self.store.set("surplus_cells", &self.surplus_cells)?;
@@ -161,9 +147,9 @@ impl<'a> Planner<'a> {
             let mut asked = HashSet::new();
             for draft in drafts {
                 let Some(Wish::Reference(name)) = draft.wishes.get(*at) else { continue };
-                let key = folded(name).into_owned();
-                if !reference.known.contains_key(&key) && asked.insert(key.clone()) {
-                    wanted.push(Wanted { key, lead: Value::Text(name.clone().into_owned()) });
+                let one = reference.finder.wanted(name);
+                if !reference.known.contains_key(&one.key) && asked.insert(one.key.clone()) {
+                    wanted.push(one);
                 }
             }
             let mut found = reference.finder.find(&wanted).await?;
@@ -182,7 +168,7 @@ impl<'a> Planner<'a> {
     fn put_references(&self, draft: &mut Draft<'_>) {
         resolve(&self.job.program, draft, |at, name| {
             let finder = self.references.iter().find(|(field, _)| *field == at);
-            let known = finder.and_then(|(_, finder)| finder.known.get(folded(name).as_ref()));
+            let known = finder.and_then(|(_, of)| of.known.get(&of.finder.wanted(name).key));
             known.copied().unwrap_or(Resolved::None)
         });
     }
@@ -242,7 +228,12 @@ impl<'a> Planner<'a> {
             ..PlannedRow::default()
         };
         if !draft.findings.is_empty() {
-            return reject(planned, draft.findings.clone());
+            let mut findings = draft.findings.clone();
+            // Only here is it sure that the row would become a new record.
+            if self.job.program.mode == Mode::Create {
+                findings.extend(missing_findings(&self.job.program, draft));
+            }
+            return reject(planned, findings);
         }
         let records = key.map(|key| found.get(key).map(Vec::as_slice).unwrap_or_default());
         let found = match records {
@@ -262,26 +253,10 @@ impl<'a> Planner<'a> {
             let finding = duplicate_finding(&self.job.program, draft, first, "record");
             return reject(planned, vec![finding]);
         }
-        match step {
-            Step::Create { body } => PlannedRow { action: Some(Action::Create), body: Some(body), ..planned },
-            Step::Update { id, body, before, clears } => {
-                self.clears += u64::from(clears > 0);
-                PlannedRow {
-                    action: Some(Action::Update),
-                    record: Some(id),
-                    body: Some(body),
-                    before: Some(before),
-                    ..planned
-                }
-            }
-            Step::Delete { id, before } => {
-                PlannedRow { action: Some(Action::Delete), record: Some(id), before: Some(before), ..planned }
-            }
-            Step::Unchanged { id } => {
-                PlannedRow { record: Some(id), outcome: Some(Outcome::Unchanged), ..planned }
-            }
-            Step::Reject(findings) => reject(planned, findings),
+        if let Step::Update { clears, .. } = &step {
+            self.clears += u64::from(*clears > 0);
         }
+        with_step(planned, step)
     }
 
     /// Notes which row a record belongs to; the answer is an earlier row that has it.
@@ -296,6 +271,47 @@ impl<'a> Planner<'a> {
             Some(Wish::Leave | Wish::Clear | Wish::Faulty) | None => String::new(),
         };
         self.job.program.key.iter().map(text).collect()
+    }
+}
+
+/// Reads the next rows into the window, using its rows again; the answer is how many.
+fn fill(window: &mut Vec<Row>, rows: &mut Rows, most: u64) -> Result<usize, PipelineError> {
+    // Rows that took much are not kept for the next ones.
+    if window.iter().map(Row::bytes).sum::<usize>() > WINDOW_BYTES {
+        window.clear();
+    }
+    let (mut filled, mut bytes) = (0, 0);
+    while filled < WINDOW && (filled as u64) < most && bytes < WINDOW_BYTES {
+        if window.len() == filled {
+            window.push(Row::default());
+        }
+        if !rows.read(&mut window[filled])? {
+            break;
+        }
+        bytes += window[filled].bytes();
+        filled += 1;
+    }
+    Ok(filled)
+}
+
+/// The row with what is to be done with it.
+fn with_step(planned: PlannedRow, step: Step) -> PlannedRow {
+    match step {
+        Step::Create { body } => PlannedRow { action: Some(Action::Create), body: Some(body), ..planned },
+        Step::Update { id, body, before, clears: _ } => PlannedRow {
+            action: Some(Action::Update),
+            record: Some(id),
+            body: Some(body),
+            before: Some(before),
+            ..planned
+        },
+        Step::Delete { id, before } => {
+            PlannedRow { action: Some(Action::Delete), record: Some(id), before: Some(before), ..planned }
+        }
+        Step::Unchanged { id } => {
+            PlannedRow { record: Some(id), outcome: Some(Outcome::Unchanged), ..planned }
+        }
+        Step::Reject(findings) => reject(planned, findings),
     }
 }
 

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::{Event, PipelineError, Reporter};
-use crate::crm::{Client, Snapshot};
-use crate::model::{Dictionary, Field, Notice, shown};
-use crate::rules::mapping::{Blank, MAX_BYTES, Mapping, Mode, SheetName, SourceKeys};
+use crate::crm::{Client, CrmError, Snapshot};
+use crate::model::{Column, Dictionary, Field, FieldKind, Header, Notice, shown};
+use crate::rules::mapping::{Blank, HiddenRows, MAX_BYTES, Mapping, Mode, SheetName, SourceKeys};
+use crate::rules::names::folded;
 use crate::rules::problem::{Located, Problem, Problems};
-use crate::rules::program::{Overrides, Program, mapping_of_header};
-use crate::tabular::{Format, ReadOptions, SheetChoice, Source};
+use crate::rules::program::{Dictionaries, Overrides, Program, mapping_of_header};
+use crate::tabular::{Format, Hidden, ReadOptions, SheetChoice, Source};
 
 /// Where the CRM's description of its fields comes from.
 #[derive(Clone, Debug)]
@@ -37,7 +38,10 @@ impl Catalog {
                 PipelineError::usage(message, format!("it has: {}", shown(&names.join(", "))))
             }),
             Self::Crm(client) => {
-                let mut dictionary = client.dictionary(object).await?;
+                let mut dictionary = match client.dictionary(object).await {
+                    Err(error) if object == "users" && is_undescribed(&error) => users(),
+                    described => described?,
+                };
                 let names: Vec<String> = dictionary
                     .fields()
                     .iter()
@@ -83,6 +87,8 @@ pub struct Job {
     pub program: Program,
     /// The object's fields.
     pub dictionary: Dictionary,
+    /// The fields of the objects that references name.
+    pub references: Dictionaries,
     /// The mapping file's text; empty without one.
     pub mapping_text: String,
     /// What to call the file.
@@ -106,27 +112,26 @@ impl Job {
         let object = object_of(mapping.as_ref(), settings)?;
         let wants_values = |field: &Field| match &mapping {
             Some(mapping) => mapping.fields.iter().any(|(name, _)| name.value == field.name),
-            None => true,
+            None => source.header().columns.iter().any(|c| folded(&c.name) == folded(&field.name)),
         };
         let dictionary = catalog.dictionary(&object, wants_values).await?;
         let mapping = match mapping {
             Some(mapping) => mapping,
             None => header_mapping(&object, &source, &dictionary, settings, &input_name)?,
         };
+        let references = references(&mapping, catalog).await?;
         let is_text = source.dialect().format.is_text();
         let overrides = Overrides { mode: settings.mode, blank: settings.on_blank, guarded_source: is_text };
         // A file without any column has no rows either; that is no fault of the mapping.
-        let (program, notices) = if source.header().columns.is_empty() {
-            let header = assumed_header(&mapping);
-            Program::compile(&mapping, &dictionary, &header, overrides)?
-        } else {
-            Program::compile(&mapping, &dictionary, source.header(), overrides)?
-        };
+        let assumed = source.header().columns.is_empty().then(|| assumed_header(&mapping));
+        let header = assumed.as_ref().unwrap_or(source.header());
+        let (program, notices) = Program::compile(&mapping, &dictionary, &references, header, overrides)?;
         notices.into_iter().for_each(|notice| reporter.event(Event::Notice(notice)));
         Ok(Self {
             source,
             program,
             dictionary,
+            references,
             mapping_text: mapping.text,
             input_name,
             input_path: settings.input.clone(),
@@ -137,6 +142,59 @@ impl Job {
     pub fn dictionary_hash(&self) -> String {
         dictionary_hash(&self.dictionary)
     }
+}
+
+/// The dictionaries of the objects that the mapping's references name. One that
+/// is not known is left out: the mapping's own complaint names its place.
+async fn references(mapping: &Mapping, catalog: &Catalog) -> Result<Dictionaries, PipelineError> {
+    let mut known = Dictionaries::new();
+    for reference in mapping.fields.iter().filter_map(|(_, rule)| rule.reference.as_ref()) {
+        let object = &reference.object.value;
+        if known.contains_key(object) {
+            continue;
+        }
+        match catalog.dictionary(object, |_| false).await {
+            Ok(dictionary) => {
+                known.insert(object.clone(), dictionary);
+            }
+            Err(error) if is_unknown_object(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(known)
+}
+
+fn is_unknown_object(error: &PipelineError) -> bool {
+    matches!(
+        error,
+        PipelineError::Usage { .. }
+            | PipelineError::Crm(
+                CrmError::UnknownObject { .. }
+                    | CrmError::Undescribed { .. }
+                    | CrmError::NotFound { .. }
+                    | CrmError::Unsendable { .. }
+            )
+    )
+}
+
+/// The fields of `users`, which clients read in production while no source says
+/// that their dictionary is to be had (source: field notes, "Beyond the document").
+fn users() -> Dictionary {
+    let id = Field { read_only: true, ..Field::new("id", FieldKind::Number) };
+    let names = ["first", "last", "email"].map(|name| Field::new(name, FieldKind::Text));
+    let live = Field::new("live", FieldKind::Checkbox);
+    Dictionary::new("users", [id].into_iter().chain(names).chain([live]).collect())
+}
+
+fn is_undescribed(error: &CrmError) -> bool {
+    matches!(
+        error,
+        CrmError::UnknownObject { .. }
+            | CrmError::InvalidRequest { .. }
+            | CrmError::Undescribed { .. }
+            | CrmError::NotFound { .. }
+            | CrmError::Refused { .. }
+    )
 }
 
 /// SHA-256 over names, types, sizes and lists of an object's fields.
@@ -222,8 +280,15 @@ fn header_mapping(
     settings: &JobSettings,
     input_name: &str,
 ) -> Result<Mapping, PipelineError> {
-    let mapping = mapping_of_header(object, source.header(), dictionary, settings.mode);
-    if mapping.fields.is_empty() && !source.header().columns.is_empty() {
+    if source.header().columns.is_empty() {
+        // As if it had them all: a file without rows has no fault either.
+        return Ok(mapping_of_header(object, &every_field(dictionary), dictionary, settings.mode));
+    }
+    let mapping = Mapping {
+        file: input_name.to_owned(),
+        ..mapping_of_header(object, source.header(), dictionary, settings.mode)
+    };
+    if mapping.fields.is_empty() {
         let message =
             format!("no header of {} is the name of a field of {}", shown(input_name), shown(object));
         let advice = format!("see: carafe describe {}; or map the columns with -m MAPPING", shown(object));
@@ -232,22 +297,30 @@ fn header_mapping(
     Ok(mapping)
 }
 
+/// A header that holds every field of an object.
+fn every_field(dictionary: &Dictionary) -> Header {
+    let columns = dictionary.fields().iter().enumerate();
+    let columns = columns.map(|(place, field)| Column { name: field.name.clone(), place });
+    Header { sheet: None, columns: columns.collect() }
+}
+
 /// A header that holds every column the mapping names, for a file that has none.
-fn assumed_header(mapping: &Mapping) -> crate::model::Header {
-    let mut columns: Vec<crate::model::Column> = Vec::new();
+fn assumed_header(mapping: &Mapping) -> Header {
+    let mut columns: Vec<Column> = Vec::new();
     for name in mapping.fields.iter().flat_map(|(_, rule)| &rule.from) {
         if columns.iter().all(|column| column.name != name.value) {
-            columns.push(crate::model::Column { name: name.value.clone(), place: columns.len() });
+            columns.push(Column { name: name.value.clone(), place: columns.len() });
         }
     }
-    crate::model::Header { sheet: None, columns }
+    Header { sheet: None, columns }
 }
 
 fn read_options(mapping: Option<&Mapping>, settings: &JobSettings) -> Result<ReadOptions, PipelineError> {
     let mut options = ReadOptions { display_name: settings.input_name.clone(), ..ReadOptions::default() };
     let Some(mapping) = mapping else { return Ok(options) };
     let mut problems = Vec::new();
-    let SourceKeys { format, encoding, delimiter, sheet, header_row, guard: _ } = &mapping.source;
+    let SourceKeys { format, encoding, delimiter, sheet, header_row, range, hidden, guard: _ } =
+        &mapping.source;
     options.format = format.as_ref().and_then(|format| read_format(format, &mut problems));
     options.encoding = encoding.as_ref().map(|e| e.value.clone());
     options.delimiter = delimiter.as_ref().and_then(|d| read_delimiter(d, &mut problems));
@@ -255,6 +328,11 @@ fn read_options(mapping: Option<&Mapping>, settings: &JobSettings) -> Result<Rea
         SheetName::Name(name) => SheetChoice::Name(name.clone()),
         SheetName::Number(number) => SheetChoice::Number(*number),
     });
+    options.range = range.as_ref().map(|range| range.value.clone());
+    options.hidden = match hidden {
+        HiddenRows::Include => Hidden::Include,
+        HiddenRows::Skip => Hidden::Skip,
+    };
     if let Some(row) = header_row {
         if row.value == 0 {
             problems.push(Problem::at(row.place, "rows count from 1"));
@@ -272,7 +350,8 @@ fn read_format(format: &Located<String>, problems: &mut Vec<Problem>) -> Option<
     let found = Format::from_word(&format.value);
     if found.is_none() {
         let message = format!("\"{}\" is not a format", shown(&format.value));
-        problems.push(Problem::at(format.place, message).hint("one of: csv, tsv, xlsx"));
+        problems
+            .push(Problem::at(format.place, message).hint("one of: csv, tsv, xlsx, xls, xlsb, ods, jsonl"));
     }
     found
 }

@@ -5,14 +5,16 @@
 //! commit; tasks only send a request and report. At most twice `concurrency`
 //! rows are handed out, so whatever ends the process, no more are in doubt.
 
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 
-use tokio::sync::mpsc;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{Event, Phase, PipelineError, Reporter};
 use crate::crm::{Client, CrmError, Deleted, NextStep};
-use crate::model::{Action, Code, Counts, Finding, Header, RecordId, Stage, column_letters};
+use crate::model::{Action, Code, Counts, Finding, Header, Notice, RecordId, Stage, column_letters};
 use crate::rules::program::Program;
 use crate::store::{Answer, AnswerKind, Store, ToSend};
 
@@ -87,8 +89,7 @@ pub async fn send(
     let counts = store.counts()?;
     let planned = counts.unprocessed;
     reporter.event(Event::Begin { phase: Phase::Send, what: settings.object.clone(), total: Some(planned) });
-    let window = settings.concurrency.get() * 2;
-    let (report, reports) = mpsc::channel(window);
+    let window = settings.concurrency.get().saturating_mul(2);
     let coordinator = Coordinator {
         store,
         client,
@@ -99,11 +100,12 @@ pub async fn send(
         counts,
         done: 0,
         last_row: 0,
-        out: 0,
+        out: HashMap::new(),
+        tasks: JoinSet::new(),
         window,
         ended: None,
-        report,
-        reports,
+        alike: None,
+        fault: None,
     };
     let ended = coordinator.run().await;
     reporter.event(Event::End(Phase::Send));
@@ -121,30 +123,75 @@ struct Coordinator<'a> {
     done: u64,
     last_row: u64,
     /// Rows handed out and not reported yet.
-    out: usize,
+    out: HashMap<Id, ToSend>,
+    tasks: JoinSet<Result<RecordId, CrmError>>,
     window: usize,
     /// Why no more rows are taken, once that is so.
     ended: Option<Ended>,
-    report: mpsc::Sender<(ToSend, Result<RecordId, CrmError>)>,
-    reports: mpsc::Receiver<(ToSend, Result<RecordId, CrmError>)>,
+    /// The last answer that nobody expected, and how often it came in a row.
+    alike: Option<(String, u32)>,
+    /// A task ended by a fault of this program.
+    fault: Option<String>,
+}
+
+/// So many equal unexpected answers in a row end a run (contract, exit code 6).
+const MOST_ALIKE: u32 = 5;
+
+/// What came of a task.
+type Report = Result<(Id, Result<RecordId, CrmError>), JoinError>;
+
+/// Runs what waits for the disk or takes long, without holding back requests
+/// in flight where other threads can take them over.
+pub(super) fn blocking<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current() {
+        Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => {
+            tokio::task::block_in_place(work)
+        }
+        Ok(_) | Err(_) => work(),
+    }
 }
 
 impl Coordinator<'_> {
     async fn run(mut self) -> Result<Ended, PipelineError> {
         let mut answers: Vec<Answer> = Vec::new();
         loop {
-            let taken = self.take()?;
+            let taken = match self.take() {
+                Ok(taken) => taken,
+                Err(error) => return Err(self.save_what_is_known(answers, error).await),
+            };
             let starting: Vec<u64> = taken.iter().map(|row| row.row).collect();
             if !answers.is_empty() || !starting.is_empty() {
-                self.exchange(&answers, &starting)?;
+                if let Err(error) = self.exchange(&answers, &starting) {
+                    return Err(self.save_what_is_known(answers, error).await);
+                }
+                answers.clear();
             }
-            answers.clear();
             taken.into_iter().for_each(|row| self.hand_out(row));
-            if self.out == 0 {
-                return Ok(self.ended.unwrap_or(Ended::Complete));
+            if self.out.is_empty() {
+                return match self.fault {
+                    Some(fault) => Err(PipelineError::Fault(fault)),
+                    None => Ok(self.ended.unwrap_or(Ended::Complete)),
+                };
             }
             self.collect(&mut answers).await;
         }
+    }
+
+    /// The store does not take what it is given (disk full): sends no more,
+    /// waits for what is in flight, tries once more, and tells the outcomes
+    /// that cannot be stored.
+    async fn save_what_is_known(&mut self, mut answers: Vec<Answer>, error: PipelineError) -> PipelineError {
+        self.end(Ended::Cancelled);
+        while !self.out.is_empty() {
+            self.collect(&mut answers).await;
+        }
+        if self.exchange(&answers, &[]).is_err() {
+            for answer in &answers {
+                let told = format!("could not be stored: {}", answer_line(answer));
+                self.reporter.event(Event::Notice(Notice(told)));
+            }
+        }
+        error
     }
 
     /// The next rows, as many as may be handed out.
@@ -152,7 +199,7 @@ impl Coordinator<'_> {
         if self.ended.is_none() && self.stop.is_cancelled() {
             self.end(Ended::Cancelled);
         }
-        let room = self.window - self.out;
+        let room = self.window.saturating_sub(self.out.len());
         if self.ended.is_some() || room == 0 {
             return Ok(Vec::new());
         }
@@ -165,39 +212,53 @@ impl Coordinator<'_> {
 
     fn exchange(&mut self, answers: &[Answer], starting: &[u64]) -> Result<(), PipelineError> {
         let now = jiff::Timestamp::now().to_string();
-        // Waiting for the disk must not hold the requests in flight back.
         let store = &mut *self.store;
-        Ok(tokio::task::block_in_place(|| store.exchange(answers, starting, &now))?)
+        Ok(blocking(|| store.exchange(answers, starting, &now))?)
     }
 
     fn hand_out(&mut self, row: ToSend) {
-        self.out += 1;
-        let (client, object, report) =
-            (self.client.clone(), self.settings.object.clone(), self.report.clone());
-        tokio::spawn(async move {
-            let result = request(&client, &object, &row).await;
-            // The coordinator listens until the last row has reported.
-            let _ = report.send((row, result)).await;
-        });
+        let (client, object, sent) = (self.client.clone(), self.settings.object.clone(), row.clone());
+        let task = self.tasks.spawn(async move { request(&client, &object, &sent).await });
+        self.out.insert(task.id(), row);
     }
 
     /// Waits for a report, then takes all that are there.
     async fn collect(&mut self, answers: &mut Vec<Answer>) {
         let stop = self.stop.clone();
         let first = tokio::select! {
-            report = self.reports.recv() => report,
+            report = self.tasks.join_next_with_id() => report,
             () = stop.cancelled(), if self.ended.is_none() => {
                 self.end(Ended::Cancelled);
-                self.reports.recv().await
+                self.tasks.join_next_with_id().await
             }
         };
-        let Some((row, result)) = first else { return };
-        answers.push(self.judge(&row, result));
-        while let Ok((row, result)) = self.reports.try_recv() {
-            answers.push(self.judge(&row, result));
+        if first.is_none() {
+            // Every row that is out has a task; without one there is nothing to wait for.
+            self.out.clear();
+        }
+        let mut next = first;
+        while let Some(report) = next {
+            answers.extend(self.judge_report(report));
+            next = self.tasks.try_join_next_with_id();
         }
         self.reporter.event(Event::Progress { phase: Phase::Send, done: self.done });
         self.reporter.event(Event::Rows(self.counts));
+    }
+
+    /// A task that panicked may have sent its request: its row is in doubt.
+    fn judge_report(&mut self, report: Report) -> Option<Answer> {
+        let (id, result) = match report {
+            Ok(report) => report,
+            Err(error) => {
+                let row = self.out.get(&error.id())?.row;
+                let fault = format!("the request of row {row} ended by a fault of carafe itself: {error}");
+                self.fault.get_or_insert_with(|| fault.clone());
+                self.end(Ended::Cancelled);
+                (error.id(), Err(CrmError::ConnectionLost { why: fault }))
+            }
+        };
+        let row = self.out.remove(&id)?;
+        Some(self.judge(&row, result))
     }
 
     /// Takes no more rows, and calls back those that have not been sent.
@@ -210,9 +271,9 @@ impl Coordinator<'_> {
 
     /// What an answer means for its row and for the run.
     fn judge(&mut self, row: &ToSend, result: Result<RecordId, CrmError>) -> Answer {
-        self.out -= 1;
         let (kind, status, message) = match result {
             Ok(id) => {
+                self.alike = None;
                 let status = if row.action == Action::Create { 201 } else { 200 };
                 (AnswerKind::Done { outcome: row.action.done(), record: Some(id) }, Some(status), None)
             }
@@ -236,7 +297,36 @@ impl Coordinator<'_> {
         Answer { row: row.row, kind, status, message }
     }
 
+    /// Five equal answers in a row that nobody expected say more about the CRM
+    /// than about the rows: no further ones are sent after them.
+    fn note_unexpected(&mut self, error: &CrmError) {
+        let unexpected = matches!(
+            error,
+            CrmError::Unexpected { .. }
+                | CrmError::ServerError { .. }
+                | CrmError::Unavailable { .. }
+                | CrmError::TooLarge { .. }
+                | CrmError::Refused { .. }
+        );
+        if !unexpected {
+            self.alike = None;
+            return;
+        }
+        let words = error.to_string();
+        let times = match self.alike.take() {
+            Some((known, times)) if known == words => times + 1,
+            _ => 1,
+        };
+        if times >= MOST_ALIKE {
+            self.end(Ended::Stopped(format!(
+                "{MOST_ALIKE} equal answers in a row that were not expected: {words}"
+            )));
+        }
+        self.alike = Some((words, times));
+    }
+
     fn judge_error(&mut self, row: &ToSend, error: &CrmError) -> AnswerKind {
+        self.note_unexpected(error);
         match error.next_step() {
             NextStep::RejectRow => AnswerKind::Refused(self.findings(row, error)),
             NextStep::LookUpFirst => AnswerKind::InDoubt(vec![self.in_doubt(row, error)]),
@@ -248,7 +338,10 @@ impl Coordinator<'_> {
                 self.end(Ended::Stopped(error.to_string()));
                 AnswerKind::NotSent
             }
-            NextStep::LeaveUnprocessed => AnswerKind::NotSent,
+            NextStep::LeaveUnprocessed => {
+                self.end(Ended::Cancelled);
+                AnswerKind::NotSent
+            }
         }
     }
 
@@ -283,6 +376,18 @@ impl Coordinator<'_> {
         let cause = "sent, and the answer was lost; the CRM may have stored it".to_owned();
         Finding { cause: Some(cause), ..whole_row(row, Code::NoAnswer, error.to_string()) }
     }
+}
+
+/// An answer on one line, for people whose disk is full.
+fn answer_line(answer: &Answer) -> String {
+    let (outcome, id) = match &answer.kind {
+        AnswerKind::Done { outcome, record } => (outcome.word(), record.map(RecordId::get)),
+        AnswerKind::Refused(_) => ("rejected", None),
+        AnswerKind::NotSent => ("unprocessed", None),
+        AnswerKind::InDoubt(_) => ("unknown", None),
+    };
+    serde_json::json!({ "row": answer.row, "outcome": outcome, "id": id, "status": answer.status })
+        .to_string()
 }
 
 fn whole_row(row: &ToSend, code: Code, message: String) -> Finding {
@@ -348,5 +453,54 @@ fn status_of(error: &CrmError) -> Option<u16> {
         | CrmError::Undescribed { .. }
         | CrmError::TooLarge { .. }
         | CrmError::QuotaSpent { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Outcome;
+    use crate::pipeline::Silent;
+    use crate::pipeline::testing::client_of;
+    use crate::store::PlannedRow;
+
+    #[tokio::test]
+    async fn a_request_that_panics_is_in_doubt_and_ends_the_run_instead_of_hanging_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::create(&folder.path().join("run.db")).unwrap();
+        let planned = |row| PlannedRow { row, action: Some(Action::Create), ..PlannedRow::default() };
+        store.add_rows(&[planned(2), planned(3)]).unwrap();
+        store.set("rows_read", &2_u64).unwrap();
+        let row = store.next_to_send(0, 1).unwrap().remove(0);
+        let client = client_of("http://127.0.0.1:1");
+        let settings =
+            SendSettings { object: "accounts".into(), concurrency: NonZeroUsize::MIN, stop_after: None };
+        let counts = store.counts().unwrap();
+        let mut coordinator = Coordinator {
+            store: &mut store,
+            client: &client,
+            settings: &settings,
+            origins: &Origins::default(),
+            reporter: &Silent,
+            stop: &CancellationToken::new(),
+            counts,
+            done: 0,
+            last_row: row.row,
+            out: HashMap::new(),
+            tasks: JoinSet::new(),
+            window: 1,
+            ended: None,
+            alike: None,
+            fault: None,
+        };
+        coordinator.store.exchange(&[], &[row.row], "now").unwrap();
+        let task = coordinator.tasks.spawn(async { panic!("a fault of ours") });
+        coordinator.out.insert(task.id(), row);
+        let error = coordinator.run().await.unwrap_err();
+        assert_eq!(error.exit_code(), 1);
+        assert!(error.to_string().contains("row 2"), "{error}");
+        let counts = store.counts().unwrap();
+        assert_eq!((counts.get(Outcome::Unknown), counts.get(Outcome::Unprocessed)), (1, 1));
+        assert!(counts.add_up());
     }
 }

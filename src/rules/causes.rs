@@ -33,16 +33,30 @@ pub struct Example {
     pub value: Option<String>,
 }
 
+/// The longest value that an example keeps, in characters; a cell may hold a megabyte.
+const LONGEST: usize = 200;
+
+fn cut(value: String) -> String {
+    match value.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &value[..end]),
+        None => value,
+    }
+}
+
 /// Rows with different values have different causes: each unknown dropdown
 /// value is mended by an act of its own.
 fn code_has_value(code: &str) -> bool {
     [Code::Lookup, Code::Values].iter().any(|known| known.word() == code)
 }
 
+/// What makes a cause: its field, its code, and the value where that matters.
+type Class = (Option<String>, String, Option<String>);
+
 /// Gathers findings into causes as they come.
 #[derive(Clone, Debug, Default)]
 pub struct Causes {
-    known: HashMap<(Option<String>, String, Option<String>), (Cause, u64)>,
+    /// Each cause and the last row that was counted for it.
+    known: HashMap<Class, (Cause, u64)>,
 }
 
 impl Causes {
@@ -54,8 +68,11 @@ impl Causes {
     }
 
     /// Counts a finding that was stored. Findings of one row come one after the other.
-    pub fn add_stored(&mut self, field: &Option<String>, code: &str, message: &str, example: Example) {
-        let class = code_has_value(code).then(|| example.value.clone()).flatten();
+    pub fn add_stored(&mut self, field: &Option<String>, code: &str, message: &str, mut example: Example) {
+        example.value = example.value.map(cut);
+        // Where the value is no class of its own, the sentence is: too many cells and too few
+        // are two causes of one rule.
+        let class = if code_has_value(code) { example.value.clone() } else { Some(message.to_owned()) };
         let mut key = (field.clone(), code.to_owned(), class);
         let mut message = message;
         if self.known.len() >= MOST && !self.known.contains_key(&key) {

@@ -1,6 +1,7 @@
 //! Whether a record already holds what a row wants.
 
 use crate::model::{Field, FieldKind, Number, Value};
+use crate::rules::ids::holds_id;
 
 /// Whether the record's value and the wanted one are the same to the CRM.
 ///
@@ -28,7 +29,7 @@ pub fn same(field: &Field, current: Option<&Value>, wanted: &Value) -> bool {
 }
 
 fn same_number(field: &Field, current: &Value, wanted: &Value) -> bool {
-    let is_blank = |value: &Value| value.is_blank() || (field.name.ends_with("id") && value.to_text() == "0");
+    let is_blank = |value: &Value| value.is_blank() || (holds_id(field) && value.to_text() == "0");
     if is_blank(current) || is_blank(wanted) {
         return is_blank(current) && is_blank(wanted);
     }
@@ -47,17 +48,18 @@ fn flag(value: &Value) -> Option<bool> {
     }
 }
 
-/// Compares the first `length` characters of `YYYY-MM-DD HH:MM:SS`; a missing
-/// time is midnight.
 fn same_date(current: &Value, wanted: &Value, length: usize) -> bool {
-    let plain = |value: &Value| {
-        let mut text = value.to_text().trim().replace('T', " ");
-        if text.len() == 10 && length > 10 {
-            text.push_str(" 00:00:00");
-        }
-        text.chars().take(length).collect::<String>()
-    };
-    plain(current) == plain(wanted)
+    plain_date(&current.to_text(), length) == plain_date(&wanted.to_text(), length)
+}
+
+/// The first `length` characters of `YYYY-MM-DD HH:MM:SS`, however the CRM
+/// writes it; a missing time is midnight.
+pub fn plain_date(text: &str, length: usize) -> String {
+    let mut text = text.trim().replace('T', " ");
+    if text.len() == 10 && length > 10 {
+        text.push_str(" 00:00:00");
+    }
+    text.chars().take(length).collect()
 }
 
 fn choices(value: &Value) -> Vec<String> {
@@ -115,6 +117,8 @@ mod tests {
         for (name, kind, current, wanted) in [
             ("n", FieldKind::Number, "0", "null"),
             ("n", FieldKind::Number, "1", "2"),
+            ("amountpaid", FieldKind::Currency, "null", "0"),
+            ("amountpaid", FieldKind::Number, "0", "null"),
             ("n", FieldKind::Number, "12345678901234567890", "12345678901234567891"),
             ("c", FieldKind::Checkbox, "\"0\"", "1"),
             ("d", FieldKind::Date, "\"2024-02-13\"", "\"2024-02-14\""),

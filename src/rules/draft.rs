@@ -3,10 +3,12 @@
 
 use std::borrow::Cow;
 
-use crate::model::{Cell, CellFault, Code, Finding, Row, RowFault, Stage, Value, column_letters, shown};
+use crate::model::{
+    Cell, CellFault, Code, Finding, Row, RowFault, Stage, Value, column_letters, shown, unguard,
+};
 use crate::rules::mapping::{Blank, Mode};
 use crate::rules::names::{folded, trim};
-use crate::rules::program::{Converted, Fault, FieldProgram, Origin, Program};
+use crate::rules::program::{CellForm, Converted, Fault, FieldProgram, Origin, Program};
 
 /// What a row wants with one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +57,11 @@ pub struct Draft<'r> {
 }
 
 impl Draft<'_> {
+    /// Whether the row may become a new record: one whose id is given cannot.
+    pub fn may_create(&self, program: &Program) -> bool {
+        program.mode.creates() && !(program.matches_by_id() && self.key(program).is_some())
+    }
+
     /// The row's key in the form in which keys are compared; `None` if a part
     /// is blank or faulty, or records are not matched.
     pub fn key(&self, program: &Program) -> Option<String> {
@@ -78,12 +85,6 @@ impl Draft<'_> {
 
 /// Stands between the parts of a key; control characters are no part of a text.
 pub const KEY_SEPARATOR: char = '\u{1F}';
-
-/// The `'` that an export puts before a text that could act as a formula
-/// (source: contract, "export"); gives the text behind it.
-pub fn unguarded(text: &str) -> Option<&str> {
-    text.strip_prefix('\'').filter(|rest| rest.starts_with(['=', '+', '-', '@']))
-}
 
 /// Runs a row through the program.
 pub fn draft<'r>(program: &Program, row: &'r Row) -> Draft<'r> {
@@ -131,6 +132,10 @@ fn row_finding(row: &Row, fault: &RowFault) -> Finding {
     }
 }
 
+fn cell_words(at: jiff::civil::DateTime) -> String {
+    Cell::DateTime(at).to_string()
+}
+
 struct Drafter<'p, 'r, 'd> {
     program: &'p Program,
     row: &'r Row,
@@ -148,13 +153,19 @@ impl<'p, 'r> Drafter<'p, 'r, '_> {
         if self.program.mode == Mode::Delete && !field.is_key {
             return Wish::Leave;
         }
+        let mut form = CellForm::Text;
         let text = match &field.origin {
-            Origin::Constant(text) => Ok(Cow::Owned(text.clone())),
+            Origin::Constant(text) => return self.constant(text),
             Origin::Column(column) => match self.row.cell(*column) {
                 Cell::DateTime(at) if field.field.kind.is_temporal() => {
-                    return Wish::Text(field.date_value(at).into());
+                    return self.accept(field.date_of_cell(at), Some(&cell_words(at)));
                 }
-                cell => self.cell_text(*column, cell),
+                cell => {
+                    if matches!(cell, Cell::Number(_)) {
+                        form = CellForm::Number;
+                    }
+                    self.cell_text(*column, cell)
+                }
             },
             Origin::Joined(columns, between) => self.joined(columns, between),
         };
@@ -163,19 +174,27 @@ impl<'p, 'r> Drafter<'p, 'r, '_> {
             return self.blank();
         }
         let shown_value = text.clone();
-        match field.convert(text) {
-            Ok(converted) => self.accept(converted),
-            Err(fault) => self.refuse(fault, Some(shown_value.into_owned())),
+        let converted = field.convert(text, form);
+        self.accept(converted, Some(&shown_value))
+    }
+
+    fn constant(&mut self, text: &str) -> Wish<'r> {
+        let converted = self.field().constant_value(text);
+        self.accept(converted, Some(text))
+    }
+
+    fn accept(&mut self, converted: Result<Converted<'r>, Fault>, value: Option<&str>) -> Wish<'r> {
+        match converted {
+            Ok(Converted::Text(text)) => Wish::Text(text),
+            Ok(Converted::Number(number)) => Wish::Number(number),
+            Ok(Converted::Reference(text)) => Wish::Reference(text),
+            Ok(Converted::Blank) => self.blank(),
+            Err(fault) => refuse(self.program, self.draft, self.at, fault, value),
         }
     }
 
-    fn accept(&mut self, converted: Converted<'r>) -> Wish<'r> {
-        match converted {
-            Converted::Text(text) => Wish::Text(text),
-            Converted::Number(number) => Wish::Number(number),
-            Converted::Reference(text) => Wish::Reference(text),
-            Converted::Blank => self.blank(),
-        }
+    fn blank(&mut self) -> Wish<'r> {
+        blank(self.program, self.draft, self.at)
     }
 
     /// The cell's text, trimmed where the field says so; a fault is noted.
@@ -183,7 +202,7 @@ impl<'p, 'r> Drafter<'p, 'r, '_> {
         let field = self.field();
         let text: Cow<'r, str> = match cell {
             Cell::Blank => Cow::Borrowed(""),
-            Cell::Text(text) if field.strip_guard => match unguarded(text) {
+            Cell::Text(text) if field.strip_guard => match unguard(text) {
                 Some(bare) => {
                     self.draft.unguarded += 1;
                     Cow::Borrowed(bare)
@@ -224,49 +243,6 @@ impl<'p, 'r> Drafter<'p, 'r, '_> {
         })
     }
 
-    /// What a blank cell means here.
-    fn blank(&mut self) -> Wish<'r> {
-        let field = self.field();
-        if let Some(default) = field.default_value() {
-            return match default {
-                Ok(Converted::Number(number)) => Wish::Number(Cow::Owned(number.into_owned())),
-                Ok(Converted::Text(text)) => Wish::Text(Cow::Owned(text.into_owned())),
-                Ok(Converted::Reference(_) | Converted::Blank) => Wish::Leave,
-                Err(fault) => self.refuse(fault, None),
-            };
-        }
-        let mode = self.program.mode;
-        if field.is_key {
-            let new_record = field.field.name == "id" && mode == Mode::Upsert;
-            if new_record {
-                return Wish::Leave;
-            }
-            let message = "blank, and it identifies the record; a blank never matches";
-            return self.refuse(
-                Fault { code: Code::BlankKey, stage: Stage::Match, message: message.into(), cause: None },
-                None,
-            );
-        }
-        if field.blank == Blank::Error {
-            let message = "blank, and the mapping says blank: error";
-            return self.refuse(
-                Fault { code: Code::Blank, stage: Stage::Validate, message: message.into(), cause: None },
-                None,
-            );
-        }
-        if field.field.required && mode.creates() {
-            self.draft.missing.push(self.at);
-        }
-        if field.field.required && field.blank == Blank::Clear && mode != Mode::Create {
-            let message = "blank, and a required field cannot be emptied";
-            return self.refuse(
-                Fault { code: Code::Required, stage: Stage::Validate, message: message.into(), cause: None },
-                None,
-            );
-        }
-        if field.blank == Blank::Clear { Wish::Clear } else { Wish::Leave }
-    }
-
     fn note_cell_fault(&mut self, column: usize, fault: CellFault<'_>) {
         let (code, message) = match fault {
             CellFault::Error(text) => (Code::ErrorCell, format!("the cell holds the error {}", shown(text))),
@@ -295,16 +271,57 @@ impl<'p, 'r> Drafter<'p, 'r, '_> {
         }
     }
 
-    fn refuse(&mut self, fault: Fault, value: Option<String>) -> Wish<'r> {
-        let column = self.field().columns().first().copied();
-        let finding = self.finding(column, fault, value);
-        self.draft.findings.push(finding);
-        Wish::Faulty
-    }
-
     fn finding(&self, column: Option<usize>, fault: Fault, value: Option<String>) -> Finding {
         finding(self.program, self.row.number, column, Some(&self.field().field.name), fault, value)
     }
+}
+
+/// What a blank means for the field at `at`: a cell without text, or a text
+/// that counts as blank after all.
+pub fn blank<'r>(program: &Program, draft: &mut Draft<'_>, at: usize) -> Wish<'r> {
+    let (field, mode) = (&program.fields[at], program.mode);
+    if let Some(default) = field.default_value() {
+        return match default {
+            Ok(Converted::Number(number)) => Wish::Number(number),
+            Ok(Converted::Text(text)) => Wish::Text(text),
+            Ok(Converted::Reference(_) | Converted::Blank) => Wish::Leave,
+            Err(fault) => refuse(program, draft, at, fault, None),
+        };
+    }
+    if field.is_key {
+        if field.field.name == "id" && mode == Mode::Upsert {
+            return Wish::Leave;
+        }
+        let message = "blank, and it identifies the record; a blank never matches";
+        return refuse(program, draft, at, Fault::new(Code::BlankKey, Stage::Match, message), None);
+    }
+    if field.blank == Blank::Error {
+        let message = "blank, and the mapping says blank: error";
+        return refuse(program, draft, at, Fault::new(Code::Blank, Stage::Validate, message), None);
+    }
+    if field.field.required && field.blank == Blank::Clear && mode != Mode::Create {
+        let message = "blank, and a required field cannot be emptied";
+        return refuse(program, draft, at, Fault::new(Code::Required, Stage::Validate, message), None);
+    }
+    if field.field.required && mode.creates() {
+        draft.missing.push(at);
+    }
+    if field.blank == Blank::Clear { Wish::Clear } else { Wish::Leave }
+}
+
+/// Notes what is wrong with the field at `at`.
+pub fn refuse<'r>(
+    program: &Program,
+    draft: &mut Draft<'_>,
+    at: usize,
+    fault: Fault,
+    value: Option<&str>,
+) -> Wish<'r> {
+    let field = &program.fields[at];
+    let column = field.columns().first().copied();
+    let value = value.map(str::to_owned);
+    draft.findings.push(finding(program, draft.row, column, Some(&field.field.name), fault, value));
+    Wish::Faulty
 }
 
 /// A finding with the address of its cell.
@@ -344,8 +361,12 @@ pub fn missing_findings(program: &Program, draft: &Draft<'_>) -> Vec<Finding> {
     let finding_of = |&at: &usize| {
         let field = &program.fields[at];
         let message = "blank, and the CRM requires it".to_owned();
-        let fault = Fault { code: Code::Required, stage: Stage::Validate, message, cause: None };
+        let fault = Fault::new(Code::Required, Stage::Validate, message);
         finding(program, draft.row, field.columns().first().copied(), Some(&field.field.name), fault, None)
     };
     draft.missing.iter().map(finding_of).collect()
 }
+
+#[cfg(test)]
+#[path = "draft_tests.rs"]
+mod tests;

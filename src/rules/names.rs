@@ -30,13 +30,9 @@ pub fn folded(text: &str) -> Cow<'_, str> {
     if text.bytes().all(plain) {
         return Cow::Borrowed(text);
     }
-    let composed: Cow<'_, str> = match is_nfc_quick(text.chars()) {
-        IsNormalized::Yes => Cow::Borrowed(text),
-        IsNormalized::No | IsNormalized::Maybe => text.nfc().collect::<String>().into(),
-    };
-    let mut out = String::with_capacity(composed.len());
+    let mut out = String::with_capacity(text.len());
     let mut after_blank = false;
-    for c in composed.chars().filter(|&c| !is_invisible(c)) {
+    for c in text.chars().filter(|&c| !is_invisible(c)) {
         if c.is_whitespace() {
             if !after_blank {
                 out.push(' ');
@@ -47,7 +43,11 @@ pub fn folded(text: &str) -> Cow<'_, str> {
             after_blank = false;
         }
     }
-    Cow::Owned(out)
+    // Composed last: a letter and its accent may have stood apart by what was taken out.
+    match is_nfc_quick(out.chars()) {
+        IsNormalized::Yes => Cow::Owned(out),
+        IsNormalized::No | IsNormalized::Maybe => Cow::Owned(out.nfc().collect()),
+    }
 }
 
 #[cfg(test)]
@@ -66,6 +66,7 @@ mod tests {
         assert_eq!(folded(" E-Mail\u{A0} Address "), "e-mail address");
         assert_eq!(folded("Na\u{200B}me"), "name");
         assert_eq!(folded("Cafe\u{301}"), folded("CAFÉ"));
+        assert_eq!(folded("Cafe\u{200B}\u{301}"), folded("CAFÉ"));
         assert_eq!(folded("already"), "already");
     }
 }

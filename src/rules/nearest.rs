@@ -3,11 +3,20 @@
 /// How alike two names must be before one is suggested for the other.
 const ALIKE: f64 = 0.75;
 
-/// Of `names`, the one most like `wanted`, if it is like enough to suggest.
+/// The longest text that can be a mistyped name, in bytes. Comparing two texts
+/// costs the product of their lengths, and a cell may hold a megabyte.
+const LONGEST: usize = 200;
+
+/// Of `names`, the one most like `wanted`, if it is like enough to suggest; of
+/// several alike, the first.
 pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let wanted = wanted.trim().to_lowercase();
+    let wanted = wanted.trim();
+    if wanted.is_empty() || wanted.len() > LONGEST {
+        return None;
+    }
+    let wanted = wanted.to_lowercase();
     let mut best: Option<(f64, &str)> = None;
-    for name in names {
+    for name in names.into_iter().filter(|name| name.len() <= LONGEST) {
         let score = likeness(&wanted, &name.to_lowercase());
         if score >= ALIKE && best.is_none_or(|(so_far, _)| score > so_far) {
             best = Some((score, name));
@@ -34,6 +43,8 @@ mod tests {
         assert_eq!(nearest("Phnoe", fields), Some("phone"));
         assert_eq!(nearest("TYPE ", fields), Some("type"));
         assert_eq!(nearest("zzz", fields), None);
+        assert_eq!(nearest("", fields), None);
+        assert_eq!(nearest(&"x".repeat(1 << 20), ["x", &"x".repeat(1 << 20)]), None);
         assert_eq!(nearest("Custmer", ["Customer", "Prospect"]), Some("Customer"));
         assert_eq!(nearest("Prospct", ["Customer", "Prospect"]), Some("Prospect"));
     }

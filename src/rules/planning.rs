@@ -1,8 +1,8 @@
 //! What is to be done with a row, given the record that it means.
 
-use crate::model::{Code, Field, Finding, Record, RecordId, Stage, Value};
+use crate::model::{Code, Field, FieldKind, Finding, Record, RecordId, Stage, Value};
 use crate::rules::compare::same;
-use crate::rules::draft::{Draft, Wish, finding, missing_findings};
+use crate::rules::draft::{Draft, Wish, blank, finding, missing_findings, refuse};
 use crate::rules::mapping::{Missing, Mode};
 use crate::rules::program::{Fault, Program};
 
@@ -78,10 +78,7 @@ pub fn resolve(program: &Program, draft: &mut Draft<'_>, mut lookup: impl FnMut(
                 continue;
             }
             Resolved::None if reference.missing == Missing::Blank => {
-                if field.field.required && program.mode.creates() {
-                    draft.missing.push(at);
-                }
-                draft.wishes[at] = Wish::Leave;
+                draft.wishes[at] = blank(program, draft, at);
                 continue;
             }
             Resolved::None => {
@@ -95,16 +92,13 @@ pub fn resolve(program: &Program, draft: &mut Draft<'_>, mut lookup: impl FnMut(
                 (Code::AmbiguousReference, message, format!("several records of {object} with this {by}"))
             }
         };
-        let value = Some(name.clone().into_owned());
-        let fault = Fault { code, stage: Stage::Match, message, cause: Some(cause) };
-        let column = field.columns().first().copied();
-        draft.findings.push(finding(program, draft.row, column, Some(&field.field.name), fault, value));
-        draft.wishes[at] = Wish::Faulty;
+        let name = name.clone();
+        let fault = Fault { cause: Some(cause), ..Fault::new(code, Stage::Match, message) };
+        draft.wishes[at] = refuse(program, draft, at, fault, Some(&name));
     }
 }
 
-/// Decides on a row without findings. `modified_guard` fields are compared as
-/// any other; the record comes whole from the CRM.
+/// Decides on a row without findings. The record comes whole from the CRM.
 pub fn plan(program: &Program, draft: &Draft<'_>, found: &Found<'_>) -> Step {
     let mode = program.mode;
     match (mode, found) {
@@ -114,11 +108,9 @@ pub fn plan(program: &Program, draft: &Draft<'_>, found: &Found<'_>) -> Step {
             let cause = "the record exists already";
             Step::Reject(vec![key_finding(program, draft, Code::Exists, message, Some(cause))])
         }
-        (Mode::Create | Mode::Upsert, Found::NotAsked) | (Mode::Create, Found::None) => {
-            create(program, draft)
-        }
+        (Mode::Create | Mode::Upsert, Found::NotAsked) => create(program, draft),
         // A filled id without a record is a slip: a new record would get another id.
-        (Mode::Upsert, Found::None) if !program.matches_by_id() => create(program, draft),
+        (Mode::Create | Mode::Upsert, Found::None) if !program.matches_by_id() => create(program, draft),
         (_, Found::None | Found::NotAsked) => {
             let fields = program.key_names().join(" + ");
             let message = format!("no record of {} with this {fields}", program.object);
@@ -136,7 +128,8 @@ fn create(program: &Program, draft: &Draft<'_>) -> Step {
     }
     let mut body = JsonObject::default();
     for (field, wish) in program.fields.iter().zip(&draft.wishes) {
-        if field.field.name == "id" || matches!(wish, Wish::Clear) {
+        // What the CRM fills itself (the id) may identify a record, and is not written.
+        if field.field.name == "id" || field.field.read_only || matches!(wish, Wish::Clear) {
             continue;
         }
         if let Some(value) = wish.value() {
@@ -175,9 +168,14 @@ fn update(program: &Program, draft: &Draft<'_>, record: &Record) -> Step {
     Step::Update { id: record.id, body: body.finish(), before: before.finish(), clears }
 }
 
-/// What empties a field: the empty text for texts, null for the rest.
+/// What empties a field: null for numbers and dates, 0 for a checkbox, the
+/// empty text for the rest.
 fn cleared(field: &Field) -> Value {
-    if field.kind.is_numeric() || field.kind.is_temporal() { Value::Null } else { Value::Text(String::new()) }
+    match &field.kind {
+        kind if kind.is_numeric() || kind.is_temporal() => Value::Null,
+        FieldKind::Checkbox => Value::from(0),
+        _ => Value::Text(String::new()),
+    }
 }
 
 fn all_values(record: &Record) -> String {
@@ -243,3 +241,7 @@ impl JsonObject {
         self.0
     }
 }
+
+#[cfg(test)]
+#[path = "planning_tests.rs"]
+mod tests;

@@ -15,6 +15,18 @@ pub struct Place {
     pub length: usize,
 }
 
+impl Place {
+    /// Moves a place beyond the text's end (a bracket that is never closed) to
+    /// the end of its last line.
+    fn clamp_to(&mut self, text: &str) {
+        let lines = text.lines().count().max(1);
+        if self.line > lines {
+            let last = text.lines().last().unwrap_or("").chars().count();
+            *self = Self { line: lines, column: last + 1, length: 1 };
+        }
+    }
+}
+
 /// A value and the place where it stands in the mapping file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Located<T> {
@@ -45,9 +57,11 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem at a place.
+    /// A problem at a place. What no text was read for (a mapping made of a
+    /// header) has the place 0, which is none.
     pub fn at(place: Place, message: impl Into<String>) -> Self {
-        Self { place: Some(place), message: message.into(), hint: None, advice: None }
+        let place = (place.line > 0).then_some(place);
+        Self { place, message: message.into(), hint: None, advice: None }
     }
 
     /// A problem of the mapping as a whole.
@@ -93,6 +107,10 @@ pub struct Problems {
 impl Problems {
     /// Problems of a file, in the order of their places and without repeats.
     pub fn new(file: &str, text: &str, mut problems: Vec<Problem>) -> Self {
+        problems
+            .iter_mut()
+            .filter_map(|problem| problem.place.as_mut())
+            .for_each(|place| place.clamp_to(text));
         problems.sort();
         problems.dedup();
         Self { file: file.to_owned(), text: text.to_owned(), problems }
@@ -124,7 +142,9 @@ impl Problems {
     fn show(&self, problem: &Problem, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", problem.message)?;
         let Some(place) = problem.place else {
-            write!(f, "\n  --> {}", shown(&self.file))?;
+            if !self.file.is_empty() {
+                write!(f, "\n  --> {}", shown(&self.file))?;
+            }
             if let Some(hint) = &problem.hint {
                 write!(f, "\n   = {hint}")?;
             }
@@ -134,16 +154,70 @@ impl Problems {
         let number = place.line.to_string();
         let margin = " ".repeat(number.len());
         let line = self.text.lines().nth(place.line.saturating_sub(1)).unwrap_or("");
-        // A tab would shift the marker, so it is shown as one blank.
-        let plain = line.replace('\t', " ");
-        let blanks = " ".repeat(place.column.saturating_sub(1));
-        let room = plain.chars().count().saturating_sub(place.column - 1).max(1);
-        let marker = "^".repeat(place.length.clamp(1, room));
-        write!(f, "\n{number} | {}", shown(&plain).cut(160))?;
-        write!(f, "\n{margin} | {blanks}{marker}")?;
+        let (line, marker) = marked_line(line, place.column.saturating_sub(1), place.length);
+        write!(f, "\n{number} | {line}\n{margin} | {marker}")?;
         if let Some(hint) = &problem.hint {
             write!(f, " {hint}")?;
         }
         problem.advice.iter().try_for_each(|advice| write!(f, "\n{margin} = see: {advice}"))
+    }
+}
+
+/// Most characters of a line that are shown, and of those before the marked place.
+const MOST_SHOWN: usize = 160;
+const MOST_BEFORE: usize = 60;
+
+/// A line fit to be shown, and the marker that stands under its characters
+/// from the 0-based `at`. Of a long line, the part around the place.
+pub fn marked_line(line: &str, at: usize, length: usize) -> (String, String) {
+    // A tab would shift the marker, so it is shown as one blank.
+    let plain = |c: char| if matches!(c, '\t' | '\n' | '\r') { ' ' } else { c };
+    let chars: Vec<char> = line.chars().map(plain).collect();
+    let at = at.min(chars.len());
+    let is_far = chars.len() > MOST_SHOWN && at > MOST_SHOWN - MOST_BEFORE;
+    let start = if is_far { at - MOST_BEFORE } else { 0 };
+    let end = chars.len().min(start + MOST_SHOWN);
+    let shown_part = |from: usize, to: usize| {
+        shown(&chars[from..to].iter().collect::<String>()).cut(MOST_SHOWN).to_string()
+    };
+    let before = format!("{}{}", if is_far { "…" } else { "" }, shown_part(start, at));
+    let behind = if end < chars.len() { "…" } else { "" };
+    let marked = shown_part(at, at.saturating_add(length).clamp(at, end)).chars().count().max(1);
+    let marker = format!("{}{}", " ".repeat(before.chars().count()), "^".repeat(marked));
+    (format!("{before}{}{behind}", shown_part(at, end)), marker)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marked(line: &str, at: usize, length: usize) -> String {
+        let (line, marker) = marked_line(line, at, length);
+        format!("{line}\n{marker}")
+    }
+
+    #[test]
+    fn the_marker_stands_under_its_place_whatever_is_before_it() {
+        assert_eq!(marked("a: bc", 3, 2), "a: bc\n   ^^");
+        assert_eq!(marked("\ta: bc", 4, 2), " a: bc\n    ^^");
+        assert_eq!(marked("\u{200B}x", 1, 1), "\\u{200B}x\n        ^");
+        assert_eq!(marked("short", 99, 7), "short\n     ^");
+        assert_eq!(marked("", 0, 0), "\n^");
+    }
+
+    #[test]
+    fn of_a_long_line_the_part_around_the_place_is_shown() {
+        let line = format!("{}HERE{}", "x".repeat(5_000), "y".repeat(5_000));
+        let (shown, marker) = marked_line(&line, 5_000, 4);
+        assert_eq!(shown.chars().nth(marker.find('^').unwrap()), Some('H'));
+        assert!(shown.starts_with('…') && shown.ends_with('…') && shown.chars().count() < 200, "{shown}");
+    }
+
+    #[test]
+    fn a_problem_without_a_place_in_a_file_does_not_panic() {
+        let nowhere = Problem::at(Place::default(), "a column stands twice").hint("rename one");
+        let far = Problem::at(Place { line: 9, column: 4, length: 9 }, "beyond the end");
+        let text = Problems::new("", "", vec![nowhere, far]).to_string();
+        assert!(text.starts_with("a column stands twice\n   = rename one"), "{text}");
     }
 }

@@ -1,18 +1,23 @@
 //! A mapping made ready: held against the dictionary and the file's header,
 //! every problem told, and turned into what rows are run through.
 
+mod choices;
 mod columns;
 mod field;
+mod typed;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::model::{Dictionary, Field, FieldKind, Header, Notice, shown};
 use crate::rules::mapping::{Blank, FieldRule, Guard, Mapping, Mode};
+use crate::rules::names::folded;
 use crate::rules::nearest::nearest;
 use crate::rules::problem::{Located, Place, Problem, Problems};
 
+pub use choices::Choices;
 pub use columns::{RESERVED_COLUMNS, is_reserved};
-pub use field::{Converted, Fault, FieldProgram, Origin, Reference};
+pub use field::{FieldProgram, Origin, Reference};
+pub use typed::{CellForm, Converted, Fault};
 
 /// A mapping that fits its dictionary and header.
 #[derive(Clone, Debug)]
@@ -40,6 +45,10 @@ pub struct Overrides {
     pub guarded_source: bool,
 }
 
+/// Dictionaries of the objects that a mapping's references name; one that the
+/// CRM does not know is not among them.
+pub type Dictionaries = HashMap<String, Dictionary>;
+
 impl Program {
     /// Holds a mapping against the dictionary and the header.
     ///
@@ -48,10 +57,11 @@ impl Program {
     pub fn compile(
         mapping: &Mapping,
         dictionary: &Dictionary,
+        others: &Dictionaries,
         header: &Header,
         overrides: Overrides,
     ) -> Result<(Self, Vec<Notice>), Problems> {
-        let mut compiler = Compiler { mapping, dictionary, header, overrides, problems: Vec::new() };
+        let mut compiler = Compiler { mapping, dictionary, others, header, overrides, problems: Vec::new() };
         let program = compiler.program();
         let notices = compiler.notices(&program);
         if compiler.problems.is_empty() {
@@ -81,6 +91,7 @@ impl Program {
 struct Compiler<'a> {
     mapping: &'a Mapping,
     dictionary: &'a Dictionary,
+    others: &'a Dictionaries,
     header: &'a Header,
     overrides: Overrides,
     problems: Vec<Problem>,
@@ -116,6 +127,7 @@ impl Compiler<'_> {
             self.problems.push(Problem::at(name.place, message).hint("read-only").advice(advice));
             return None;
         }
+        self.check_reference(rule);
         let columns = columns::resolve(&rule.from, self.header, &mut self.problems);
         let blank = self.overrides.blank.or(rule.blank).unwrap_or(self.mapping.defaults.blank);
         let settings = field::Settings {
@@ -125,6 +137,23 @@ impl Compiler<'_> {
             is_key,
         };
         FieldProgram::new(&field, rule, columns?, settings, &mut self.problems)
+    }
+
+    /// The object that a reference names, and the fields it is looked up by.
+    fn check_reference(&mut self, rule: &FieldRule) {
+        let Some(reference) = &rule.reference else { return };
+        let object = shown(&reference.object.value);
+        let Some(dictionary) = self.others.get(&reference.object.value) else {
+            let problem = Problem::at(reference.object.place, format!("there is no object \"{object}\""));
+            self.problems.push(problem.advice("carafe describe"));
+            return;
+        };
+        for name in reference.by.iter().filter(|name| dictionary.get(&name.value).is_none()) {
+            let near = nearest(&name.value, dictionary.fields().iter().map(|f| f.name.as_str()));
+            let message = format!("{object} has no field \"{}\"", shown(&name.value));
+            let problem = Problem::at(name.place, message).nearest(near);
+            self.problems.push(problem.advice(format!("carafe describe {object}")));
+        }
     }
 
     fn find_field(&mut self, name: &Located<String>) -> Option<Field> {
@@ -143,10 +172,10 @@ impl Compiler<'_> {
     /// Two fields may share a column, but a field may stand only once; the
     /// reader has seen to that. Here: mapped columns that are also ignored.
     fn check_duplicate_columns(&mut self) {
+        let mapped = self.mapping.fields.iter().flat_map(|(_, rule)| &rule.from);
+        let mapped: HashSet<_> = mapped.map(|column| folded(&column.value)).collect();
         for ignored in &self.mapping.ignore {
-            let folded = crate::rules::names::folded(&ignored.value);
-            let mapped = self.mapping.fields.iter().flat_map(|(_, rule)| &rule.from);
-            if mapped.into_iter().any(|c| crate::rules::names::folded(&c.value) == folded) {
+            if mapped.contains(&folded(&ignored.value)) {
                 let message = format!("column \"{}\" is both mapped and ignored", shown(&ignored.value));
                 self.problems.push(Problem::at(ignored.place, message).hint("take it out of one of them"));
             }
@@ -198,8 +227,12 @@ impl Compiler<'_> {
             let name = field.name.as_str();
             if field.required && !field.read_only && !filled.contains(name) && !named.contains(name) {
                 let message = format!("{} requires {}, and nothing fills it", shown(object), shown(name));
-                let problem =
-                    Problem::whole(message).hint(format!("add under fields: {}: COLUMN", shown(name)));
+                let hint = if self.mapping.text.is_empty() {
+                    format!("add a column {}, or say --mode update if every row has its record", shown(name))
+                } else {
+                    format!("add under fields: {}: COLUMN", shown(name))
+                };
+                let problem = Problem::whole(message).hint(hint);
                 self.problems.push(problem.advice(format!("carafe describe {}", shown(object))));
             }
         }
@@ -243,14 +276,14 @@ pub fn mapping_of_header(
     mode: Option<Mode>,
 ) -> Mapping {
     let nowhere = |text: &str| Located::new(Place::default(), text.to_owned());
-    let has_id = header.columns.iter().any(|c| crate::rules::names::folded(&c.name) == "id");
+    let has_id = header.columns.iter().any(|c| folded(&c.name) == "id");
     let mode = mode.unwrap_or(if has_id { Mode::Upsert } else { Mode::Create });
     let matched = has_id && mode != Mode::Create;
     let mut fields: Vec<(Located<String>, FieldRule)> = Vec::new();
     let mut ignore = Vec::new();
     for column in &header.columns {
-        let folded = crate::rules::names::folded(&column.name);
-        let Some(field) = dictionary.fields().iter().find(|f| f.name.to_lowercase() == folded) else {
+        let name = folded(&column.name);
+        let Some(field) = dictionary.fields().iter().find(|f| folded(&f.name) == name) else {
             continue;
         };
         if field.read_only && !(matched && field.name == "id") {
@@ -275,3 +308,7 @@ pub fn mapping_of_header(
         ignore,
     }
 }
+
+#[cfg(test)]
+#[path = "program_tests.rs"]
+mod tests;

@@ -127,6 +127,12 @@ impl Store {
         act(&self.connection).map_err(|source| StoreError::Database { file: self.file.clone(), source })
     }
 
+    /// Lets a test make the store fail.
+    #[cfg(test)]
+    pub(crate) fn sabotage(&self, sql: &str) {
+        self.connection.execute_batch(sql).unwrap();
+    }
+
     fn damaged(&self, what: impl Into<String>) -> StoreError {
         StoreError::Damaged { file: self.file.clone(), what: what.into() }
     }

@@ -190,7 +190,8 @@ impl Store {
         mut act: impl FnMut(ResultRow) -> Result<(), E>,
     ) -> Result<(), E> {
         let sql = "SELECT row, key, record_id, outcome FROM rows
-                   WHERE row > ?1 AND outcome IN ('created', 'updated', 'unchanged', 'deleted', 'unknown')
+                   WHERE row > ?1 AND (outcome IN ('created', 'updated', 'unchanged', 'deleted', 'unknown')
+                       OR outcome = 'rejected' AND (status IS NOT NULL OR record_id IS NOT NULL))
                    ORDER BY row LIMIT 500";
         let mut last = 0;
         loop {

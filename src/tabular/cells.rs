@@ -52,7 +52,10 @@ pub(super) fn push(row: &mut Row, value: &DataRef<'_>, formula: bool, is_1904: b
 }
 
 fn push_text(row: &mut Row, text: &str) {
-    if text.len() > MAX_TEXT && text.chars().nth(MAX_TEXT).is_some() {
+    // No character takes more than four bytes, so most long texts need no counting.
+    let too_long =
+        text.len() > MAX_TEXT && (text.len() > 4 * MAX_TEXT || text.chars().nth(MAX_TEXT).is_some());
+    if too_long {
         row.push(Cell::Fault(CellFault::TooLong));
     } else {
         row.push(Cell::Text(text));

@@ -77,8 +77,15 @@ impl CsvRows {
         let bytes = self.records.cells();
         let text = self.decoder.whole(bytes);
         let may_be_long = bytes.len() > MAX_FIELD;
+        let ends = self.records.ends();
+        let ends = ends.get(..cells).unwrap_or(ends);
+        if let Some(text) = text.filter(|_| !may_be_long)
+            && row.push_texts(text, ends)
+        {
+            return;
+        }
         let mut start = 0;
-        for (at, &end) in self.records.ends().iter().take(cells).enumerate() {
+        for (at, &end) in ends.iter().enumerate() {
             let span = start..end;
             start = end;
             if may_be_long && span.len() > MAX_FIELD {

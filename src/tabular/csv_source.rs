@@ -12,6 +12,7 @@ use super::error::InputProblem;
 use super::options::{Format, ReadOptions};
 use super::records::{Mark, Place, Records, unquoted};
 use super::scan::{Scan, decide};
+use super::sheet_head::{DOUBT_CELLS, DOUBT_ROWS, doubtful};
 use super::source::Opened;
 use super::utf16::{Utf16Reader, source_bytes};
 use crate::model::{Column, Header, Notice, column_letters, shown};
@@ -88,6 +89,9 @@ pub(super) fn open(
     {
         notices.push(Notice(format!("the header is read from row {}, the first filled one", place.row)));
     }
+    if let (Some(place), 1) = (head.place, columns.len()) {
+        notices.extend(doubt(&sample, delimiter, place.row));
+    }
     let data_in_file =
         found.mark as u64 + if found.charset.is_utf16() { source_bytes(&prefix) } else { head.data.offset };
     let source = TextSource {
@@ -131,6 +135,31 @@ fn sep_line(sample: &[u8]) -> Option<SepLine> {
     }
     let offset = (5 + 2 * quoted + end) as u64;
     Some(SepLine { delimiter, after: Mark { offset, rows: 0, line: 2, after_cr: false } })
+}
+
+/// The notice for a header of one name, where several rows soon below it
+/// have the same, larger number of cells.
+fn doubt(sample: &[u8], chosen: u8, header: u64) -> Option<Notice> {
+    let others = delimiter::CANDIDATES.into_iter().filter(|&other| other != chosen);
+    let better = std::iter::once(chosen).chain(others).find_map(|delimiter| {
+        let mut records = Records::new(sample, delimiter, Mark::START);
+        let (mut raw, mut found) = (Vec::new(), None);
+        while let Ok(Some(place)) = records.next(&mut raw) {
+            let cells = records.filled_cells(0);
+            match found {
+                _ if place.row <= header => {}
+                None if place.row > header + u64::from(DOUBT_ROWS) => return None,
+                None if cells >= DOUBT_CELLS => found = Some((place.row, cells)),
+                None => {}
+                Some((row, wanted)) if place.row > row + u64::from(DOUBT_ROWS) => return Some((row, wanted)),
+                Some((_, wanted)) if cells != wanted => return None,
+                Some(_) => {}
+            }
+        }
+        found
+    });
+    let (row, cells) = better?;
+    Some(doubtful(u32::try_from(header).ok()?, u32::try_from(row).ok()?, cells))
 }
 
 fn choose_delimiter(

@@ -8,7 +8,7 @@ const SAMPLE_RECORDS: usize = 1000;
 
 /// The candidates. Where several split a file equally well the earlier one
 /// wins: a comma stands inside texts and numbers, the others hardly do.
-const CANDIDATES: [u8; 4] = [b'\t', b';', b'|', b','];
+pub(super) const CANDIDATES: [u8; 4] = [b'\t', b';', b'|', b','];
 
 /// What a sample of the text shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

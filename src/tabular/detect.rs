@@ -1,10 +1,7 @@
 //! What a file really is, by its content: the ending is only a hint.
 
-use std::fs::File;
-use std::io::{Read, Seek};
-
 use super::error::InputProblem;
-use super::options::Format;
+use super::json_line::members;
 
 /// What the first bytes and, for packages, the parts say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,14 +10,16 @@ pub(super) enum Content {
     Text,
     /// A ZIP archive: a workbook or something else.
     Package,
+    /// A container of old Office files.
+    Container,
 }
 
 /// Looks at the first bytes; what is no table is refused with a sentence.
-pub(super) fn content(head: &[u8], file: &mut File) -> Result<Content, InputProblem> {
+pub(super) fn content(head: &[u8]) -> Result<Content, InputProblem> {
     let refuse = |what: &str| Err(InputProblem::WrongContent(what.to_owned()));
     match head {
         [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Ok(Content::Package),
-        [0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1, ..] => Err(InputProblem::WrongContent(ole(file)?)),
+        [0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1, ..] => Ok(Content::Container),
         [b'%', b'P', b'D', b'F', ..] => {
             refuse("this is a PDF, not a table; export the data as CSV or XLSX from the program that made it")
         }
@@ -61,48 +60,32 @@ fn is_binary(head: &[u8]) -> bool {
     controls * 10 > head.len() * 3 || zeros * 10 > head.len() * 7
 }
 
-/// An OLE container is either a workbook of Excel 97 or an encrypted one.
-fn ole(file: &mut File) -> Result<String, InputProblem> {
-    file.rewind()?;
-    let needle: Vec<u8> = "EncryptedPackage".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    Ok(if holds(file, &needle)? {
-        "this workbook is protected by a password; open it in Excel, save it without one and try again"
-            .to_owned()
-    } else {
-        not_yet(Format::Xls)
-    })
-}
-
-/// Searches a stream for a few bytes.
-fn holds(input: &mut impl Read, needle: &[u8]) -> std::io::Result<bool> {
-    let mut buffer = vec![0_u8; 64 * 1024];
-    let mut kept = 0;
-    loop {
-        let read = input.read(buffer.get_mut(kept..).unwrap_or_default())?;
-        if read == 0 {
-            return Ok(false);
+/// Whether a text is JSON Lines: its first line is an object, whole as far as
+/// it is seen. No header of a CSV looks like that.
+pub(super) fn is_jsonl(head: &[u8]) -> bool {
+    let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
+    let end = head.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+    let line = head.get(..end.unwrap_or(head.len())).unwrap_or_default();
+    match end {
+        _ if !line.starts_with(b"{") => false,
+        // One object alone, or the beginning of a long one.
+        None => {
+            members(line).is_ok()
+                || line.get(1..).is_some_and(|rest| rest.trim_ascii_start().starts_with(b"\""))
         }
-        let filled = kept + read;
-        let seen = buffer.get(..filled).unwrap_or_default();
-        if seen.windows(needle.len()).any(|window| window == needle) {
-            return Ok(true);
-        }
-        kept = filled.min(needle.len().saturating_sub(1));
-        buffer.copy_within(filled - kept..filled, 0);
+        Some(_) => members(line).is_ok(),
     }
 }
 
-/// The sentence for a form that is known but not read.
-pub(super) fn not_yet(format: Format) -> String {
-    let what = match format {
-        Format::Csv | Format::Tsv => "a text file",
-        Format::Xlsx => "an XLSX workbook",
-        Format::Xls => "a workbook of Excel 97 to 2003 (.xls)",
-        Format::Xlsb => "a binary workbook (.xlsb)",
-        Format::Ods => "a LibreOffice workbook (.ods)",
-        Format::Jsonl => "a JSON Lines file",
-    };
-    format!("{what} cannot be read; save the data as CSV or XLSX and name that file")
+/// Whether a text is one JSON document over many lines.
+pub(super) fn is_json_document(head: &[u8]) -> bool {
+    let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
+    let mut rest = head.iter().skip(1).filter(|byte| !byte.is_ascii_whitespace());
+    match head.first() {
+        Some(b'[') => matches!(rest.next(), Some(b'{' | b'[')),
+        Some(b'{') => matches!(rest.next(), Some(b'"')),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -110,9 +93,7 @@ mod tests {
     use super::*;
 
     fn of(head: &[u8]) -> Result<Content, String> {
-        let mut file = tempfile::tempfile().unwrap();
-        std::io::Write::write_all(&mut file, head).unwrap();
-        content(head, &mut file).map_err(|problem| problem.to_string())
+        content(head).map_err(|problem| problem.to_string())
     }
 
     #[test]
@@ -124,10 +105,25 @@ mod tests {
     }
 
     #[test]
+    fn json_is_told_from_a_table_and_lines_from_a_document() {
+        for (head, lines, document) in [
+            ("{\"a\":1}\n{\"a\":2}\n", true, true),
+            (" {\"a\":1}", true, true),
+            ("{\"a\":\"cut off at four ki", true, true),
+            ("{\n \"a\": 1\n}", false, true),
+            ("[\n {\"a\": 1}]", false, true),
+            ("[x],y\n", false, false),
+            ("{name},city\n", false, false),
+            ("a,{\"b\":1}\n", false, false),
+            ("", false, false),
+        ] {
+            let seen = (is_jsonl(head.as_bytes()), is_json_document(head.as_bytes()));
+            assert_eq!(seen, (lines, document), "{head}");
+        }
+    }
+
+    #[test]
     fn what_is_no_table_is_called_by_its_name() {
-        let ole = b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1".to_vec();
-        let locked: Vec<u8> =
-            ole.iter().copied().chain("EncryptedPackage".encode_utf16().flat_map(u16::to_le_bytes)).collect();
         for (head, word) in [
             (&b"%PDF-1.7"[..], "PDF"),
             (b"\x1F\x8B\x08", "gzip"),
@@ -137,8 +133,6 @@ mod tests {
             (b"<?xml version='1.0'?>", "XML"),
             (b"\0\0\0\0\0\0\0\0", "does not look like text"),
             (b"\x01\x02\x03\x04abc", "does not look like text"),
-            (&ole, ".xls"),
-            (&locked, "password"),
         ] {
             let told = of(head).unwrap_err();
             assert!(told.contains(word), "{told}");

@@ -20,7 +20,8 @@ pub fn is_reserved(column: &str) -> bool {
 pub struct Dialect {
     /// What kind of file it is.
     pub format: Format,
-    /// The row that holds the column names, 1-based as Excel shows it.
+    /// The row that holds the column names, 1-based as Excel shows it; 0 for
+    /// JSON Lines, which have none.
     pub header_row: u32,
     /// The columns, from left to right.
     pub columns: Vec<DialectColumn>,
@@ -45,6 +46,19 @@ pub enum Form {
     Text(TextForm),
     /// A workbook's sheet.
     Sheet(SheetForm),
+    /// JSON Lines.
+    Json(JsonForm),
+}
+
+/// The form of JSON Lines.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JsonForm {
+    /// The encoding's name: UTF-8 or UTF-16.
+    pub encoding: String,
+    /// A byte-order mark stands at the beginning.
+    pub byte_order_mark: bool,
+    /// What ends a line.
+    pub line_end: LineEnd,
 }
 
 /// The form of a delimited text.

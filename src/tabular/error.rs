@@ -24,7 +24,7 @@ pub struct InputError {
 #[derive(Debug, Error)]
 pub enum InputProblem {
     /// There is no such file.
-    #[error("there is no such file")]
+    #[error("there is no such file; check its name and its folder")]
     NotFound,
     /// A folder, a pipe, a device.
     #[error("this is {0}, not a file; save the data as a CSV or XLSX file and name that")]

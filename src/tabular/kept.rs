@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::charset::{Charset, Decoder};
 use super::dialect::{Dialect, Form};
+use super::json_line::{members, text_of};
 use super::records::{spans, unquoted};
 use crate::model::{Cell, CellFault, Row};
 
@@ -27,7 +28,21 @@ pub fn kept_cells(dialect: &Dialect, kept: &[u8]) -> Vec<String> {
             spans(kept, delimiter).into_iter().map(|span| Decoder::lossy(charset, &cell(span))).collect()
         }
         Form::Sheet(_) => read_kept(kept).iter().map(KeptCell::to_text).collect(),
+        Form::Json(_) => json_cells(dialect, kept),
     }
+}
+
+/// The values of a kept object in the order of the columns; of a line that
+/// is no object, the line.
+fn json_cells(dialect: &Dialect, kept: &[u8]) -> Vec<String> {
+    let Ok(members) = members(kept) else { return vec![String::from_utf8_lossy(kept).into_owned()] };
+    let value = |name: &str| members.iter().find(|member| member.key == name).map(|member| member.value);
+    let text = |json: &str| match json {
+        "null" => String::new(),
+        json if json.starts_with('"') => text_of(json).unwrap_or_default().into_owned(),
+        json => json.to_owned(),
+    };
+    dialect.columns.iter().map(|column| value(&column.name).map(text).unwrap_or_default()).collect()
 }
 
 /// A workbook's cell, owned.

@@ -1,18 +1,24 @@
-//! Files of rows: finding out what a file is, reading CSV and XLSX as a
-//! stream, writing CSV, XLSX and JSON Lines, and the reject file.
+//! Files of rows: finding out what a file is, reading CSV, JSON Lines and
+//! workbooks, writing CSV, XLSX and JSON Lines, and the reject file.
 //!
 //! Reading, from the outside in: [`Source::open`] looks at the content
 //! (`detect`), finds encoding (`scan`, `charset`) and delimiter
-//! (`delimiter`), or checks the package (`package`) and finds the sheet
-//! (`workbook`). [`Source::rows`] then starts a pass, as often as needed;
-//! `csv_rows` and `sheet_rows` fill one [`crate::model::Row`] again and
-//! again. What stood in the file beside its rows is kept in a [`Dialect`],
+//! (`delimiter`), or checks the package (`package`; `cfb` and `biff` for
+//! XLS) and finds the sheet (`workbook`) in the `book`. What a sheet tells
+//! beside its values is looked up in its own part (`survey`, `xlsx_survey`,
+//! `xlsb_survey`, `ods`). [`Source::rows`] then starts a pass, as often as
+//! needed; `csv_rows`, `json_rows` and `sheet_rows` fill one
+//! [`crate::model::Row`] again and again. What stood in the file beside its rows is kept in a [`Dialect`],
 //! from which [`RejectWriter`] writes the same form again.
 //!
 //! Input is foreign and may be hostile: every size is capped, nothing is
 //! ever replaced silently, and a bad row is data, not an error.
 
+mod area;
+mod biff;
+mod book;
 mod cells;
+mod cfb;
 mod charset;
 mod csv_rows;
 mod csv_source;
@@ -20,30 +26,39 @@ mod delimiter;
 mod detect;
 mod dialect;
 mod error;
-mod guard;
+mod json_line;
+mod json_rows;
+mod json_source;
 mod kept;
+mod ods;
 mod options;
 mod output;
 mod package;
 mod records;
 mod reject;
 mod reject_csv;
+mod reject_json;
 mod reject_xlsx;
 mod scan;
+mod sheet_head;
 mod sheet_rows;
 mod source;
+mod survey;
 mod utf16;
 mod workbook;
 mod write;
 mod write_xlsx;
+mod xls;
+mod xlsb_survey;
+mod xlsx_survey;
+mod xml;
 
 pub use dialect::{
-    Dialect, DialectColumn, Form, LineEnd, RESERVED, SheetForm, TextForm, TitleRow, is_reserved,
+    Dialect, DialectColumn, Form, JsonForm, LineEnd, RESERVED, SheetForm, TextForm, TitleRow, is_reserved,
 };
 pub use error::{InputError, InputProblem, OutputError, OutputProblem};
-pub use guard::{guard, unguard};
 pub use kept::{keep, kept_cells};
-pub use options::{Format, ReadOptions, SheetChoice};
+pub use options::{Format, Hidden, ReadOptions, SheetChoice};
 pub use output::Output;
 pub use reject::{Mark, RejectWriter};
 pub use source::{Fingerprint, Rows, Source};

@@ -50,6 +50,18 @@ impl Format {
         })
     }
 
+    /// What it is called in sentences.
+    pub(super) fn called(self) -> &'static str {
+        match self {
+            Self::Csv | Self::Tsv => "a delimited text",
+            Self::Xlsx => "an XLSX workbook",
+            Self::Xls => "a workbook of Excel 97 to 2003 (.xls)",
+            Self::Xlsb => "a binary workbook (.xlsb)",
+            Self::Ods => "a LibreOffice workbook (.ods)",
+            Self::Jsonl => "JSON Lines",
+        }
+    }
+
     /// CSV and TSV.
     pub fn is_text(self) -> bool {
         matches!(self, Self::Csv | Self::Tsv)
@@ -69,14 +81,39 @@ pub struct ReadOptions {
     pub sheet: Option<SheetChoice>,
     /// The row that holds the column names, 1-based as Excel shows it.
     pub header_row: u32,
+    /// The part of a workbook's sheet that is read: `B3:F200`, `B:F`, `3:200`,
+    /// with the sheet's name before it or not. Its first row is the header's;
+    /// without rows, `header_row` says which that is.
+    pub range: Option<String>,
+    /// Whether hidden rows and columns of a sheet are read.
+    pub hidden: Hidden,
     /// What to call the file in messages, where its path says nothing (`standard input`).
     pub display_name: Option<String>,
 }
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        Self { format: None, encoding: None, delimiter: None, sheet: None, header_row: 1, display_name: None }
+        Self {
+            format: None,
+            encoding: None,
+            delimiter: None,
+            sheet: None,
+            header_row: 1,
+            range: None,
+            hidden: Hidden::Include,
+            display_name: None,
+        }
     }
+}
+
+/// What becomes of hidden rows and columns of a sheet, filtered ones too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hidden {
+    /// They are read, and counted in a notice.
+    #[default]
+    Include,
+    /// They are left out, and counted in a notice.
+    Skip,
 }
 
 /// Which sheet of a workbook.

@@ -8,10 +8,13 @@
 use std::fs::File;
 use std::io::{BufReader, Read};
 
+use memchr::memmem;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
+use super::biff::locked;
 use super::error::InputProblem;
+use super::options::Format;
 
 /// Most parts.
 const MAX_PARTS: usize = 2000;
@@ -28,16 +31,17 @@ const MAX_STYLE_TAGS: u64 = 1_000_000;
 /// Bytes kept from one chunk to the next, so that no word is cut apart.
 const OVERLAP: usize = 64;
 
-/// What kind of document a package is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Package {
-    Xlsx,
-    Xlsb,
-    Ods,
+/// What the inspection saw on its way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Clues {
+    /// A sheet's part holds something that is told beside its values.
+    pub(super) worth_a_look: bool,
+    /// There are macros.
+    pub(super) macros: bool,
 }
 
-/// Checks all parts and says what the package is.
-pub(super) fn inspect(file: &mut File) -> Result<Package, InputProblem> {
+/// Checks all parts and says what kind of workbook the package is.
+pub(super) fn inspect(file: &mut File) -> Result<(Format, Clues), InputProblem> {
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(damaged)?;
     let kind = kind(&archive)?;
     if archive.len() > MAX_PARTS {
@@ -49,27 +53,32 @@ pub(super) fn inspect(file: &mut File) -> Result<Package, InputProblem> {
     if archive.has_overlapping_entries().map_err(damaged)? {
         return refuse("its parts overlap");
     }
-    let mut total = 0;
+    let (mut total, mut clues) = (0, Clues::default());
     for at in 0..archive.len() {
         let mut part = archive.by_index(at).map_err(damaged)?;
         let name = part.name().map_err(damaged)?.to_ascii_lowercase();
         let packed = part.compressed_size();
-        total += check_part(&mut part, &name, packed, MAX_TOTAL.saturating_sub(total))?;
+        let mut watch = Watch::over(&name);
+        total += check_part(&mut part, &mut watch, packed, MAX_TOTAL.saturating_sub(total))?;
+        clues.worth_a_look |= watch.seen;
+        clues.macros |= name.ends_with("vbaproject.bin");
     }
-    Ok(kind)
+    Ok((kind, clues))
 }
 
-fn kind<R: Read + std::io::Seek>(archive: &ZipArchive<R>) -> Result<Package, InputProblem> {
+fn kind<R: Read + std::io::Seek>(archive: &ZipArchive<R>) -> Result<Format, InputProblem> {
     let has =
         |wanted: &str| archive.file_names_raw().any(|name| name.eq_ignore_ascii_case(wanted.as_bytes()));
     let holds =
         |ending: &[u8]| archive.file_names_raw().any(|name| name.to_ascii_lowercase().ends_with(ending));
     if has("[Content_Types].xml") && holds(b"workbook.xml") {
-        Ok(Package::Xlsx)
+        Ok(Format::Xlsx)
     } else if has("[Content_Types].xml") && holds(b"workbook.bin") {
-        Ok(Package::Xlsb)
+        Ok(Format::Xlsb)
     } else if has("content.xml") && has("mimetype") {
-        Ok(Package::Ods)
+        Ok(Format::Ods)
+    } else if has("encrypted-package") || has("encryptedpackage") {
+        Err(locked())
     } else if has("[Content_Types].xml") {
         let told = "this is an Office document, but not a workbook; name a CSV or XLSX file";
         Err(InputProblem::WrongContent(told.to_owned()))
@@ -80,11 +89,10 @@ fn kind<R: Read + std::io::Seek>(archive: &ZipArchive<R>) -> Result<Package, Inp
 }
 
 /// Inflates one part, looking at what it declares. Returns its size.
-fn check_part(part: &mut impl Read, name: &str, packed: u64, room: u64) -> Result<u64, InputProblem> {
+fn check_part(part: &mut impl Read, watch: &mut Watch, packed: u64, room: u64) -> Result<u64, InputProblem> {
     let mut buffer = vec![0_u8; 64 * 1024];
     let mut kept = 0;
     let mut size = 0;
-    let mut watch = Watch::over(name);
     loop {
         let read = part.read(buffer.get_mut(kept..).unwrap_or_default()).map_err(|error| {
             InputProblem::Workbook(format!(
@@ -114,8 +122,11 @@ struct Watch {
     xml: bool,
     strings: bool,
     styles: bool,
+    sheet: bool,
     begun: bool,
     tags: u64,
+    /// Something worth a look was seen.
+    seen: bool,
 }
 
 impl Watch {
@@ -124,8 +135,10 @@ impl Watch {
             xml: [".xml", ".rels", ".vml"].iter().any(|ending| name.ends_with(ending)),
             strings: name.ends_with("sharedstrings.xml"),
             styles: name.ends_with("styles.xml"),
+            sheet: name.contains("worksheets/"),
             begun: false,
             tags: 0,
+            seen: false,
         }
     }
 
@@ -148,6 +161,7 @@ impl Watch {
                 return refuse("one of its parts has a document type definition, which no workbook has");
             }
         }
+        self.seen |= (self.sheet && tells_more(chunk)) || (self.styles && pads(chunk, last));
         if self.strings {
             check_string_count(chunk, last)?;
         }
@@ -187,6 +201,27 @@ fn check_string_count(chunk: &[u8], last: bool) -> Result<(), InputProblem> {
     Ok(())
 }
 
+/// True where a sheet's XML has hidden rows or columns, merged cells or
+/// formulas. Names with a prefix are not looked for by name.
+fn tells_more(chunk: &[u8]) -> bool {
+    let hidden = |at: usize| matches!(chunk.get(at + 7..), Some([b'"' | b'\'', b'1' | b't', ..]));
+    memmem::find_iter(chunk, b"hidden=").any(hidden)
+        || memmem::find(chunk, b"<mergeCell").is_some()
+        || memmem::find(chunk, b"<f>").is_some()
+        || memmem::find(chunk, b"<f ").is_some()
+        || memmem::find(chunk, b":sheetData").is_some()
+}
+
+/// True where a number format may fill up with zeros.
+fn pads(chunk: &[u8], last: bool) -> bool {
+    const WORD: &[u8] = b"formatCode=";
+    memmem::find_iter(chunk, WORD).any(|at| {
+        let code = chunk.get(at + WORD.len() + 1..).unwrap_or_default();
+        // What is cut off here, or begins oddly, is looked at later.
+        matches!(code, [b'0', b'0', ..] | [b'[', ..]) || (code.len() < 2 && !last)
+    })
+}
+
 fn places(bytes: &[u8], wanted: u8) -> impl Iterator<Item = usize> {
     bytes.iter().enumerate().filter(move |&(_, &byte)| byte == wanted).map(|(place, _)| place)
 }
@@ -197,7 +232,8 @@ fn refuse<T>(why: &str) -> Result<T, InputProblem> {
     )))
 }
 
-fn damaged(error: ZipError) -> InputProblem {
+/// The sentence for a package that cannot be unpacked.
+pub(super) fn damaged(error: ZipError) -> InputProblem {
     match error {
         ZipError::Io(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => error.into(),
         ZipError::UnsupportedArchive(_) => InputProblem::Workbook(
@@ -235,7 +271,7 @@ mod tests {
             vec![("[Content_Types].xml", b"<Types/>"), ("xl/workbook.xml", b"<workbook/>")];
         parts.extend(extra);
         match inspect(&mut package(&parts)) {
-            Ok(kind) => format!("{kind:?}"),
+            Ok((kind, _)) => format!("{kind:?}"),
             Err(problem) => problem.to_string(),
         }
     }
@@ -244,9 +280,9 @@ mod tests {
     fn a_plain_package_is_known_by_its_parts() {
         assert_eq!(told(&[("xl/worksheets/sheet1.xml", b"<worksheet/>"), ("../../x", b"")]), "Xlsx");
         let ods: &[(&str, &[u8])] = &[("mimetype", b"x"), ("content.xml", b"<x/>")];
-        assert_eq!(inspect(&mut package(ods)).unwrap(), Package::Ods);
+        assert_eq!(inspect(&mut package(ods)).unwrap().0, Format::Ods);
         let xlsb: &[(&str, &[u8])] = &[("[Content_Types].xml", b""), ("xl/workbook.bin", b"")];
-        assert_eq!(inspect(&mut package(xlsb)).unwrap(), Package::Xlsb);
+        assert_eq!(inspect(&mut package(xlsb)).unwrap().0, Format::Xlsb);
         let other = inspect(&mut package(&[("a.txt", b"a")])).unwrap_err().to_string();
         assert!(other.contains("ZIP archive"), "{other}");
         let docx =

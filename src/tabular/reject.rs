@@ -7,6 +7,7 @@ use super::dialect::{Dialect, Form};
 use super::error::OutputError;
 use super::output::Output;
 use super::reject_csv::CsvRejects;
+use super::reject_json::JsonRejects;
 use super::reject_xlsx::XlsxRejects;
 
 /// What stands behind a row in a reject file.
@@ -38,15 +39,18 @@ pub struct RejectWriter(Kind);
 enum Kind {
     Csv(Box<CsvRejects>),
     Xlsx(Box<XlsxRejects>),
+    Json(Box<JsonRejects>),
 }
 
 impl RejectWriter {
-    /// Begins `FOLDER/STEM.csv` or `.xlsx`, as the source was. `extra` adds
+    /// Begins `FOLDER/STEM.csv`, `.xlsx` or `.jsonl`, as the source was; all
+    /// workbooks become XLSX. `extra` adds
     /// the column `_extra`; set it where any row may have too many cells.
     pub fn create(folder: &Path, stem: &str, dialect: &Dialect, extra: bool) -> Result<Self, OutputError> {
         let ending = match dialect.form {
             Form::Text(_) => "csv",
             Form::Sheet(_) => "xlsx",
+            Form::Json(_) => "jsonl",
         };
         Self::create_at(&folder.join(format!("{stem}.{ending}")), dialect, extra, true)
     }
@@ -57,6 +61,7 @@ impl RejectWriter {
         Ok(Self(match &dialect.form {
             Form::Text(form) => Kind::Csv(Box::new(CsvRejects::begin(output, dialect, form, extra)?)),
             Form::Sheet(form) => Kind::Xlsx(Box::new(XlsxRejects::begin(output, dialect, form, extra)?)),
+            Form::Json(form) => Kind::Json(Box::new(JsonRejects::begin(output, form)?)),
         }))
     }
 
@@ -65,6 +70,7 @@ impl RejectWriter {
         match &mut self.0 {
             Kind::Csv(rejects) => rejects.write(kept, mark),
             Kind::Xlsx(rejects) => rejects.write(kept, mark),
+            Kind::Json(rejects) => rejects.write(kept, mark),
         }
     }
 
@@ -73,6 +79,7 @@ impl RejectWriter {
         match self.0 {
             Kind::Csv(rejects) => rejects.finish(),
             Kind::Xlsx(rejects) => rejects.finish(),
+            Kind::Json(rejects) => rejects.finish(),
         }
     }
 }

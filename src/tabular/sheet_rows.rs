@@ -12,9 +12,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
+use super::book::SheetCell;
 use super::cells;
 use super::error::InputProblem;
-use super::workbook::{SheetCell, SheetSource, contained, filled, push_from, unreadable, walk};
+use super::sheet_head::{filled, push_from};
+use super::workbook::{SheetSource, contained, unreadable};
 use crate::model::{Cell, Row, RowFault};
 
 const BATCH: usize = 128;
@@ -136,7 +138,8 @@ impl Pass {
         let Some(header_row) = self.source.header_row else { return Ok(()) };
         let sheet = self.source.sheet.clone();
         let mut book = self.source.take_book(&self.path)?;
-        walk(&mut book, &sheet, |number, last, cells| {
+        let (view, facts) = (Arc::clone(&self.source.view), Arc::clone(&self.source.facts));
+        book.walk(&sheet, &view, &facts, |number, last, cells| {
             if number <= header_row {
                 return Ok(ControlFlow::Continue(()));
             }
@@ -186,7 +189,7 @@ fn fill(
     source: &SheetSource,
     scratch: &mut String,
 ) {
-    push_from(row, source.first, right, source.is_1904, scratch);
+    push_from(row, source.first, right, &source.view.skip_columns, source.is_1904, scratch);
     if !left.is_empty() {
         while row.len() < source.columns {
             row.push(Cell::Blank);

@@ -1,5 +1,6 @@
 //! An opened file of rows, and passes over it.
 
+use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
 use std::io::Seek;
 use std::path::{Path, PathBuf};
@@ -9,15 +10,18 @@ use serde::{Deserialize, Serialize};
 
 use super::csv_rows::CsvRows;
 use super::csv_source::{self, TextSource, ending};
-use super::detect::{Content, content, not_yet};
+use super::detect::{Content, content, is_json_document, is_jsonl};
 use super::dialect::Dialect;
 use super::error::{InputError, InputProblem, file_name};
+use super::json_rows::JsonRows;
+use super::json_source::{self, JsonSource};
 use super::options::{Format, ReadOptions};
-use super::package::{self, Package};
+use super::package::{self, Clues};
 use super::scan::{Scan, scan};
 use super::sheet_rows::SheetRows;
+use super::survey::listed;
 use super::workbook::{self, SheetSource};
-use crate::model::{Header, Notice, Row, shown};
+use crate::model::{Header, Notice, Row, column_letters, shown};
 
 /// What a file's content is known by again: `sha256sum` gives the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +46,7 @@ pub struct Source {
 
 enum Kind {
     Text(TextSource),
+    Json(JsonSource),
     Sheet(SheetSource),
 }
 
@@ -81,7 +86,9 @@ impl Source {
         let fingerprint = Fingerprint { sha256: scan.sha256.clone(), bytes: scan.bytes };
         let (kind, opened, mut notices) = inspect(path, options, &mut file, &scan)?;
         notices.extend(opened.notices);
-        notices.extend(repeated(&opened.header));
+        if !matches!(kind, Kind::Json(_)) {
+            notices.extend(odd_names(&opened.header));
+        }
         Ok(Self {
             path: path.to_owned(),
             name: name.to_owned(),
@@ -130,6 +137,7 @@ impl Source {
             self.stamp.still_that_of(&self.path)?;
             Ok(match &self.kind {
                 Kind::Text(source) => Pass::Text(Box::new(CsvRows::start(&self.path, source)?)),
+                Kind::Json(source) => Pass::Json(Box::new(JsonRows::start(&self.path, source)?)),
                 Kind::Sheet(source) => Pass::Sheet(SheetRows::start(&self.path, source)?),
             })
         };
@@ -147,30 +155,48 @@ fn inspect(
     scan: &Scan,
 ) -> Result<(Kind, Opened<()>, Vec<Notice>), InputProblem> {
     let promised = options.format.or_else(|| ending(path));
-    file.rewind()?;
-    let content = content(&scan.head, file)?;
-    if let Some(format @ (Format::Xls | Format::Xlsb | Format::Ods | Format::Jsonl)) = options.format {
-        return Err(InputProblem::WrongContent(not_yet(format)));
-    }
-    if content == Content::Text {
-        if promised == Some(Format::Jsonl) {
-            return Err(InputProblem::WrongContent(not_yet(Format::Jsonl)));
+    let format = match content(&scan.head)? {
+        Content::Text => return inspect_text(path, options, promised, scan),
+        Content::Container => (Format::Xls, Clues::default()),
+        Content::Package => {
+            file.rewind()?;
+            package::inspect(file)?
         }
-        let wrong = promised.is_some_and(|format| !format.is_text()) && scan.bytes > 0;
-        let notice =
-            wrong.then(|| Notice("the content is text, not a workbook; it is read as CSV".to_owned()));
-        let (kind, opened) = split(csv_source::open(path, options, scan)?, Kind::Text);
+    };
+    let (format, clues) = format;
+    let wrong = promised != Some(format);
+    let notice = wrong.then(|| Notice(format!("the content is {}; it is read as one", format.called())));
+    let (kind, opened) = split(workbook::open(path, options, format, &clues)?, Kind::Sheet);
+    Ok((kind, opened, notice.into_iter().collect()))
+}
+
+/// The same for a text: JSON Lines, or cells with a delimiter.
+fn inspect_text(
+    path: &Path,
+    options: &ReadOptions,
+    promised: Option<Format>,
+    scan: &Scan,
+) -> Result<(Kind, Opened<()>, Vec<Notice>), InputProblem> {
+    let found = options.format.is_none() && is_jsonl(&scan.head);
+    if promised == Some(Format::Jsonl) || found {
+        let odd = promised.is_some_and(|format| format != Format::Jsonl);
+        let notice = odd.then(|| Notice("the content is JSON Lines; it is read as that".to_owned()));
+        let (kind, opened) = split(json_source::open(path, options, scan)?, Kind::Json);
         return Ok((kind, opened, notice.into_iter().collect()));
     }
-    file.rewind()?;
-    match package::inspect(file)? {
-        Package::Xlsx => {}
-        Package::Xlsb => return Err(InputProblem::WrongContent(not_yet(Format::Xlsb))),
-        Package::Ods => return Err(InputProblem::WrongContent(not_yet(Format::Ods))),
+    if is_json_document(&scan.head) {
+        let told = "this is one JSON document, not JSON Lines; write each of its objects on a line of its own (jq -c \
+                    '.[]' does that), or save the data as CSV or XLSX";
+        return Err(InputProblem::WrongContent(told.to_owned()));
     }
-    let wrong = promised != Some(Format::Xlsx);
-    let notice = wrong.then(|| Notice("the content is an XLSX workbook; it is read as one".to_owned()));
-    let (kind, opened) = split(workbook::open(path, options)?, Kind::Sheet);
+    if options.range.is_some() {
+        let told = "a range can be read from a workbook only; leave range out, and set header_row where the header is \
+                    not the first row";
+        return Err(InputProblem::Sheet(told.to_owned()));
+    }
+    let wrong = promised.is_some_and(|format| !format.is_text()) && scan.bytes > 0;
+    let notice = wrong.then(|| Notice("the content is text, not a workbook; it is read as CSV".to_owned()));
+    let (kind, opened) = split(csv_source::open(path, options, scan)?, Kind::Text);
     Ok((kind, opened, notice.into_iter().collect()))
 }
 
@@ -191,6 +217,7 @@ pub struct Rows {
 
 enum Pass {
     Text(Box<CsvRows>),
+    Json(Box<JsonRows>),
     Sheet(SheetRows),
 }
 
@@ -206,6 +233,7 @@ impl Rows {
         }
         let read = match &mut self.pass {
             Pass::Text(rows) => rows.read(row),
+            Pass::Json(rows) => rows.read(row),
             Pass::Sheet(rows) => rows.read(row),
         };
         let read = read.and_then(|more| {
@@ -222,6 +250,7 @@ impl Rows {
     pub fn position(&self) -> u64 {
         match &self.pass {
             Pass::Text(rows) => rows.position(),
+            Pass::Json(rows) => rows.position(),
             Pass::Sheet(rows) => rows.position(),
         }
         .min(self.stamp.bytes)
@@ -259,21 +288,50 @@ fn regular(metadata: &Metadata) -> Result<(), InputProblem> {
     }
 }
 
-/// A notice for column names that stand more than once.
-fn repeated(header: &Header) -> Option<Notice> {
-    let mut names: Vec<String> = header
-        .columns
-        .iter()
-        .map(|column| column.name.trim().to_lowercase())
-        .filter(|name| !name.is_empty())
-        .collect();
-    names.sort_unstable();
-    let mut twice: Vec<&String> =
-        names.windows(2).filter_map(|pair| if pair[0] == pair[1] { pair.first() } else { None }).collect();
-    twice.dedup();
-    if twice.is_empty() {
-        return None;
+/// A name as mappings compare it: without case, blanks at the ends,
+/// non-breaking and zero-width spaces.
+fn compared(name: &str) -> String {
+    let unseen =
+        |c: &char| matches!(c, '\u{A0}' | '\u{202F}' | '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}');
+    let name: String = name.chars().filter(|c| !unseen(c)).collect();
+    name.trim().to_lowercase()
+}
+
+/// Notices for column names that stand more than once, and for columns
+/// without one, by their letters.
+fn odd_names(header: &Header) -> Vec<Notice> {
+    let mut places: BTreeMap<String, (String, Vec<String>)> = BTreeMap::new();
+    let mut nameless = Vec::new();
+    for (at, column) in header.columns.iter().enumerate() {
+        let letters = column_letters(column.place);
+        match compared(&column.name) {
+            name if name.is_empty() => nameless.push(format!("{letters} (#{})", at + 1)),
+            name => {
+                let entry = places.entry(name);
+                entry.or_insert_with(|| (column.name.trim().to_owned(), Vec::new())).1.push(letters);
+            }
+        }
     }
-    let list: Vec<String> = twice.iter().map(|name| format!("\"{}\"", shown(name).cut(60))).collect();
-    Some(Notice(format!("these column names stand more than once: {}", list.join(", "))))
+    let twice: Vec<String> = places
+        .into_values()
+        .filter(|(_, letters)| letters.len() > 1)
+        .map(|(name, letters)| {
+            format!("\"{}\" ({})", shown(&name).cut(60), listed(letters.iter().map(String::as_str)))
+        })
+        .collect();
+    let list = |names: &[String]| listed(names.iter().map(String::as_str));
+    let mut notices = Vec::new();
+    match nameless.len() {
+        0 => {}
+        1 => {
+            notices.push(format!("column {} has no name; a mapping calls it by its number", list(&nameless)))
+        }
+        _ => notices
+            .push(format!("columns {} have no name; a mapping calls them by their numbers", list(&nameless))),
+    }
+    if !twice.is_empty() {
+        let told = "these column names stand more than once";
+        notices.push(format!("{told}: {}; a mapping calls the second Name#2", list(&twice)));
+    }
+    notices.into_iter().map(Notice).collect()
 }

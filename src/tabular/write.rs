@@ -4,9 +4,8 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::error::{OutputError, OutputProblem};
-use super::guard::guard;
 use super::output::Output;
-use crate::model::{Field, Notice, Value};
+use crate::model::{Field, Notice, Value, guard};
 
 /// Takes records of one object, one after the other.
 pub trait RecordWriter {

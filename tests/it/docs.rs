@@ -91,7 +91,8 @@ fn every_mapping_in_the_documents_fits_the_sandbox() {
 #[test]
 fn the_readme_shows_exactly_two_commands_to_begin_with() {
     let readme = read("README.md");
-    let cargo: Vec<&str> = blocks(&readme, "sh").into_iter().filter(|block| block.starts_with("cargo ")).collect();
+    let cargo: Vec<&str> =
+        blocks(&readme, "sh").into_iter().filter(|block| block.starts_with("cargo ")).collect();
     assert_eq!(cargo.len(), 2, "{cargo:?}");
     assert!(cargo[0].starts_with("cargo run --release -- import samples/"));
     assert_eq!(cargo[1], "cargo test");
@@ -104,8 +105,12 @@ fn the_readme_shows_what_its_command_prints() {
     let folder = folder();
     let arguments: Vec<&str> = command.split_whitespace().collect();
     let run = |folder: &Path| {
-        let output =
-            Command::new(env!("CARGO_BIN_EXE_carafe")).args(&arguments).current_dir(folder).env_clear().output().unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_carafe"))
+            .args(&arguments)
+            .current_dir(folder)
+            .env_clear()
+            .output()
+            .unwrap();
         assert_eq!(output.status.code(), Some(4));
         String::from_utf8(output.stdout).unwrap()
     };
@@ -113,7 +118,10 @@ fn the_readme_shows_what_its_command_prints() {
     let shown = blocks(&readme, "text")[0];
     assert_eq!(stable(&printed), stable(shown), "the README shows something else than the command prints");
     let again = run(folder.path());
-    assert!(again.contains("unchanged") && !again.contains("created") && !again.contains("updated"), "{again}");
+    assert!(
+        again.contains("unchanged") && !again.contains("created") && !again.contains("updated"),
+        "{again}"
+    );
 }
 
 /// The text without what differs from run to run: the run's id, the time taken.

@@ -1,1 +1,26 @@
-//! The compiled program, tried from the outside.
+//! The compiled program, tried from the outside: against the embedded CRM on a
+//! free port, and against a second CRM (`tiny`) written from the API's document.
+
+mod apply;
+mod bad_input;
+mod check;
+mod crm_faults;
+mod describe;
+mod docs;
+mod export;
+mod forms;
+mod help;
+mod import;
+mod keys;
+mod lookup;
+mod lost_answers;
+mod mapped;
+mod output_files;
+mod reading;
+mod references;
+mod runs;
+mod samples;
+mod secrets;
+mod support;
+mod tables;
+mod tiny;

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::civil;
 
 /// The years taken as meant: `0026` and `24` are slips of a format, not years.
-const YEARS: std::ops::RangeInclusive<i16> = 1000..=9999;
+pub const YEARS: std::ops::RangeInclusive<i16> = 1000..=9999;
 
 const MONTHS: [&str; 12] = [
     "january",
@@ -219,8 +219,11 @@ fn digits(text: &str, least: usize, most: usize) -> Option<(u32, &str)> {
 fn month_name(text: &str) -> Option<(i8, &str)> {
     let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
     let word = text[..letters].to_ascii_lowercase();
-    let month =
-        MONTHS.iter().position(|name| *name == word || (word.len() == 3 && name.starts_with(&word)))?;
+    let month = MONTHS.iter().position(|name| {
+        *name == word
+            || (word.len() == 3 && name.starts_with(&word))
+            || (word == "sept" && *name == "september")
+    })?;
     Some((i8::try_from(month + 1).ok()?, &text[letters..]))
 }
 
@@ -432,6 +435,7 @@ mod tests {
             ("%d.%m.%y", "01.02.68", "2068-02-01 00:00:00"),
             ("%d.%m.%y", "01.02.69", "1969-02-01 00:00:00"),
             ("%d %b %Y", "3 Mar  2021", "2021-03-03 00:00:00"),
+            ("%d %b %Y", "3 Sept 2021", "2021-09-03 00:00:00"),
             ("%d-%B-%Y", "3-september-2021", "2021-09-03 00:00:00"),
             ("%d/%m/%Y %H:%M", "01/02/2024 9:30", "2024-02-01 09:30:00"),
             ("%m/%d/%Y %I:%M %p", "1/2/2024 12:05 am", "2024-01-02 00:05:00"),

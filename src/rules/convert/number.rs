@@ -43,6 +43,10 @@ pub fn read(text: &str, notation: Notation) -> Result<Cow<'_, str>, NumberFault>
     if is_plain(text) && notation.decimal != Some(DecimalMark::Comma) {
         return Ok(Cow::Borrowed(text));
     }
+    // An id in the form 1e3 may have lost digits before it came here.
+    if notation.id && text.contains(['e', 'E']) && !looks_shortened_by_excel(text) {
+        return Err(NumberFault::Form);
+    }
     if looks_shortened_by_excel(text) && notation.id {
         return Err(NumberFault::PrecisionLost);
     }

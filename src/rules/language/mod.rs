@@ -13,9 +13,10 @@ mod parser;
 
 use std::fmt;
 
-use crate::model::{Dictionary, Filter, Header, shown};
+use crate::model::{Dictionary, Filter, Header};
 use crate::rules::names::folded;
 use crate::rules::nearest::nearest;
+use crate::rules::problem::marked_line;
 
 /// Why a condition does not read, with the place in its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,9 +37,8 @@ impl std::error::Error for LanguageError {}
 
 impl fmt::Display for LanguageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = self.text.replace(['\n', '\r', '\t'], " ");
-        let (blanks, carets) = (" ".repeat(self.at), "^".repeat(self.length.max(1)));
-        write!(f, "{}\n  | {}\n  | {blanks}{carets}", self.message, shown(&line))?;
+        let (line, marker) = marked_line(&self.text, self.at, self.length);
+        write!(f, "{}\n  | {line}\n  | {marker}", self.message)?;
         self.hint.iter().try_for_each(|hint| write!(f, " {hint}"))
     }
 }

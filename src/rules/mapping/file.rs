@@ -1,223 +1,9 @@
-//! The keys of a mapping file.
+//! A whole mapping file.
 
-use std::fmt;
-
-use serde::de::{self, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
-
+use super::keys::{Defaults, FieldRule, Mode, SourceKeys};
 use super::reading::{Noted, read, unknown_key};
 use super::yaml::{self, Kind, Node};
-use crate::model::shown;
 use crate::rules::problem::{Located, Problem, Problems};
-
-/// What an import does with each row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// Every row becomes a new record.
-    Create,
-    /// Every row changes a record that exists.
-    Update,
-    /// Rows with a record change it, the others become new ones.
-    Upsert,
-    /// Every row's record is deleted.
-    Delete,
-}
-
-impl Mode {
-    /// The word in mapping files and summaries.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Upsert => "upsert",
-            Self::Delete => "delete",
-        }
-    }
-
-    /// Whether a row may become a new record.
-    pub fn creates(self) -> bool {
-        matches!(self, Self::Create | Self::Upsert)
-    }
-
-    /// Reads the word again.
-    pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Create, Self::Update, Self::Upsert, Self::Delete].into_iter().find(|m| m.word() == word)
-    }
-}
-
-/// What a blank cell does on update. On create it is never sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Blank {
-    /// Leaves the field alone.
-    #[default]
-    Keep,
-    /// Empties the field.
-    Clear,
-    /// Rejects the row.
-    Error,
-}
-
-impl Blank {
-    /// Reads the word of `--on-blank`.
-    pub fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "keep" => Some(Self::Keep),
-            "clear" => Some(Self::Clear),
-            "error" => Some(Self::Error),
-            _ => None,
-        }
-    }
-}
-
-/// Whether an unknown dropdown value rejects the row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LookupRule {
-    /// It does.
-    #[default]
-    Strict,
-    /// The value is sent as it is.
-    Off,
-}
-
-/// What becomes of a cell that is not among `values`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Otherwise {
-    /// The row is rejected.
-    Reject,
-    /// The cell's own text is used.
-    #[default]
-    Keep,
-    /// The cell counts as blank.
-    Blank,
-    /// This value is used.
-    Use(String),
-}
-
-/// The sign between whole digits and decimals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
-pub enum DecimalMark {
-    /// `1,234.56`
-    #[serde(rename = ".")]
-    Point,
-    /// `1.234,56`
-    #[serde(rename = ",")]
-    Comma,
-}
-
-/// Whether a reference without a record rejects the row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Missing {
-    /// It does.
-    #[default]
-    Reject,
-    /// The cell counts as blank.
-    Blank,
-}
-
-/// Whether the `'` that an export put before `=`, `+`, `-`, `@` is taken off.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Guard {
-    /// Taken off, and counted in a notice.
-    #[default]
-    Strip,
-    /// Left as it stands.
-    Keep,
-}
-
-/// A sheet by its name or 1-based number.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SheetName {
-    /// Its name, compared without case.
-    Name(String),
-    /// Its place among the sheets, from 1.
-    Number(usize),
-}
-
-/// How to read the file.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct SourceKeys {
-    /// `csv`, `tsv`, `xlsx`, …
-    pub format: Option<Located<String>>,
-    /// A label such as `windows-1252`.
-    pub encoding: Option<Located<String>>,
-    /// One character, or `tab`.
-    pub delimiter: Option<Located<String>>,
-    /// Name or 1-based number.
-    pub sheet: Option<Located<SheetName>>,
-    /// 1-based.
-    pub header_row: Option<Located<u32>>,
-    /// What happens to an export's formula guard.
-    pub guard: Guard,
-}
-
-/// What holds for every field that does not say otherwise.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default)]
-pub struct Defaults {
-    /// What a blank cell does on update.
-    pub blank: Blank,
-    /// Whether blanks at the ends of a cell are taken off.
-    pub trim: bool,
-}
-
-impl Default for Defaults {
-    fn default() -> Self {
-        Self { blank: Blank::Keep, trim: true }
-    }
-}
-
-/// A record of another object that a cell names.
-#[derive(Clone, Debug, Deserialize)]
-pub struct RefRule {
-    /// The other object.
-    pub object: Located<String>,
-    /// The fields that the cell's text is compared with; several are joined by a blank.
-    #[serde(deserialize_with = "one_or_more")]
-    pub by: Vec<Located<String>>,
-    /// What happens where there is none.
-    #[serde(default)]
-    pub missing: Missing,
-}
-
-/// How one field is filled.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct FieldRule {
-    /// The column, or several to be joined.
-    #[serde(deserialize_with = "one_or_more")]
-    pub from: Vec<Located<String>>,
-    /// What stands between joined columns; default a blank.
-    pub join: Option<Located<String>>,
-    /// The same value for every row.
-    #[serde(rename = "const")]
-    pub constant: Option<Located<String>>,
-    /// Cell texts and what they become.
-    #[serde(deserialize_with = "pairs")]
-    pub values: Vec<(Located<String>, Located<String>)>,
-    /// What becomes of a cell that is not among `values`.
-    pub otherwise: Option<Located<Otherwise>>,
-    /// Whether an unknown dropdown value rejects the row.
-    pub lookup: Option<Located<LookupRule>>,
-    /// The date format, `%d/%m/%Y`.
-    pub date: Option<Located<String>>,
-    /// The decimal mark.
-    pub decimal: Option<Located<DecimalMark>>,
-    /// What a blank cell does on update.
-    pub blank: Option<Blank>,
-    /// The value of a blank cell.
-    pub default: Option<Located<String>>,
-    /// The record of another object that the cell names.
-    #[serde(rename = "ref")]
-    pub reference: Option<RefRule>,
-    /// Whether blanks at the ends are taken off.
-    pub trim: Option<bool>,
-}
 
 /// A whole mapping file.
 #[derive(Clone, Debug)]
@@ -247,6 +33,9 @@ const KEYS: [&str; 8] = ["version", "object", "mode", "match", "source", "defaul
 impl Mapping {
     /// Reads a mapping file's text; every problem of it is told at once.
     pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
+        // Places count without a byte-order mark, and lines end in one way.
+        let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
+        let text = &text.replace("\r\n", "\n").replace('\r', "\n");
         let noted = Noted::default();
         let mapping = match yaml::parse(text) {
             Ok(root) => Self::from_root(file, text, &root, &noted),
@@ -357,145 +146,41 @@ fn read_rule(node: &Node, noted: &Noted) -> Option<FieldRule> {
             return None;
         }
     };
-    if let Some(problem) = rule_conflict(node, &rule) {
-        noted.borrow_mut().push(problem);
-        return None;
-    }
-    Some(rule)
+    let conflicts = rule_conflicts(node, &rule);
+    let fits = conflicts.is_empty();
+    noted.borrow_mut().extend(conflicts);
+    fits.then_some(rule)
 }
 
 /// Keys that do not go together.
-fn rule_conflict(node: &Node, rule: &FieldRule) -> Option<Problem> {
-    let place = node.place;
+fn rule_conflicts(node: &Node, rule: &FieldRule) -> Vec<Problem> {
+    let mut problems = Vec::new();
     if rule.from.is_empty() && rule.constant.is_none() {
-        return Some(
-            Problem::at(place, "nothing fills this field").hint("give a column (from) or a value (const)"),
-        );
+        let problem = Problem::at(node.place, "nothing fills this field");
+        problems.push(problem.hint("give a column (from) or a value (const)"));
     }
     if let (Some(constant), false) = (&rule.constant, rule.from.is_empty()) {
-        return Some(Problem::at(constant.place, "a field has either \"from\" or \"const\", not both"));
+        problems.push(Problem::at(constant.place, "a field has either \"from\" or \"const\", not both"));
     }
     if let (Some(join), true) = (&rule.join, rule.from.len() < 2) {
-        return Some(Problem::at(join.place, "\"join\" needs several columns in \"from\""));
+        problems.push(Problem::at(join.place, "\"join\" needs several columns in \"from\""));
     }
     if let (Some(otherwise), true) = (&rule.otherwise, rule.values.is_empty()) {
-        return Some(Problem::at(otherwise.place, "\"otherwise\" needs \"values\""));
+        problems.push(Problem::at(otherwise.place, "\"otherwise\" needs \"values\""));
     }
-    None
-}
-
-/// One name, or a list of names.
-fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Located<String>>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(transparent)]
-    struct Name(Located<String>);
-
-    struct Names;
-
-    impl<'de> Visitor<'de> for Names {
-        type Value = Vec<Located<String>>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a name or a list of names")
-        }
-
-        fn visit_str<E: de::Error>(self, name: &str) -> Result<Self::Value, E> {
-            Ok(vec![Located::new(crate::rules::problem::Place::default(), name.to_owned())])
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-            let mut names = Vec::new();
-            while let Some(Name(name)) = items.next_element()? {
-                names.push(name);
-            }
-            Ok(names)
-        }
+    if let Some(reference) = &rule.reference
+        && reference.by.is_empty()
+    {
+        let problem = Problem::at(reference.object.place, "\"by\" names no field to look records up by");
+        problems.push(problem.hint("for example: by: name"));
     }
-
-    /// Keeps the place of a single name, which a visitor alone does not see.
-    #[derive(Deserialize)]
-    #[serde(transparent)]
-    struct Any(#[serde(deserialize_with = "any")] Vec<Located<String>>);
-
-    fn any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Located<String>>, D::Error> {
-        deserializer.deserialize_any(Names)
-    }
-
-    let whole: Located<Any> = Located::deserialize(deserializer)?;
-    let mut names = whole.value.0;
-    for name in names.iter_mut().filter(|name| name.place.line == 0) {
-        name.place = whole.place;
-    }
-    Ok(names)
-}
-
-/// Keys and values of a map in the file's order, with their places.
-fn pairs<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Vec<(Located<String>, Located<String>)>, D::Error> {
-    struct Pairs;
-
-    impl<'de> Visitor<'de> for Pairs {
-        type Value = Vec<(Located<String>, Located<String>)>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("texts and what they become, { Cust: Customer }")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
-            let mut pairs = Vec::new();
-            while let Some(pair) = entries.next_entry()? {
-                pairs.push(pair);
-            }
-            Ok(pairs)
-        }
-    }
-
-    deserializer.deserialize_map(Pairs)
-}
-
-impl<'de> Deserialize<'de> for SheetName {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Ok(text.parse().ok().filter(|&number| number > 0).map_or(Self::Name(text), Self::Number))
-    }
-}
-
-impl<'de> Deserialize<'de> for Otherwise {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Words;
-
-        impl<'de> Visitor<'de> for Words {
-            type Value = Otherwise;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("reject, keep, blank or { use: VALUE }")
-            }
-
-            fn visit_str<E: de::Error>(self, word: &str) -> Result<Otherwise, E> {
-                match word {
-                    "reject" => Ok(Otherwise::Reject),
-                    "keep" => Ok(Otherwise::Keep),
-                    "blank" => Ok(Otherwise::Blank),
-                    _ => Err(E::invalid_value(de::Unexpected::Str(&shown(word).to_string()), &self)),
-                }
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Otherwise, A::Error> {
-                match entries.next_entry::<String, String>()? {
-                    Some((key, value)) if key == "use" => Ok(Otherwise::Use(value)),
-                    _ => Err(de::Error::invalid_type(de::Unexpected::Map, &self)),
-                }
-            }
-        }
-
-        deserializer.deserialize_any(Words)
-    }
+    problems
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::mapping::keys::{Blank, Otherwise, SheetName};
 
     const WHOLE: &str = r#"
 version: 1
@@ -560,6 +245,32 @@ ignore: [Internal ref]
                 "9: a field has either \"from\" or \"const\", not both",
             ]
         );
+    }
+
+    #[test]
+    fn what_has_no_keys_is_told_in_plain_words() {
+        let text = "version: 1\nobject: a\ndefaults: [clear, false]\nsource:\nfields:\n  b: { from: C, values: { x: y }, \
+                    otherwise: { use: D, or: E }, ref: { object: users, by: [] } }\n  c: { join: x, otherwise: keep }\n";
+        assert_eq!(
+            messages(text),
+            [
+                "3: expected keys and values (blank, trim), found a list",
+                "4: expected keys and values (format, encoding, delimiter, sheet, header_row, range, hidden, guard), found nothing",
+                "6: expected reject, keep, blank or { use: VALUE }, found keys and values",
+                "7: nothing fills this field",
+                "7: \"join\" needs several columns in \"from\"",
+                "7: \"otherwise\" needs \"values\"",
+            ]
+        );
+        let text = "version: 1\nobject: a\nfields:\n  b: { from: C, ref: { object: users, by: [] } }\n";
+        assert_eq!(messages(text), ["4: \"by\" names no field to look records up by"]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_shifts_no_place() {
+        let text = "\u{FEFF}versio: 1\nobject: a\nfields: { name: N }\n";
+        let shown = Mapping::parse("m.yaml", text).unwrap_err().to_string();
+        assert!(shown.contains("m.yaml:1:1\n1 | versio: 1\n  | ^^^^^^ nearest: version"), "{shown}");
     }
 
     #[test]

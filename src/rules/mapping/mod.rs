@@ -1,14 +1,18 @@
 //! The mapping file: which column goes into which field, and how.
 //!
 //! `yaml` reads the text into a tree with places, `reading` turns the tree
-//! into typed keys, `file` says which keys there are.
+//! into typed keys, `keys` and `shapes` say which keys there are and how they
+//! may be written, `file` puts them together.
 
 mod file;
+mod keys;
 mod reading;
+mod shapes;
 mod yaml;
 
-pub use file::{
-    Blank, DecimalMark, Defaults, FieldRule, Guard, LookupRule, Mapping, Missing, Mode, Otherwise, RefRule,
-    SheetName, SourceKeys,
+pub use file::Mapping;
+pub use keys::{
+    Blank, DecimalMark, Defaults, FieldRule, Guard, HiddenRows, LookupRule, Missing, Mode, Otherwise,
+    RefRule, SheetName, SourceKeys,
 };
 pub use yaml::MAX_BYTES;

@@ -173,7 +173,9 @@ impl<'de> Deserializer<'de> for Part<'de, '_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        let Kind::Map(entries) = &self.node.kind else { return self.deserialize_any(visitor) };
+        let Kind::Map(entries) = &self.node.kind else {
+            return Err(self.wanted(&format!("keys and values ({})", fields.join(", "))).at(self.node));
+        };
         let known: Vec<_> = entries.iter().filter(|(key, _)| self.is_known(key, fields)).collect();
         let rest = known.into_iter();
         visitor.visit_map(Known { rest, value: None, noted: self.noted }).map_err(|error| error.at(self.node))

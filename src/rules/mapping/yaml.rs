@@ -4,6 +4,8 @@
 //! tags, anchors, aliases and merge keys, nesting deeper than 32, files over
 //! 1 MiB. Scalars stay text (`no` and `0755` too); their reader decides.
 
+use std::collections::HashMap;
+
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput};
 
 use crate::model::shown;
@@ -49,8 +51,7 @@ impl Node {
 
 /// Reads a text that holds one YAML document.
 pub fn parse(text: &str) -> Result<Node, Problem> {
-    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
-    let mut reader = Reader { parser: Parser::new_from_str(text) };
+    let mut reader = Reader { text, parser: Parser::new_from_str(text) };
     let mut root = None;
     loop {
         let (event, span) = reader.next()?;
@@ -70,6 +71,7 @@ pub fn parse(text: &str) -> Result<Node, Problem> {
 }
 
 struct Reader<'a> {
+    text: &'a str,
     parser: Parser<'a, StrInput<'a>>,
 }
 
@@ -79,7 +81,12 @@ impl<'a> Reader<'a> {
             Some(Ok(next)) => Ok(next),
             Some(Err(error)) => {
                 let mark = error.marker();
-                let place = Place { line: mark.line().max(1), column: mark.col() + 1, length: 1 };
+                let mut place = Place { line: mark.line().max(1), column: mark.col() + 1, length: 1 };
+                // The parser stands at the end of the line before the tab.
+                let next = self.text.lines().nth(place.line).unwrap_or_default();
+                if error.info().contains("tab") && next.trim_start_matches(' ').starts_with('\t') {
+                    place = Place { line: place.line + 1, column: 1, length: 1 };
+                }
                 Err(Problem::at(place, format!("this is not YAML: {}", plain_words(error.info()))))
             }
             None => Ok((Event::StreamEnd, Span::default())),
@@ -120,6 +127,7 @@ impl<'a> Reader<'a> {
 
     fn map(&mut self, depth: usize) -> Result<Kind, Problem> {
         let mut entries: Vec<(Node, Node)> = Vec::new();
+        let mut lines: HashMap<String, usize> = HashMap::new();
         loop {
             let key = match self.next()? {
                 (Event::MappingEnd, _) => return Ok(Kind::Map(entries)),
@@ -127,11 +135,14 @@ impl<'a> Reader<'a> {
             };
             let (event, span) = self.next()?;
             let value = self.node(event, &span, depth + 1)?;
-            if key.kind == Kind::Scalar("<<".to_owned()) {
+            let Kind::Scalar(name) = &key.kind else {
+                let message = format!("a key is a text, and this is {}", key.describe());
+                return Err(Problem::at(key.place, message).hint("put it in quotes"));
+            };
+            if name == "<<" {
                 return Err(no_magic(key.place));
             }
-            if let Some((first, _)) = entries.iter().find(|(known, _)| known.kind == key.kind) {
-                let line = first.place.line;
+            if let Some(line) = lines.insert(name.clone(), key.place.line) {
                 let message = format!("{} stands twice; the first is in line {line}", key.describe());
                 return Err(Problem::at(key.place, message));
             }
@@ -201,6 +212,8 @@ mod tests {
         let (_, deep) = complaint(&"[".repeat(100_000));
         assert!(deep.contains("nested deeper") || deep.contains("recursion limit"), "{deep}");
         assert!(complaint("a: 1\n\tb: 2\n").1.contains("tab"), "{:?}", complaint("a: 1\n\tb: 2\n"));
+        assert!(complaint("? [a, b]\n: 1\n").1.contains("a key is a text, and this is a list"));
+        assert!(complaint("~: 1\n").1.contains("a key is a text, and this is nothing"));
         assert_eq!(complaint("").1, "the mapping file is empty");
         assert_eq!(complaint("a: 1\n---\nb: 2\n").0, 3);
     }

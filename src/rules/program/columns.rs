@@ -45,8 +45,12 @@ fn find(name: &Located<String>, header: &Header, problems: &mut Vec<Problem>) ->
                 letters(first),
                 letters(second)
             );
-            Problem::at(name.place, message)
-                .hint(format!("say which: \"{}#1\", \"{0}#2\"", shown(&name.value)))
+            let hint = if name.place.line == 0 {
+                "rename one of them".to_owned()
+            } else {
+                format!("say which: \"{}#1\", \"{0}#2\"", shown(&name.value))
+            };
+            Problem::at(name.place, message).hint(hint)
         }
     };
     problems.push(problem);

@@ -1,15 +1,14 @@
-//! One field's way from cells to a value.
+//! One field's way from cells to a value, made ready from its lines in the mapping.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::model::{Code, Field, FieldKind, Stage, shown};
-use crate::rules::convert::date::{DateFault, DateFormat, date_text, datetime_text, iso};
-use crate::rules::convert::number::{Notation, NumberFault, looks_shortened_by_excel};
-use crate::rules::convert::{checkbox, number, text};
-use crate::rules::mapping::{Blank, DecimalMark, FieldRule, LookupRule, Missing, Otherwise};
+use super::{Choices, Converted, Fault};
+use crate::model::{Field, FieldKind, shown};
+use crate::rules::convert::date::DateFormat;
+use crate::rules::convert::number::Notation;
+use crate::rules::ids::holds_id;
+use crate::rules::mapping::{Blank, FieldRule, LookupRule, Missing, Otherwise};
 use crate::rules::names::{folded, trim};
-use crate::rules::nearest::nearest;
 use crate::rules::problem::{Located, Problem};
 
 /// Where a field's text comes from.
@@ -34,46 +33,6 @@ pub struct Reference {
     pub missing: Missing,
 }
 
-/// A text turned into what the field takes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Converted<'r> {
-    /// A text; dates too.
-    Text(Cow<'r, str>),
-    /// A number in canonical notation; checkboxes are 0 or 1.
-    Number(Cow<'r, str>),
-    /// The name of another record, to be looked up.
-    Reference(Cow<'r, str>),
-    /// Counts as blank after all (`otherwise: blank`).
-    Blank,
-}
-
-/// Why a text does not fit its field.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// The rule it breaks.
-    pub code: Code,
-    /// The step that found it.
-    pub stage: Stage,
-    /// One sentence on this text.
-    pub message: String,
-    /// The sentence that all such texts share, where `message` says more.
-    pub cause: Option<String>,
-}
-
-impl Fault {
-    fn new(code: Code, stage: Stage, message: impl Into<String>) -> Self {
-        Self { code, stage, message: message.into(), cause: None }
-    }
-
-    fn convert(code: Code, message: impl Into<String>) -> Self {
-        Self::new(code, Stage::Convert, message)
-    }
-
-    fn validate(code: Code, message: impl Into<String>) -> Self {
-        Self::new(code, Stage::Validate, message)
-    }
-}
-
 /// How one field is filled, ready to run.
 #[derive(Clone, Debug)]
 pub struct FieldProgram {
@@ -93,13 +52,20 @@ pub struct FieldProgram {
     pub reference: Option<Reference>,
     /// Whether it identifies a record.
     pub is_key: bool,
-    values: Option<HashMap<String, String>>,
-    otherwise: Otherwise,
-    /// The list's values by their folded form; `None` if not checked.
-    list: Option<HashMap<String, String>>,
-    date: Option<DateFormat>,
-    notation: Notation,
+    /// The cell texts of `values`, and what each becomes.
+    pub(super) values: Option<Choices>,
+    pub(super) targets: HashMap<String, String>,
+    pub(super) otherwise: Otherwise,
+    /// The list to hold values against; `None` if not checked.
+    pub(super) list: Option<Choices>,
+    pub(super) date: Option<DateFormat>,
+    /// Digits to fill up to with zeros in front.
+    pub(super) pad: Option<usize>,
+    pub(super) notation: Notation,
 }
+
+/// Most digits that `pad` fills up to.
+const MOST_DIGITS: u32 = 100;
 
 /// What the mapping as a whole says for this field.
 pub(super) struct Settings {
@@ -107,29 +73,6 @@ pub(super) struct Settings {
     pub strip_guard: bool,
     pub blank: Blank,
     pub is_key: bool,
-}
-
-/// Number fields whose value is the id of a record, by the name of the record.
-const FOREIGN: [&str; 14] = [
-    "account",
-    "contact",
-    "case",
-    "opportunity",
-    "campaign",
-    "owner",
-    "sla",
-    "parent",
-    "caselevel",
-    "user",
-    "document",
-    "activity",
-    "stage",
-    "campaignstage",
-];
-
-fn is_id(field: &Field) -> bool {
-    let name = field.name.as_str();
-    name == "id" || name.strip_suffix("id").is_some_and(|stem| FOREIGN.contains(&stem))
 }
 
 impl FieldProgram {
@@ -144,20 +87,19 @@ impl FieldProgram {
         let before = problems.len();
         check_keys_fit(field, rule, problems);
         let date = date_format(rule, problems);
-        let origin = match (&rule.constant, columns.as_slice()) {
-            (Some(constant), _) => Origin::Constant(constant.value.clone()),
-            (None, [one]) => Origin::Column(*one),
-            (None, _) => {
-                Origin::Joined(columns, rule.join.as_ref().map_or(" ".to_owned(), |j| j.value.clone()))
-            }
-        };
+        if let Some(pad) = rule.pad.as_ref().filter(|pad| !(1..=MOST_DIGITS).contains(&pad.value)) {
+            problems.push(Problem::at(
+                pad.place,
+                format!("pad takes a number of digits from 1 to {MOST_DIGITS}"),
+            ));
+        }
+        let origin = origin_of(rule, columns);
         let reference = rule.reference.as_ref().map(|r| Reference {
             object: r.object.value.clone(),
             by: r.by.iter().map(|name| name.value.clone()).collect(),
             missing: r.missing,
         });
-        let values =
-            rule.values.iter().map(|(from, to)| (folded(&from.value).into_owned(), to.value.clone()));
+        let values = rule.values.iter().map(|(from, to)| (from.value.clone(), to.value.clone()));
         let program = Self {
             field: field.clone(),
             origin,
@@ -167,15 +109,17 @@ impl FieldProgram {
             default: rule.default.as_ref().map(|d| d.value.clone()),
             reference,
             is_key: settings.is_key,
-            values: (!rule.values.is_empty()).then(|| values.collect()),
+            values: (!rule.values.is_empty()).then(|| Choices::new(values.clone().map(|(from, _)| from))),
+            targets: values.collect(),
             otherwise: rule.otherwise.as_ref().map_or(Otherwise::Keep, |o| o.value.clone()),
             list: strict_list(field, rule),
             date,
+            pad: rule.pad.as_ref().map(|pad| pad.value as usize),
             notation: Notation {
                 decimal: rule.decimal.as_ref().map(|d| d.value),
                 currency: field.kind == FieldKind::Currency,
                 percent: field.kind == FieldKind::Percent,
-                id: is_id(field),
+                id: holds_id(field),
             },
         };
         program.check_written_values(rule, problems);
@@ -205,256 +149,40 @@ impl FieldProgram {
         };
         // A reference is looked up by a text, but its default is the id itself.
         if let (Some(constant), None) = (&rule.constant, &self.reference) {
-            check(constant, self.typed(Cow::Borrowed(&constant.value)));
+            check(constant, self.written(&constant.value));
         }
         if let Some(default) = &rule.default {
-            check(default, self.typed(Cow::Borrowed(&default.value)));
+            check(default, self.written(&default.value));
         }
         if self.reference.is_none() {
             for (_, to) in rule.values.iter().filter(|(_, to)| !to.value.is_empty()) {
-                check(to, self.typed(Cow::Borrowed(&to.value)));
+                check(to, self.written(&to.value));
             }
             if let Some(Located { place, value: Otherwise::Use(to) }) = &rule.otherwise {
-                check(&Located::new(*place, to.clone()), self.typed(Cow::Borrowed(to)));
+                check(&Located::new(*place, to.clone()), self.written(to));
             }
         }
-    }
-
-    /// Turns a text that is not blank into the field's type.
-    pub fn convert<'r>(&self, text: Cow<'r, str>) -> Result<Converted<'r>, Fault> {
-        let text = match self.translate(text)? {
-            Some(text) => text,
-            None => return Ok(Converted::Blank),
-        };
-        if self.reference.is_some() {
-            return Ok(Converted::Reference(text));
-        }
-        self.typed(text)
-    }
-
-    /// The value for a blank cell, if the mapping gives one.
-    pub fn default_value(&self) -> Option<Result<Converted<'_>, Fault>> {
-        self.default.as_deref().map(|text| self.typed(Cow::Borrowed(text)))
-    }
-
-    /// `values` and `otherwise`; `None` means blank.
-    fn translate<'r>(&self, text: Cow<'r, str>) -> Result<Option<Cow<'r, str>>, Fault> {
-        let Some(values) = &self.values else { return Ok(Some(text)) };
-        if let Some(to) = values.get(folded(&text).as_ref()) {
-            return Ok((!to.is_empty()).then(|| Cow::Owned(to.clone())));
-        }
-        match &self.otherwise {
-            Otherwise::Keep => Ok(Some(text)),
-            Otherwise::Blank => Ok(None),
-            Otherwise::Use(to) => Ok(Some(Cow::Owned(to.clone()))),
-            Otherwise::Reject => {
-                let near = nearest(&text, values.keys().map(String::as_str));
-                let hint = near.map(|name| format!("; nearest \"{}\"", shown(name))).unwrap_or_default();
-                let message = format!("\"{}\" is not among the mapping's values{hint}", shown(&text).cut(60));
-                Err(Fault::validate(Code::Values, message))
-            }
-        }
-    }
-
-    fn typed<'r>(&self, text: Cow<'r, str>) -> Result<Converted<'r>, Fault> {
-        match &self.field.kind {
-            FieldKind::Number | FieldKind::Currency | FieldKind::Percent => self.number(text),
-            FieldKind::Date | FieldKind::DateTime => self.date(text),
-            FieldKind::Checkbox => self.checkbox(&text),
-            FieldKind::MultiSelect => self.multi_select(&text),
-            FieldKind::Text
-            | FieldKind::TextArea
-            | FieldKind::Memo
-            | FieldKind::Email
-            | FieldKind::Url
-            | FieldKind::Other(_) => self.text(text),
-        }
-    }
-
-    fn number<'r>(&self, text: Cow<'r, str>) -> Result<Converted<'r>, Fault> {
-        let read = match &text {
-            Cow::Borrowed(text) => number::read(text, self.notation),
-            Cow::Owned(text) => number::read(text, self.notation).map(|n| Cow::Owned(n.into_owned())),
-        };
-        let number = read.map_err(|fault| self.number_fault(fault))?;
-        let decimals = number.split_once('.').map_or(0, |(_, fraction)| fraction.len());
-        if let Some(most) = self.field.decimals
-            && decimals > most as usize
-        {
-            let cause = format!("more than {most} digits behind the decimal point");
-            return Err(Fault {
-                cause: Some(cause),
-                ..Fault::validate(
-                    Code::TooManyDecimals,
-                    format!("{decimals} digits behind the decimal point, the field takes {most}"),
-                )
-            });
-        }
-        if self.list.is_some() {
-            return self.text(number).map(|converted| match converted {
-                Converted::Text(text) => Converted::Number(text),
-                other => other,
-            });
-        }
-        Ok(Converted::Number(number))
-    }
-
-    fn number_fault(&self, fault: NumberFault) -> Fault {
-        match fault {
-            NumberFault::PrecisionLost => precision_lost(),
-            NumberFault::Ambiguous => Fault::convert(
-                Code::NotANumber,
-                "the separators can be read in two ways; say decimal: \".\" or decimal: \",\" in the mapping",
-            ),
-            NumberFault::Form => {
-                let notation = match self.notation {
-                    Notation { id: true, .. } => "not an id: a whole number is needed",
-                    Notation { decimal: Some(DecimalMark::Comma), .. } => "not a number with a decimal comma",
-                    Notation { decimal: Some(DecimalMark::Point), .. } => "not a number with a decimal point",
-                    Notation { decimal: None, .. } => "not a number",
-                };
-                Fault::convert(Code::NotANumber, notation)
-            }
-        }
-    }
-
-    fn date<'r>(&self, text: Cow<'r, str>) -> Result<Converted<'r>, Fault> {
-        let read = match &self.date {
-            Some(format) => format.read(&text),
-            None => iso(&text),
-        };
-        let at = read.map_err(|fault| self.date_fault(fault, &text))?;
-        let wanted = self.date_value(at);
-        Ok(Converted::Text(if wanted == text { text } else { Cow::Owned(wanted) }))
-    }
-
-    /// A date as the field takes it.
-    pub fn date_value(&self, at: jiff::civil::DateTime) -> String {
-        if self.field.kind == FieldKind::DateTime { datetime_text(at) } else { date_text(at) }
-    }
-
-    fn date_fault(&self, fault: DateFault, text: &str) -> Fault {
-        let message = match (fault, &self.date) {
-            (DateFault::NoSuchDay, _) => "there is no such day or time".to_owned(),
-            (DateFault::Year, _) => "the year is not one from 1000 to 9999".to_owned(),
-            (DateFault::Zone, _) => {
-                "the time names a zone, and the CRM keeps none; write it without".to_owned()
-            }
-            (DateFault::Form, _) if is_serial(text) => {
-                "not a date; it looks like Excel's number for one: format the column as dates and save again"
-                    .to_owned()
-            }
-            (DateFault::Form, Some(format)) => format!("not a date in the form {format}"),
-            (DateFault::Form, None) => {
-                "not a date in the form YYYY-MM-DD; say the column's form in the mapping, date: \"%d/%m/%Y\""
-                    .to_owned()
-            }
-        };
-        Fault::convert(Code::NotADate, message)
-    }
-
-    fn checkbox<'r>(&self, text: &str) -> Result<Converted<'r>, Fault> {
-        match checkbox::read(text) {
-            Some(true) => Ok(Converted::Number(Cow::Borrowed("1"))),
-            Some(false) => Ok(Converted::Number(Cow::Borrowed("0"))),
-            None => Err(Fault::convert(
-                Code::NotACheckbox,
-                "not a word for yes or no (1 true yes y on, 0 false no n off)",
-            )),
-        }
-    }
-
-    /// Values joined by `;`, each held against the list.
-    fn multi_select<'r>(&self, text: &str) -> Result<Converted<'r>, Fault> {
-        let mut chosen: Vec<Cow<'_, str>> = Vec::new();
-        for part in text.split(';').map(trim).filter(|part| !part.is_empty()) {
-            let value = self.listed(part)?.map_or(Cow::Borrowed(part), Cow::Borrowed);
-            if !chosen.contains(&value) {
-                chosen.push(value);
-            }
-        }
-        let joined = chosen.join(";");
-        self.check_text(&joined)?;
-        Ok(Converted::Text(Cow::Owned(joined)))
-    }
-
-    fn text<'r>(&self, text: Cow<'r, str>) -> Result<Converted<'r>, Fault> {
-        if self.field.kind != FieldKind::Memo && looks_shortened_by_excel(&text) {
-            return Err(precision_lost());
-        }
-        let text = match &text {
-            Cow::Borrowed(plain) => text::with_plain_line_breaks(plain),
-            Cow::Owned(plain) => Cow::Owned(text::with_plain_line_breaks(plain).into_owned()),
-        };
-        if let Some(listed) = self.listed(&text)? {
-            let same = listed == text.as_ref();
-            return Ok(Converted::Text(if same { text } else { Cow::Owned(listed.to_owned()) }));
-        }
-        self.check_text(&text)?;
-        match self.field.kind {
-            FieldKind::Email if !text::is_email(&text) => {
-                Err(Fault::validate(Code::NotAnEmail, "not an address"))
-            }
-            FieldKind::Url if !text::is_url(&text) => {
-                Err(Fault::validate(Code::NotAUrl, "not a web address"))
-            }
-            _ => Ok(Converted::Text(text)),
-        }
-    }
-
-    /// The list's own spelling of a value; `None` if there is no list to hold it against.
-    fn listed(&self, value: &str) -> Result<Option<&str>, Fault> {
-        let Some(list) = &self.list else { return Ok(None) };
-        if let Some(listed) = list.get(folded(value).as_ref()) {
-            return Ok(Some(listed));
-        }
-        let near = nearest(value, list.values().map(String::as_str));
-        let hint = near.map(|name| format!("; nearest \"{}\"", shown(name))).unwrap_or_default();
-        Err(Fault::validate(Code::Lookup, format!("\"{}\" is not in the list{hint}", shown(value).cut(60))))
-    }
-
-    fn check_text(&self, text: &str) -> Result<(), Fault> {
-        if let Some(c) = text::control_character(text) {
-            let message = format!("holds the control character U+{:04X}", u32::from(c));
-            return Err(Fault::validate(Code::ControlChar, message));
-        }
-        let Some(most) = self.field.size else { return Ok(()) };
-        // A text has never more characters than bytes.
-        if text.len() <= most as usize {
-            return Ok(());
-        }
-        let length = text.chars().count();
-        if length <= most as usize {
-            return Ok(());
-        }
-        let cause = format!("longer than the {most} characters that the field takes");
-        let message = format!("{length} characters, the field takes {most}");
-        Err(Fault { cause: Some(cause), ..Fault::validate(Code::TooLong, message) })
     }
 }
 
-fn precision_lost() -> Fault {
-    Fault::convert(
-        Code::PrecisionLost,
-        "the spreadsheet has shortened this number and its digits are lost; export the column again as text",
-    )
-}
-
-/// Excel's numbers for the days from 1954 to 2119.
-fn is_serial(text: &str) -> bool {
-    text.split('.')
-        .next()
-        .and_then(|days| days.parse::<u32>().ok())
-        .is_some_and(|days| (20_000..80_000).contains(&days))
+fn origin_of(rule: &FieldRule, columns: Vec<usize>) -> Origin {
+    match (&rule.constant, columns.as_slice()) {
+        (Some(constant), _) => Origin::Constant(constant.value.clone()),
+        (None, [one]) => Origin::Column(*one),
+        (None, _) => {
+            let between = rule.join.as_ref().map_or(" ", |join| join.value.as_str());
+            Origin::Joined(columns, between.to_owned())
+        }
+    }
 }
 
 /// The list to hold values against, unless the mapping says `lookup: off`.
-fn strict_list(field: &Field, rule: &FieldRule) -> Option<HashMap<String, String>> {
+fn strict_list(field: &Field, rule: &FieldRule) -> Option<Choices> {
     if rule.lookup.as_ref().is_some_and(|l| l.value == LookupRule::Off) || rule.reference.is_some() {
         return None;
     }
     let values = field.lookup.as_ref()?.values.as_ref()?;
-    Some(values.iter().map(|value| (folded(value).into_owned(), value.clone())).collect())
+    Some(Choices::new(values.iter().cloned()))
 }
 
 fn date_format(rule: &FieldRule, problems: &mut Vec<Problem>) -> Option<DateFormat> {
@@ -481,8 +209,29 @@ fn check_keys_fit(field: &Field, rule: &FieldRule, problems: &mut Vec<Problem>) 
     if let (Some(decimal), false) = (&rule.decimal, field.kind.is_numeric()) {
         refuse(decimal.place, "decimal");
     }
+    let names_records = matches!(field.kind, FieldKind::Number | FieldKind::Text | FieldKind::Other(_));
+    if let (Some(reference), false) = (&rule.reference, names_records) {
+        refuse(reference.object.place, "ref");
+    }
+    check_values_differ(rule, problems);
     if let (Some(lookup), None) = (&rule.lookup, &field.lookup) {
         let message = format!("{} has no list to hold values against", shown(&field.name));
         problems.push(Problem::at(lookup.place, message).hint("take out \"lookup\""));
+    }
+}
+
+/// Cell texts of `values` that are the same to the eye must not become two things.
+fn check_values_differ(rule: &FieldRule, problems: &mut Vec<Problem>) {
+    let mut known: HashMap<String, &str> = HashMap::new();
+    for (from, to) in &rule.values {
+        let plain = folded(&from.value).into_owned();
+        if plain.is_empty() {
+            let problem = Problem::at(from.place, "a blank cell is never looked for among values");
+            problems.push(problem.hint("give the value of blank cells with default"));
+        } else if known.insert(plain, &to.value).is_some_and(|before| before != to.value) {
+            let message =
+                format!("\"{}\" stands twice among values: case and blanks do not count", shown(&from.value));
+            problems.push(Problem::at(from.place, message));
+        }
     }
 }

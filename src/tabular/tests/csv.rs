@@ -157,11 +157,11 @@ fn what_is_no_table_is_refused_by_name() {
     let plain = ReadOptions::default();
     assert!(refused(&folder.file("a.csv", "%PDF-1.4"), &plain).contains("a.csv: this is a PDF"));
     assert!(refused(&folder.file("b.csv", "<html><table>"), &plain).contains("web page"));
-    assert!(refused(&folder.path("none.csv"), &plain).ends_with("there is no such file"));
+    assert!(refused(&folder.path("none.csv"), &plain).contains("there is no such file"));
     assert!(refused(folder.0.path(), &plain).contains("this is a folder"));
-    assert!(refused(&folder.file("c.jsonl", "{}"), &plain).contains("JSON Lines"));
     let ods = ReadOptions { format: Some(Format::Ods), ..ReadOptions::default() };
-    assert!(refused(&folder.file("d.csv", "a"), &ods).contains(".ods"));
+    let source = Source::open(&folder.file("d.csv", "a"), &ods).unwrap();
+    assert!(told(&source).contains("the content is text, not a workbook"));
     #[cfg(unix)]
     assert!(refused(Path::new("/dev/zero"), &plain).contains("a pipe or device"));
     let (_folder, source) = (&folder, open(&folder.file("e.xlsx", "a,b\n1,2\n")).unwrap());
@@ -208,7 +208,7 @@ fn a_field_of_more_than_a_mebibyte_is_a_fault_of_its_row() {
 #[test]
 fn column_names_that_stand_twice_are_told() {
     let (_folder, source) = csv("Name,name ,x\n1,2,3\n");
-    assert!(told(&source).contains("stand more than once: \"name\""), "{}", told(&source));
+    assert!(told(&source).contains("stand more than once: \"Name\" (A, B)"), "{}", told(&source));
 }
 
 #[test]

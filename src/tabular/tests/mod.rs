@@ -1,8 +1,14 @@
 //! Tests of the room as a whole: files written to disk, opened, read and
 //! written again.
 
+mod book;
 mod csv;
+mod hostile;
+mod jsonl;
+mod old_books;
 mod rejects;
+mod sheets;
+mod traps;
 mod written;
 mod xlsx;
 
@@ -78,7 +84,7 @@ fn read(source: &Source) -> Result<Vec<Seen>, InputError> {
 }
 
 /// Cells of all rows, of a file that reads well.
-fn cells(source: &Source) -> Vec<Vec<String>> {
+pub(super) fn cells(source: &Source) -> Vec<Vec<String>> {
     read(source).unwrap().into_iter().map(|row| row.cells).collect()
 }
 

@@ -3,10 +3,10 @@ use std::io::Write as _;
 use proptest::prelude::*;
 
 use super::super::{
-    CsvOptions, Output, RecordWriter, TextTarget, XlsxBook, csv_writer, jsonl_writer, unguard, xlsx_writer,
+    CsvOptions, Output, RecordWriter, TextTarget, XlsxBook, csv_writer, jsonl_writer, xlsx_writer,
 };
 use super::*;
-use crate::model::{Field, FieldKind, Number, Value};
+use crate::model::{Field, FieldKind, Number, Value, unguard};
 
 fn fields(kinds: &[(&str, FieldKind)]) -> Vec<Field> {
     kinds.iter().map(|(name, kind)| Field::new(*name, kind.clone())).collect()

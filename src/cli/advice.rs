@@ -1,0 +1,128 @@
+//! Commands that the program advises: fit to be typed as they stand, into the
+//! same CRM and with the same runs as the command that advises them.
+
+use std::path::Path;
+
+use clap::ValueEnum;
+
+use super::args::{CommonArgs, InputArgs, RUNS_DIR, SANDBOX_FILE};
+use crate::model::shown;
+
+/// What the next command must repeat.
+#[derive(Clone, Debug)]
+pub struct Again {
+    mapping: String,
+    options: String,
+}
+
+impl Again {
+    /// After a command that read a file.
+    pub fn of(common: &CommonArgs, input: &InputArgs) -> Self {
+        let mut mapping = match (&input.mapping, &input.object) {
+            (Some(mapping), _) => format!("-m {}", path(mapping)),
+            (None, Some(object)) => format!("--object {}", word(object)),
+            (None, None) => "-m MAPPING".to_owned(),
+        };
+        for (name, value) in [("mode", of_enum(input.mode)), ("on-blank", of_enum(input.on_blank))] {
+            if let Some(value) = value {
+                mapping.push_str(&format!(" --{name} {value}"));
+            }
+        }
+        Self { mapping, options: options(common) }
+    }
+
+    /// After a command that read a plan.
+    pub fn of_plan(common: &CommonArgs, mapping: Option<String>) -> Self {
+        Self { mapping: mapping.unwrap_or_else(|| "-m MAPPING".to_owned()), options: options(common) }
+    }
+
+    /// How the file is mapped, to be kept with a plan.
+    pub fn mapping(&self) -> &str {
+        &self.mapping
+    }
+
+    /// Imports this file in the same way.
+    pub fn import(&self, file: &str) -> String {
+        format!("carafe import {} {}{}", word(file), self.mapping, self.options)
+    }
+
+    /// Sends a plan.
+    pub fn apply(&self, run: &str, yes: bool) -> String {
+        let yes = if yes { " --yes" } else { "" };
+        format!("carafe apply {}{yes}{}", word(run), self.options)
+    }
+}
+
+/// The options without which another CRM would be asked, or other runs be
+/// looked at; each with a blank before it.
+fn options(common: &CommonArgs) -> String {
+    let mut options = String::new();
+    match &common.sandbox {
+        Some(file) if file == Path::new(SANDBOX_FILE) => options.push_str(" --sandbox"),
+        Some(file) => options.push_str(&format!(" --sandbox={}", path(file))),
+        None => {}
+    }
+    if let Some(url) = &common.base_url {
+        options.push_str(&format!(" --base-url {}", word(url)));
+    }
+    if let Some(file) = &common.token_file {
+        options.push_str(&format!(" --token-file {}", path(file)));
+    }
+    if common.runs_dir != Path::new(RUNS_DIR) {
+        options.push_str(&format!(" --runs-dir {}", path(&common.runs_dir)));
+    }
+    options
+}
+
+fn of_enum<T: ValueEnum>(value: Option<T>) -> Option<String> {
+    Some(value?.to_possible_value()?.get_name().to_owned())
+}
+
+fn path(path: &Path) -> String {
+    word(&path.display().to_string())
+}
+
+/// A text as one word of a command line.
+pub fn word(text: &str) -> String {
+    let text = shown(text).to_string();
+    let plain = |c: char| c.is_alphanumeric() || "-_./:=,+@%\\".contains(c);
+    // Only Windows has `\` in names of files, and its shells take double quotes alone.
+    let quote = if cfg!(windows) { '"' } else { '\'' };
+    if !text.is_empty() && text.chars().all(|c| plain(c) && (cfg!(windows) || c != '\\')) {
+        return text;
+    }
+    let inner = if cfg!(windows) { text } else { text.replace('\'', "'\\''") };
+    format!("{quote}{inner}{quote}")
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use clap::Parser;
+
+    use super::super::args::{Cli, Command};
+    use super::*;
+
+    fn advised(line: &[&str]) -> String {
+        let cli = Cli::parse_from(line);
+        let Command::Import(import) = &cli.command else { panic!("not an import: {line:?}") };
+        Again::of(&cli.common, &import.input).import("my rejects.csv")
+    }
+
+    #[test]
+    fn the_next_command_goes_to_the_same_crm_with_the_same_rules() {
+        let typed = ["carafe", "import", "a.csv", "-m", "it's.yaml", "--sandbox", "--mode", "update"];
+        let wanted = r"carafe import 'my rejects.csv' -m 'it'\''s.yaml' --mode update --sandbox";
+        assert_eq!(advised(&typed), wanted);
+        let typed =
+            ["carafe", "import", "a.csv", "--object", "accounts", "--base-url", "http://127.0.0.1:1/"];
+        let wanted = "carafe import 'my rejects.csv' --object accounts --base-url http://127.0.0.1:1/";
+        assert_eq!(advised(&typed), wanted);
+    }
+
+    #[test]
+    fn other_runs_and_another_sandbox_are_named() {
+        let typed = ["carafe", "import", "a.csv", "-m", "m", "--sandbox=s b.db", "--runs-dir", "r"];
+        let wanted = "carafe import 'my rejects.csv' -m m --sandbox='s b.db' --runs-dir r";
+        assert_eq!(advised(&typed), wanted);
+    }
+}

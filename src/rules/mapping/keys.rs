@@ -1,0 +1,232 @@
+//! The keys of a mapping file and the words that they take.
+
+use serde::{Deserialize, Serialize};
+
+use super::shapes;
+use crate::rules::problem::Located;
+
+/// What an import does with each row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Every row becomes a new record.
+    Create,
+    /// Every row changes a record that exists.
+    Update,
+    /// Rows with a record change it, the others become new ones.
+    Upsert,
+    /// Every row's record is deleted.
+    Delete,
+}
+
+impl Mode {
+    /// The word in mapping files and summaries.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Upsert => "upsert",
+            Self::Delete => "delete",
+        }
+    }
+
+    /// Whether a row may become a new record.
+    pub fn creates(self) -> bool {
+        matches!(self, Self::Create | Self::Upsert)
+    }
+
+    /// Reads the word again.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Create, Self::Update, Self::Upsert, Self::Delete].into_iter().find(|m| m.word() == word)
+    }
+}
+
+/// What a blank cell does on update. On create it is never sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Blank {
+    /// Leaves the field alone.
+    #[default]
+    Keep,
+    /// Empties the field.
+    Clear,
+    /// Rejects the row.
+    Error,
+}
+
+impl Blank {
+    /// Reads the word of `--on-blank`.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "keep" => Some(Self::Keep),
+            "clear" => Some(Self::Clear),
+            "error" => Some(Self::Error),
+            _ => None,
+        }
+    }
+}
+
+/// Whether an unknown dropdown value rejects the row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LookupRule {
+    /// It does.
+    #[default]
+    Strict,
+    /// The value is sent as it is.
+    Off,
+}
+
+/// What becomes of a cell that is not among `values`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Otherwise {
+    /// The row is rejected.
+    Reject,
+    /// The cell's own text is used.
+    #[default]
+    Keep,
+    /// The cell counts as blank.
+    Blank,
+    /// This value is used.
+    Use(String),
+}
+
+/// The sign between whole digits and decimals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+pub enum DecimalMark {
+    /// `1,234.56`
+    #[serde(rename = ".")]
+    Point,
+    /// `1.234,56`
+    #[serde(rename = ",")]
+    Comma,
+}
+
+/// Whether a reference without a record rejects the row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Missing {
+    /// It does.
+    #[default]
+    Reject,
+    /// The cell counts as blank.
+    Blank,
+}
+
+/// Whether the `'` that an export put before `=`, `+`, `-`, `@` is taken off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Guard {
+    /// Taken off, and counted in a notice.
+    #[default]
+    Strip,
+    /// Left as it stands.
+    Keep,
+}
+
+/// Whether a sheet's hidden rows and columns are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HiddenRows {
+    /// They are, and counted in a notice.
+    #[default]
+    Include,
+    /// They are left out, and counted in a notice.
+    Skip,
+}
+
+/// A sheet by its name or 1-based number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SheetName {
+    /// Its name, compared without case.
+    Name(String),
+    /// Its place among the sheets, from 1.
+    Number(usize),
+}
+
+/// How to read the file.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct SourceKeys {
+    /// `csv`, `tsv`, `xlsx`, …
+    pub format: Option<Located<String>>,
+    /// A label such as `windows-1252`.
+    pub encoding: Option<Located<String>>,
+    /// One character, or `tab`.
+    pub delimiter: Option<Located<String>>,
+    /// Name or 1-based number.
+    pub sheet: Option<Located<SheetName>>,
+    /// 1-based.
+    pub header_row: Option<Located<u32>>,
+    /// Only these cells of a sheet, `B3:F200`.
+    pub range: Option<Located<String>>,
+    /// What becomes of a sheet's hidden rows and columns.
+    pub hidden: HiddenRows,
+    /// What happens to an export's formula guard.
+    pub guard: Guard,
+}
+
+/// What holds for every field that does not say otherwise.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct Defaults {
+    /// What a blank cell does on update.
+    pub blank: Blank,
+    /// Whether blanks at the ends of a cell are taken off.
+    pub trim: bool,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self { blank: Blank::Keep, trim: true }
+    }
+}
+
+/// A record of another object that a cell names.
+#[derive(Clone, Debug, Deserialize)]
+pub struct RefRule {
+    /// The other object.
+    pub object: Located<String>,
+    /// The fields that the cell's text is compared with; several are joined by a blank.
+    #[serde(deserialize_with = "shapes::one_or_more")]
+    pub by: Vec<Located<String>>,
+    /// What happens where there is none.
+    #[serde(default)]
+    pub missing: Missing,
+}
+
+/// How one field is filled.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct FieldRule {
+    /// The column, or several to be joined.
+    #[serde(deserialize_with = "shapes::one_or_more")]
+    pub from: Vec<Located<String>>,
+    /// What stands between joined columns; default a blank.
+    pub join: Option<Located<String>>,
+    /// The same value for every row.
+    #[serde(rename = "const")]
+    pub constant: Option<Located<String>>,
+    /// Cell texts and what they become.
+    #[serde(deserialize_with = "shapes::pairs")]
+    pub values: Vec<(Located<String>, Located<String>)>,
+    /// What becomes of a cell that is not among `values`.
+    pub otherwise: Option<Located<Otherwise>>,
+    /// Whether an unknown dropdown value rejects the row.
+    pub lookup: Option<Located<LookupRule>>,
+    /// The date format, `%d/%m/%Y`.
+    pub date: Option<Located<String>>,
+    /// The decimal mark.
+    pub decimal: Option<Located<DecimalMark>>,
+    /// Digits to fill up to with zeros in front.
+    pub pad: Option<Located<u32>>,
+    /// What a blank cell does on update.
+    pub blank: Option<Blank>,
+    /// The value of a blank cell.
+    pub default: Option<Located<String>>,
+    /// The record of another object that the cell names.
+    #[serde(rename = "ref")]
+    pub reference: Option<RefRule>,
+    /// Whether blanks at the ends are taken off.
+    pub trim: Option<bool>,
+}

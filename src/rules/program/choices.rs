@@ -1,0 +1,76 @@
+//! A closed set of values, found by how people write them.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::rules::names::folded;
+use crate::rules::nearest::nearest;
+
+/// Values in their order. Case, blanks at the ends and characters that nobody
+/// sees do not count; of values that differ only so, the exact one is found.
+#[derive(Clone, Debug, Default)]
+pub struct Choices {
+    ordered: Vec<String>,
+    exact: HashSet<String>,
+    by_folded: HashMap<String, usize>,
+}
+
+impl Choices {
+    /// The choices of a list.
+    pub fn new(values: impl IntoIterator<Item = String>) -> Self {
+        let mut choices = Self::default();
+        for value in values {
+            choices.by_folded.entry(folded(&value).into_owned()).or_insert(choices.ordered.len());
+            choices.exact.insert(value.clone());
+            choices.ordered.push(value);
+        }
+        choices
+    }
+
+    /// The choice that a text means, in its own spelling.
+    pub fn find(&self, text: &str) -> Option<&str> {
+        let exact = self.exact.get(text).map(String::as_str);
+        exact.or_else(|| self.ordered.get(*self.by_folded.get(folded(text).as_ref())?).map(String::as_str))
+    }
+
+    /// Every choice, in order.
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        self.ordered.iter().map(String::as_str)
+    }
+
+    /// The choice that a mistyped text is most like; of equals the first in order.
+    pub fn nearest(&self, text: &str) -> Option<&str> {
+        nearest(text, self.ordered.iter().map(String::as_str))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Choices;
+
+    fn choices(values: &[&str]) -> Choices {
+        Choices::new(values.iter().map(|&value| value.to_owned()))
+    }
+
+    #[test]
+    fn a_value_is_found_in_any_dress_and_given_in_its_own() {
+        let list = choices(&["Customer ", "Zoë & Co"]);
+        assert_eq!(list.find(" CUSTOMER"), Some("Customer "));
+        assert_eq!(list.find("zoe\u{308} & co"), Some("Zoë & Co"));
+        assert_eq!(list.find("Custmer"), None);
+    }
+
+    #[test]
+    fn of_values_that_differ_only_in_case_the_exact_one_is_found_else_the_first() {
+        let list = choices(&["UK", "uk", "Uk"]);
+        assert_eq!([list.find("uk"), list.find("UK"), list.find("uK")], [Some("uk"), Some("UK"), Some("UK")]);
+    }
+
+    #[test]
+    fn the_nearest_of_equals_is_always_the_same() {
+        let list = choices(&["Type B", "Type A", "Type C"]);
+        for _ in 0..20 {
+            assert_eq!(choices(&["Type B", "Type A", "Type C"]).nearest("Type X"), list.nearest("Type X"));
+        }
+        assert_eq!(list.nearest("Type X"), Some("Type B"));
+    }
+}

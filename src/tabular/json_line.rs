@@ -1,0 +1,200 @@
+//! One line of JSON Lines: the members of its object in their order, with
+//! each value's own text.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::Deserializer;
+use serde::de::{MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::csv_source::MAX_COLUMNS;
+use super::dialect::is_reserved;
+
+/// The member that holds a rejected line which was no object.
+pub(super) const RAW: &str = "_raw";
+/// Most characters of a key; more is no column's name.
+const MAX_KEY: usize = 1000;
+
+/// A key and the text of its value.
+pub(super) struct Member<'a> {
+    pub(super) key: Cow<'a, str>,
+    pub(super) value: &'a str,
+}
+
+/// The members of the line's object; the error says why it has none.
+pub(super) fn members(line: &[u8]) -> Result<Vec<Member<'_>>, String> {
+    let text = std::str::from_utf8(line).map_err(|error| {
+        let at = error.valid_up_to();
+        format!("byte {} of the line, 0x{:02X}, is not UTF-8", at + 1, line.get(at).copied().unwrap_or(0))
+    })?;
+    if let Some(what) = other_kind(text) {
+        return Err(format!("it is {what}, not an object"));
+    }
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let members = reader
+        .deserialize_map(Members)
+        .and_then(|members| reader.end().map(|()| members))
+        .map_err(|error| plain(&error))?;
+    distinct(&members)?;
+    if let Some(raw) = members.iter().find(|member| member.key == RAW)
+        && members.iter().all(|member| member.key == RAW || is_reserved(&member.key))
+    {
+        let shown: String = text_of(raw.value).unwrap_or_default().chars().take(60).collect();
+        return Err(format!(
+            "it still holds the rejected line {shown:?}; put the corrected object in its place"
+        ));
+    }
+    Ok(members)
+}
+
+/// A value's text where it is a JSON text; the error says what is wrong with it.
+pub(super) fn text_of(value: &str) -> Result<Cow<'_, str>, String> {
+    let inner = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    match inner {
+        // What the parser let pass without an escape stands for itself.
+        Some(inner) if !inner.contains('\\') => Ok(Cow::Borrowed(inner)),
+        _ => serde_json::from_str::<String>(value).map(Cow::Owned).map_err(|error| plain(&error)),
+    }
+}
+
+/// What the line holds instead of an object, by its first sign.
+fn other_kind(text: &str) -> Option<&'static str> {
+    match text.trim_ascii_start().as_bytes().first() {
+        Some(b'[') => Some("a list"),
+        Some(b'"') => Some("a text"),
+        Some(b'-' | b'0'..=b'9') => Some("a number"),
+        _ => match text.trim_ascii() {
+            "true" | "false" => Some("true or false"),
+            "null" => Some("null"),
+            _ => None,
+        },
+    }
+}
+
+fn distinct(members: &[Member<'_>]) -> Result<(), String> {
+    let mut seen = HashSet::with_capacity(members.len());
+    match members.iter().find(|member| !seen.insert(member.key.as_ref())) {
+        Some(twice) => Err(format!("the key {:?} stands in it twice", twice.key)),
+        None => Ok(()),
+    }
+}
+
+/// The parser's complaint, with the place as people count it.
+fn plain(error: &serde_json::Error) -> String {
+    let told = error.to_string();
+    let what = told.rsplit_once(" at line ").map_or(told.as_str(), |(what, _)| what);
+    if error.is_eof() {
+        "it ends too early".to_owned()
+    } else if error.column() > 0 {
+        format!("{what}, at byte {}", error.column())
+    } else {
+        what.to_owned()
+    }
+}
+
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Vec<Member<'de>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        use serde::de::Error;
+        let mut members = Vec::new();
+        while let Some(key) = map.next_key::<Key<'de>>()? {
+            let value = map.next_value::<&'de RawValue>()?.get();
+            // A text may hold escapes that stand for no character.
+            if value.starts_with('"') {
+                text_of(value).map_err(A::Error::custom)?;
+            }
+            if key.0.len() > MAX_KEY {
+                return Err(A::Error::custom(format!("a key is longer than {MAX_KEY} bytes")));
+            }
+            if members.len() >= MAX_COLUMNS {
+                return Err(A::Error::custom(format!("it has more than {MAX_COLUMNS} keys")));
+            }
+            members.push(Member { key: key.0, value });
+        }
+        Ok(members)
+    }
+}
+
+/// A key that borrows from the line where it has no escapes.
+struct Key<'de>(Cow<'de, str>);
+
+impl<'de> serde::Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Key<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Key(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Key(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(line: &str) -> Result<Vec<(String, String)>, String> {
+        let members = members(line.as_bytes())?;
+        Ok(members.into_iter().map(|member| (member.key.into_owned(), member.value.to_owned())).collect())
+    }
+
+    #[test]
+    fn members_keep_their_order_and_their_own_text() {
+        let seen = of(" {\"b\": 1.50 , \"a\\u0301\":[1, 2],\"\":\"x\"}\t").unwrap();
+        let seen: Vec<(&str, &str)> =
+            seen.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        assert_eq!(seen, [("b", "1.50"), ("a\u{301}", "[1, 2]"), ("", "\"x\"")]);
+        assert_eq!(of("{}").unwrap(), []);
+    }
+
+    #[test]
+    fn what_is_no_object_is_said() {
+        for (line, want) in [
+            ("[1]", "it is a list, not an object"),
+            ("\"x\"", "it is a text, not an object"),
+            ("-1", "it is a number, not an object"),
+            ("null", "it is null, not an object"),
+            ("{\"a\":1,\"a\":2}", "the key \"a\" stands in it twice"),
+            ("{\"a\":1,\"\\u0061\":2}", "the key \"a\" stands in it twice"),
+            ("{\"a\":1", "it ends too early"),
+            ("{\"a\":01}", "invalid number, at byte 7"),
+            ("{\"a\":1}{\"a\":2}", "trailing characters, at byte 8"),
+            ("{\"a\":\"\\ud800\"}", "lone leading surrogate"),
+            ("{\"_raw\":\"[1]\",\"_row\":3}", "it still holds the rejected line \"[1]\""),
+        ] {
+            let told = of(line).unwrap_err();
+            assert!(
+                told.contains(want) || (want.contains("surrogate") && !told.is_empty()),
+                "{line}: {told}"
+            );
+        }
+        let told = members(b"{\"a\":\"\xE9\"}").map(|_| ()).unwrap_err();
+        assert_eq!(told, "byte 7 of the line, 0xE9, is not UTF-8");
+        let wide: Vec<String> = (0..2001).map(|at| format!("\"k{at}\":1")).collect();
+        assert!(of(&format!("{{{}}}", wide.join(","))).unwrap_err().contains("more than 2000 keys"));
+        assert!(of(&format!("{{\"{}\":1}}", "k".repeat(1001))).unwrap_err().contains("longer than 1000"));
+    }
+
+    #[test]
+    fn a_value_as_deep_as_it_likes_does_not_end_the_program() {
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(300_000), "]".repeat(300_000));
+        assert_eq!(of(&deep).unwrap()[0].1.len(), 600_000);
+    }
+}

@@ -1,0 +1,233 @@
+//! A light look through a sheet's own XML in an XLSX package, for what the
+//! reader of workbooks does not show.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use quick_xml::events::{BytesStart, Event};
+
+use super::area::corner;
+use super::error::InputProblem;
+use super::survey::{Facts, leading_zeros};
+use super::xml::{Parts, attribute, each_event, is_set, part, parts};
+
+/// Most cell styles that are looked at; Excel keeps at most 65,490.
+const MAX_STYLES: usize = 70_000;
+
+/// Which number formats fill up with zeros, by style; see [`leading_zeros`].
+type Padding = HashMap<usize, Option<usize>>;
+
+/// Looks through one sheet; nothing where its part cannot be found.
+pub(super) fn survey(path: &Path, sheet: &str) -> Result<Option<Facts>, InputProblem> {
+    let mut parts = parts(path)?;
+    let Some(name) = sheet_part(&mut parts, sheet)? else { return Ok(None) };
+    let padding = padding(&mut parts)?;
+    let Some(input) = part(&mut parts, &name)? else { return Ok(None) };
+    let mut look = Look::new(padding);
+    each_event(input, |event| {
+        match event {
+            Event::Start(element) => look.start(element),
+            Event::End(element) => look.end(element.local_name().into_inner()),
+            Event::Text(text) if look.wanted.is_some() => look.value(text.xml10_content().trim()),
+            _ => {}
+        }
+        true
+    })?;
+    look.facts.settle();
+    Ok(Some(look.facts))
+}
+
+/// The part of a sheet: the workbook names a relation, that names the part.
+fn sheet_part(parts: &mut Parts, sheet: &str) -> Result<Option<String>, InputProblem> {
+    let office = relations(parts, "_rels/.rels", "")?;
+    let book = office.iter().find(|relation| relation.kind.ends_with("/officeDocument"));
+    let book = book.map_or("xl/workbook.xml", |relation| relation.target.as_str()).to_owned();
+    let mut id = None;
+    let Some(input) = part(parts, &book)? else { return Ok(None) };
+    each_event(input, |event| {
+        if let Event::Start(element) = event
+            && element.local_name().into_inner() == "sheet"
+            && attribute(element, "name").as_deref() == Some(sheet)
+        {
+            id = attribute(element, "id");
+        }
+        id.is_none()
+    })?;
+    let (folder, file) = book.rsplit_once('/').unwrap_or(("", &book));
+    let relations = relations(parts, &format!("{folder}/_rels/{file}.rels"), folder)?;
+    Ok(relations
+        .into_iter()
+        .find(|relation| Some(&relation.id) == id.as_ref())
+        .map(|relation| relation.target))
+}
+
+/// One line of a part's list of related parts.
+pub(super) struct Relation {
+    pub(super) id: String,
+    kind: String,
+    /// The part's name in the package.
+    pub(super) target: String,
+}
+
+/// Reads such a list; targets are relative to `folder`.
+pub(super) fn relations(parts: &mut Parts, list: &str, folder: &str) -> Result<Vec<Relation>, InputProblem> {
+    let mut found = Vec::new();
+    let Some(input) = part(parts, list.trim_start_matches('/'))? else { return Ok(found) };
+    each_event(input, |event| {
+        if let Event::Start(element) = event
+            && element.local_name().into_inner() == "Relationship"
+        {
+            let of = |name| attribute(element, name).unwrap_or_default();
+            found.push(Relation { id: of("Id"), kind: of("Type"), target: joined(folder, &of("Target")) });
+        }
+        found.len() < 10_000
+    })?;
+    Ok(found)
+}
+
+/// A target as the name of a part: absolute, or relative to a folder.
+fn joined(folder: &str, target: &str) -> String {
+    let folder = if target.starts_with('/') { "" } else { folder };
+    let mut steps: Vec<&str> = Vec::new();
+    for step in folder.split('/').chain(target.split('/')) {
+        match step {
+            "" | "." => {}
+            ".." => drop(steps.pop()),
+            step => steps.push(step),
+        }
+    }
+    steps.join("/")
+}
+
+/// The styles whose number format fills up with zeros.
+fn padding(parts: &mut Parts) -> Result<Padding, InputProblem> {
+    let (mut formats, mut styles, mut in_cells) = (HashMap::new(), Padding::new(), false);
+    let mut style = 0;
+    let Some(input) = part(parts, "xl/styles.xml")? else { return Ok(styles) };
+    each_event(input, |event| {
+        match event {
+            Event::Start(element) => match element.local_name().into_inner() {
+                "numFmt" => {
+                    let zeros = attribute(element, "formatCode").and_then(|code| leading_zeros(&code));
+                    if let (Some(id), Some(zeros)) = (attribute(element, "numFmtId"), zeros) {
+                        formats.insert(id, zeros);
+                    }
+                }
+                "cellXfs" => in_cells = true,
+                "xf" if in_cells => {
+                    let id = attribute(element, "numFmtId").unwrap_or_default();
+                    if let Some(&zeros) = formats.get(&id) {
+                        styles.insert(style, zeros);
+                    }
+                    style += 1;
+                }
+                _ => {}
+            },
+            Event::End(element) if element.local_name().into_inner() == "cellXfs" => return false,
+            _ => {}
+        }
+        // Without such a format there is nothing to look for.
+        style < MAX_STYLES && !(in_cells && formats.is_empty())
+    })?;
+    Ok(styles)
+}
+
+/// Where the look has got to.
+struct Look {
+    facts: Facts,
+    padding: Padding,
+    row: u32,
+    hidden: bool,
+    filled: bool,
+    column: u32,
+    /// A number shown with zeros: its column, and to how many digits.
+    padded: Option<(u32, Option<usize>)>,
+    /// The same while inside its value.
+    wanted: Option<(u32, Option<usize>)>,
+}
+
+impl Look {
+    fn new(padding: Padding) -> Self {
+        Self {
+            facts: Facts::default(),
+            padding,
+            row: 0,
+            hidden: false,
+            filled: false,
+            column: 0,
+            padded: None,
+            wanted: None,
+        }
+    }
+
+    fn start(&mut self, element: &BytesStart<'_>) {
+        match element.local_name().into_inner() {
+            "row" => {
+                let number = attribute(element, "r").and_then(|number| number.parse().ok());
+                self.row = number.unwrap_or(self.row.saturating_add(1));
+                self.hidden = is_set(element, "hidden");
+                (self.filled, self.column) = (false, 0);
+            }
+            "c" if !self.padding.is_empty() => self.cell(element),
+            "v" => {
+                self.filled = true;
+                self.wanted = self.padded.take();
+            }
+            "is" => self.filled = true,
+            "f" => {
+                self.filled = true;
+                self.facts.formulas += 1;
+            }
+            "col" if is_set(element, "hidden") => {
+                let number = |name| attribute(element, name).and_then(|number| number.parse::<u32>().ok());
+                if let (Some(from @ 1..), Some(to @ 1..)) = (number("min"), number("max")) {
+                    self.facts.hidden_columns.push(from - 1, to - 1);
+                }
+            }
+            "mergeCell" => self.facts.merge(&attribute(element, "ref").unwrap_or_default()),
+            _ => {}
+        }
+    }
+
+    fn cell(&mut self, element: &BytesStart<'_>) {
+        let place = attribute(element, "r").and_then(|place| corner(&place)).and_then(|(column, _)| column);
+        self.column = place.map_or(self.column, |place| place) + 1;
+        let is_number = attribute(element, "t").is_none_or(|kind| kind == "n");
+        let style = attribute(element, "s").and_then(|style| style.parse::<usize>().ok());
+        let zeros = style.and_then(|style| self.padding.get(&style)).filter(|_| is_number);
+        self.padded = zeros.map(|&digits| (self.column - 1, digits));
+    }
+
+    fn value(&mut self, text: &str) {
+        let Some((column, digits)) = self.wanted else { return };
+        if text.len() < digits.unwrap_or(usize::MAX) {
+            self.facts.padded.entry(column).or_insert(digits);
+        }
+    }
+
+    fn end(&mut self, name: &str) {
+        match name {
+            "v" => self.wanted = None,
+            "c" => self.padded = None,
+            "row" if self.hidden && self.filled => self.facts.hidden_rows.push(self.row, self.row),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_parts_of_the_package() {
+        for (folder, target, want) in [
+            ("xl", "worksheets/sheet1.xml", "xl/worksheets/sheet1.xml"),
+            ("xl", "/xl/worksheets/sheet1.xml", "xl/worksheets/sheet1.xml"),
+            ("xl", "../x/y.xml", "x/y.xml"),
+            ("", "../../x", "x"),
+        ] {
+            assert_eq!(joined(folder, target), want);
+        }
+    }
+}

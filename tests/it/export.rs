@@ -1,0 +1,316 @@
+//! `export`: records into files, and back.
+
+use serde_json::json;
+
+use crate::support::{Crm, Desk};
+use crate::tiny::{Reply, Tiny, accounts};
+
+#[test]
+fn csv_with_fields_filter_order_and_limit() {
+    let (crm, desk) = (Crm::start(), Desk::new());
+    let arguments = [
+        "export",
+        "accounts",
+        "-o",
+        "a.csv",
+        "--fields",
+        "name,addresscounty/state,type",
+        "--where",
+        "name startswith \"A\" and not type = 'Supplier'",
+        "--order",
+        "-name",
+        "--limit",
+        "2",
+        "--json",
+    ];
+    let done = crm.carafe(&desk, arguments).ends_with(0);
+    assert_eq!(
+        done.document(),
+        json!({
+            "objects": [{ "object": "accounts", "records": 2, "file": "a.csv" }],
+            "calls": { "total": 2, "get": 2, "post": 0, "patch": 0, "delete": 0, "retries": 0 },
+            "elapsed_s": 0, "state": "finished",
+        })
+    );
+    assert_eq!(
+        desk.text("a.csv"),
+        "id,name,addresscounty/state,type\n95920981,Apple Inc.,,Prospect\n95920980,Adobe Inc.,,Customer\n"
+    );
+    assert_eq!(done.stderr, "");
+}
+
+#[test]
+fn all_fields_by_default_with_id_first() {
+    let (crm, desk) = (Crm::start(), Desk::new());
+    crm.carafe(&desk, ["export", "campaigns", "-o", "c.csv"]).ends_with(0);
+    let text = desk.text("c.csv");
+    let mut lines = text.lines();
+    assert_eq!(
+        lines.next().unwrap(),
+        "id,name,type,status,active,dripfeed,budget,members,opportunities,sales,ownerid"
+    );
+    assert_eq!(lines.next().unwrap(), "3301,Spring Newsletter 2025,E-mail,Finished,0,0,1500,0,0,0,90505");
+    assert_eq!(lines.count(), 2);
+}
+
+#[test]
+fn the_apis_own_filter_is_passed_on_as_it_is() {
+    let crm = Tiny::serve(accounts(&[json!({ "id": 7, "name": "A" }), json!({ "id": 8, "name": "B" })]));
+    let desk = Desk::new();
+    let arguments =
+        ["export", "accounts", "-o", "-", "--fields", "name", "--q", r#"{"name": {"$in": ["B"]}}"#];
+    assert_eq!(desk.carafe(arguments).at(&crm.address()).ends_with(0).stdout, "id,name\n8,B\n");
+    let q = crm.asked().iter().find_map(|request| request.query("q").map(str::to_owned)).unwrap();
+    assert_eq!(q, r#"{"name": {"$in": ["B"]}}"#);
+
+    desk.carafe(["export", "accounts", "-o", "x.csv", "--q", "name=B"]).at(&crm.address()).run().fails(
+        2,
+        "error: --q is not a JSON object: expected ident at line 1 column 2\n  for example: --q '{\"type\": \"Customer\"}'",
+    );
+}
+
+#[test]
+fn json_lines_keep_numbers_texts_and_nulls_apart() {
+    let (crm, desk) = (Crm::start(), Desk::new());
+    let arguments = [
+        "export",
+        "accounts",
+        "-o",
+        "-",
+        "--format",
+        "jsonl",
+        "--fields",
+        "id,name,phone,founded,annualvalue",
+        "--limit",
+        "2",
+    ];
+    assert_eq!(
+        crm.carafe(&desk, arguments).ends_with(0).stdout,
+        "{\"id\":95920978,\"name\":\"3M\",\"phone\":\"+1 651 733 1110\",\"founded\":1902,\"annualvalue\":125000.5}\n\
+         {\"id\":95920979,\"name\":\"Abbott Laboratories\",\"phone\":\"+1 224 667 6100\",\"founded\":1888,\"annualvalue\":null}\n"
+    );
+}
+
+#[test]
+fn several_objects_are_sheets_of_a_workbook_or_files_of_a_folder() {
+    let (crm, desk) = (Crm::start(), Desk::new());
+    let done = crm.carafe(&desk, ["export", "users", "campaigns", "-o", "both.xlsx", "--json"]).ends_with(0);
+    assert_eq!(
+        done.json()["objects"],
+        json!([{ "object": "users", "records": 8, "file": "both.xlsx" }, { "object": "campaigns", "records": 3, "file": "both.xlsx" }])
+    );
+    // Each sheet is named like its object, and reads back.
+    desk.write("m.yaml", "version: 1\nobject: campaigns\nmode: update\nmatch: [id]\nsource: { sheet: campaigns }\nfields:\n  id: id\n  name: name\n  budget: budget\nignore: [type, status, active, dripfeed, members, opportunities, sales, ownerid]\n");
+    let back = crm.carafe(&desk, ["import", "both.xlsx", "-m", "m.yaml", "--json"]).ends_with(0);
+    assert_eq!(back.rows(), json!({ "read": 3, "unchanged": 3 }));
+
+    let done =
+        crm.carafe(&desk, ["export", "users", "campaigns", "-o", "folder", "--format", "jsonl", "--json"]);
+    assert_eq!(done.ends_with(0).json()["objects"][1]["file"], "folder/campaigns.jsonl");
+    assert_eq!(desk.text("folder/users.jsonl").lines().count(), 8);
+    assert_eq!(desk.text("folder/campaigns.jsonl").lines().count(), 3);
+
+    crm.carafe(&desk, ["export", "users", "campaigns", "-o", "both.csv"]).run().fails(
+        2,
+        "error: several objects cannot share the file both.csv\n  give a folder: -o DIR --format csv, or a workbook",
+    );
+}
+
+#[test]
+fn what_is_there_is_replaced_only_with_force() {
+    let (crm, desk) = (Crm::start(), Desk::with("a.csv", "precious"));
+    crm.carafe(&desk, ["export", "users", "-o", "a.csv"])
+        .run()
+        .fails(2, "error: a.csv: this file is there already; take another name, or replace it with --force");
+    assert_eq!(desk.text("a.csv"), "precious");
+    std::fs::create_dir(desk.path("folder")).unwrap();
+    desk.write("folder/users.csv", "precious");
+    crm.carafe(&desk, ["export", "users", "-o", "folder", "--format", "csv"]).ends_with(2);
+    assert_eq!(desk.text("folder/users.csv"), "precious");
+
+    crm.carafe(&desk, ["export", "users", "-o", "a.csv", "--force"]).ends_with(0);
+    assert!(desk.text("a.csv").starts_with("id,first,last,email,live\n90505,Ann,Archer,"));
+}
+
+#[test]
+fn an_export_that_fails_leaves_what_was_there_and_no_half_file() {
+    let known: Vec<_> = (0..250).map(|n| json!({ "id": n + 1, "name": "X" })).collect();
+    let crm = Tiny::scripted(accounts(&known), |request, before| {
+        (request.path == "/accounts" && before >= 2).then(|| Reply::error(403, "Unauthenticated"))
+    });
+    let desk = Desk::with("a.csv", "precious");
+    for (out, force) in [("a.csv", true), ("new.csv", false), ("new.xlsx", false), ("new.jsonl", false)] {
+        let arguments = ["export", "accounts", "-o", out].into_iter().chain(force.then_some("--force"));
+        desk.carafe(arguments).at(&crm.address()).ends_with(3);
+    }
+    assert_eq!(desk.text("a.csv"), "precious");
+    let left: Vec<_> =
+        std::fs::read_dir(desk.path(".")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["a.csv"]);
+}
+
+#[test]
+fn where_to_write_must_be_clear_before_anything_is_asked() {
+    let (crm, desk) = (Tiny::serve(accounts(&[])), Desk::new());
+    for (arguments, words) in [
+        (
+            &["-o", "out"][..],
+            "error: the ending of out does not say which form to write\n  end it in .csv, .xlsx or .jsonl, or give --format",
+        ),
+        (
+            &["-o", "out.pdf"],
+            "error: the ending of out.pdf does not say which form to write\n  end it in .csv, .xlsx or .jsonl, or give --format",
+        ),
+        (
+            &["-o", "a.csv", "--format", "pdf"],
+            "error: \"pdf\" is not a form that export writes\n  one of: csv, xlsx or jsonl",
+        ),
+        (
+            &["-o", "-", "--format", "xlsx"],
+            "error: a workbook cannot go to standard output\n  give a file: -o FILE.xlsx",
+        ),
+    ] {
+        let call = desk.carafe(["export", "accounts"].into_iter().chain(arguments.iter().copied()));
+        call.at(&crm.address()).run().fails(2, words);
+    }
+    let both = desk.carafe(["export", "accounts", "-o", "-", "--json"]).at(&crm.address()).ends_with(2);
+    assert_eq!(both.json()["error"]["message"], "--json and `-o -` both want standard output");
+    assert_eq!(crm.asked().len(), 0);
+    desk.carafe(["export", "accounts", "-o", "none/a.csv"])
+        .at(&crm.address())
+        .run()
+        .fails(2, "error: none/a.csv: its folder does not exist; create it first");
+}
+
+#[test]
+fn unknown_names_are_told_with_the_nearest() {
+    let (crm, desk) = (Crm::start(), Desk::new());
+    let words = "error: accounts has no field \"nam\"; nearest: name\n  see: carafe describe accounts";
+    crm.carafe(&desk, ["export", "accounts", "-o", "a.csv", "--fields", "id,nam"]).run().fails(2, words);
+    crm.carafe(&desk, ["export", "accounts", "-o", "a.csv", "--order", "-nam"]).run().fails(2, words);
+}
+
+/// Texts that a spreadsheet would run, and those that only look so.
+const AWKWARD: [&str; 12] = [
+    "=1+1",
+    "+SUM(A1)",
+    "-x",
+    "@me",
+    "'quoted",
+    "'=kept",
+    "-12.50",
+    "+44 20 7946 0000",
+    "a\"b",
+    "two\nlines",
+    "semi;colon, comma",
+    "\u{1F600} \u{202e}x",
+];
+
+#[test]
+fn texts_that_could_act_as_formulas_are_guarded_in_csv_and_import_takes_it_off() {
+    let records: Vec<_> = AWKWARD
+        .iter()
+        .zip(1..)
+        .map(|(text, id)| json!({ "id": id, "name": format!("N{id}"), "notes": text }))
+        .collect();
+    let (crm, desk) = (Tiny::serve(accounts(&records)), Desk::new());
+    desk.carafe(["export", "accounts", "-o", "a.csv", "--fields", "notes"]).at(&crm.address()).ends_with(0);
+    let text = desk.text("a.csv");
+    for guarded in ["1,'=1+1\n", "2,'+SUM(A1)\n", "3,'-x\n", "4,'@me\n"] {
+        assert!(text.contains(guarded), "{guarded:?} in {text:?}");
+    }
+    for plain in ["7,-12.50\n", "8,+44 20 7946 0000\n", "5,'quoted\n"] {
+        assert!(text.contains(plain), "{plain:?} in {text:?}");
+    }
+    desk.carafe(["export", "accounts", "-o", "raw.csv", "--fields", "notes", "--raw"])
+        .at(&crm.address())
+        .ends_with(0);
+    assert!(desk.text("raw.csv").contains("1,=1+1\n"));
+
+    let arguments = ["import", "a.csv", "--object", "accounts", "--mode", "update", "--json"];
+    let done = desk.carafe(arguments).at(&crm.address()).ends_with(0);
+    assert_eq!(done.rows(), json!({ "read": 12, "unchanged": 12 }));
+    assert!(
+        done.stderr.contains("cells began with the ' that an export puts before = + - @"),
+        "{}",
+        done.stderr
+    );
+    assert_eq!(crm.writes(), 0);
+}
+
+#[test]
+fn an_export_imported_again_plans_nothing_in_any_form() {
+    let (crm, desk) = (Crm::start(), Desk::new());
+    let notes: String = AWKWARD
+        .iter()
+        .enumerate()
+        .map(|(n, text)| {
+            format!("Awkward {n},\"{}\",007,Newsletter;Reference,yes,0.10\n", text.replace('"', "\"\""))
+        })
+        .collect();
+    desk.write("new.csv", format!("name,notes,phone,tags,vip,discount\n{notes}"));
+    let first = crm
+        .carafe(&desk, ["import", "new.csv", "--object", "accounts", "--mode", "create", "--json"])
+        .ends_with(0);
+    assert_eq!(first.rows(), json!({ "read": 12, "created": 12 }));
+    for file in ["a.csv", "a.xlsx", "excel.csv", "raw.csv"] {
+        let more: &[&str] = match file {
+            "excel.csv" => &["--excel"],
+            "raw.csv" => &["--raw"],
+            _ => &[],
+        };
+        crm.carafe(&desk, ["export", "accounts", "-o", file].into_iter().chain(more.iter().copied()))
+            .ends_with(0);
+        let done = crm.carafe(&desk, ["import", file, "--object", "accounts", "--json"]).ends_with(0);
+        assert_eq!(done.rows(), json!({ "read": 24, "unchanged": 24 }), "{file}");
+    }
+    assert!(std::fs::read(desk.path("excel.csv")).unwrap().starts_with("\u{feff}".as_bytes()));
+    for object in ["contacts", "opportunities", "cases", "activities", "campaigns", "policies"] {
+        let file = format!("{object}.csv");
+        crm.carafe(&desk, ["export", object, "-o", &file]).ends_with(0);
+        let done = crm.carafe(&desk, ["import", &file, "--object", object, "--json"]).ends_with(0);
+        let read = &done.json()["rows"]["read"];
+        assert_eq!(done.rows(), json!({ "read": read, "unchanged": read }), "{object}");
+    }
+}
+
+#[test]
+fn lines_come_with_their_opportunities() {
+    let (crm, desk) = (Crm::start(), Desk::new());
+    let arguments = [
+        "export",
+        "opportunities",
+        "-o",
+        "-",
+        "--format",
+        "jsonl",
+        "--fields",
+        "name",
+        "--lines",
+        "--limit",
+        "1",
+    ];
+    let record: serde_json::Value =
+        serde_json::from_str(&crm.carafe(&desk, arguments).ends_with(0).stdout).unwrap();
+    assert_eq!(record["lines"].as_array().unwrap().len(), 2);
+    assert_eq!(record["lines"][0]["product"], "User Subscription");
+}
+
+#[test]
+fn a_server_that_answers_ids_above_with_nothing_is_read_page_by_page() {
+    let records: Vec<serde_json::Value> =
+        (1..=250).map(|id| json!({ "id": id, "name": format!("Firm {id}") })).collect();
+    let crm = Tiny::scripted(accounts(&records), |request, _| {
+        let above = request.query("q").is_some_and(|q| q.contains("$gt"));
+        above.then(|| {
+            Reply::json(
+                200,
+                &json!({ "metadata": { "url": "/account", "object_type": "list", "total_count": 0, "has_more": false },
+                         "list": [] }),
+            )
+        })
+    });
+    let desk = Desk::new();
+    desk.carafe(["export", "accounts", "-o", "a.csv"]).at(&crm.address()).ends_with(0);
+    assert_eq!(desk.text("a.csv").lines().count(), 251);
+}
