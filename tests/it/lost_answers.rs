@@ -258,3 +258,13 @@ fn unexpected_answers_between_good_ones_stop_nothing() {
     let done = import(&rows(20), &crm, &["--concurrency", "1"]).ends_with(7);
     assert_eq!(done.rows(), json!({ "read": 20, "created": 10, "unknown": 10 }));
 }
+
+#[test]
+fn a_row_that_the_crm_refused_stands_among_the_results() {
+    let crm = Tiny::scripted(accounts(&[]), |request, _| {
+        posts_of(request, "Row 1").then(|| Reply::error(422, "The given data was invalid."))
+    });
+    let desk = rows(2);
+    import(&desk, &crm, &[]).ends_with(4);
+    assert!(desk.run_text("results.csv").contains("3,,rejected\n"), "{}", desk.run_text("results.csv"));
+}
