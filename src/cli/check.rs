@@ -5,8 +5,8 @@ use serde_json::json;
 use super::advice::Again;
 use super::args::{CheckArgs, InputArgs};
 use super::connection::{Connection, read_snapshot};
-use super::import::{Spool, job_settings, spool};
-use super::summary::cause_lines;
+use super::import::{Spool, job_settings, prove_columns, spool};
+use super::summary::{addition_lines, cause_lines};
 use super::{Context, out};
 use crate::model::{Calls, Finding, Notice, shown};
 use crate::pipeline::{
@@ -21,7 +21,8 @@ pub async fn run(context: &Context, args: CheckArgs) -> Result<u8, PipelineError
     let (connection, catalog) = open(context, &args)?;
     let spool = spool(&args.input.file, &context.common.runs_dir)?;
     let settings = job_settings(&args.input, &spool);
-    let job = super::unless_stopped(context, Job::prepare(&settings, &catalog, &context.screen)).await?;
+    let mut job = super::unless_stopped(context, Job::prepare(&settings, &catalog, &context.screen)).await?;
+    prove_columns(context, &mut job)?;
     let options = CheckOptions { limit: args.input.limit, duplicates: true };
     let mut first = Vec::new();
     let checked = tokio::task::block_in_place(|| {
@@ -104,6 +105,11 @@ fn text(
     if causes.len() > 1 || checked.rejected > first.len() as u64 {
         lines.push(String::new());
         lines.extend(cause_lines(&causes, "why rejected", "--json lists all"));
+    }
+    let additions = addition_lines(&shown(&job.program.object).to_string(), &checked.additions.lists());
+    if !additions.is_empty() {
+        lines.push(String::new());
+        lines.extend(additions);
     }
     lines.push(String::new());
     let file = if spool.is_standard_input() { "-".into() } else { input.file.display().to_string() };

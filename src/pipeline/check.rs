@@ -1,7 +1,10 @@
-//! Pass one: every row read, converted and validated, nothing sent.
+//! Pass one's second half: every row read, converted and validated, nothing
+//! sent.
 
+use super::lists::check_additions;
 use super::{Event, Job, Phase, PipelineError, Reporter};
 use crate::model::{Finding, Row};
+use crate::rules::additions::Additions;
 use crate::rules::causes::Causes;
 use crate::rules::draft::{Draft, draft, missing_findings};
 use crate::rules::duplicates::SeenKeys;
@@ -23,6 +26,8 @@ pub struct Checked {
     pub causes: Causes,
     /// Cells from which a formula guard was taken.
     pub unguarded: u64,
+    /// What dropdown lists lack of the values in valid rows.
+    pub additions: Additions,
 }
 
 /// How far pass one goes.
@@ -53,8 +58,11 @@ pub fn check(
         let mut draft = draft(&job.program, &row);
         checked.unguarded += draft.unguarded;
         finish_row(job, &mut draft, options.duplicates.then_some(&mut seen));
-        if draft.findings.is_empty() {
+        if draft.skipped {
+            checked.skipped += 1;
+        } else if draft.findings.is_empty() {
             checked.valid += 1;
+            checked.additions.add(&job.program, &draft);
         } else {
             checked.rejected += 1;
             for finding in &draft.findings {
@@ -70,12 +78,13 @@ pub fn check(
         }
     }
     reporter.event(Event::End(Phase::Check));
+    check_additions(&checked.additions, &job.mapping)?;
     Ok(checked)
 }
 
 /// Adds what only the row as a whole shows.
 fn finish_row(job: &Job, draft: &mut Draft<'_>, seen: Option<&mut SeenKeys>) {
-    if draft.may_create(&job.program) {
+    if draft.may_create(&job.program) && !draft.skipped {
         let missing = missing_findings(&job.program, draft);
         draft.findings.extend(missing);
     }

@@ -6,9 +6,9 @@
 //!        check                            plan              send       outputs
 //! ```
 //!
-//! [`Job`] is everything that must be right before the first row; `check` is
-//! pass one, [`plan_import`] pass two, [`send_plan`] sends what the store
-//! holds; [`export`] goes the other way.
+//! [`Job`] is everything that must be right before the first row; [`prove`]
+//! and [`check`] are pass one, [`plan_import`] pass two, [`send_plan`] sends
+//! what the store holds; [`export`] goes the other way.
 
 mod check;
 mod error;
@@ -16,9 +16,11 @@ mod events;
 mod export;
 mod finder;
 mod import;
+mod lists;
 mod outputs;
 mod plan;
 mod prepare;
+mod prove;
 mod send;
 
 #[cfg(test)]
@@ -36,4 +38,5 @@ pub use import::{
 };
 pub use outputs::{OutputSettings, Summary, seconds};
 pub use prepare::{Catalog, Job, JobSettings, io_words, read_mapping, unguarded_notice};
+pub use prove::prove;
 pub use send::Ended;

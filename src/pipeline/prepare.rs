@@ -12,6 +12,7 @@ use crate::rules::mapping::{Blank, HiddenRows, MAX_BYTES, Mapping, Mode, SheetNa
 use crate::rules::names::folded;
 use crate::rules::problem::{Located, Problem, Problems};
 use crate::rules::program::{Dictionaries, Overrides, Program, mapping_of_header};
+use crate::rules::proving::ColumnProof;
 use crate::tabular::{Format, Hidden, ReadOptions, SheetChoice, Source};
 
 /// Where the CRM's description of its fields comes from.
@@ -89,8 +90,10 @@ pub struct Job {
     pub dictionary: Dictionary,
     /// The fields of the objects that references name.
     pub references: Dictionaries,
-    /// The mapping file's text; empty without one.
-    pub mapping_text: String,
+    /// The mapping as it was read; its text is empty where headers are field names.
+    pub mapping: Mapping,
+    /// What columns have proven of their format.
+    pub proofs: Vec<ColumnProof>,
     /// What to call the file.
     pub input_name: String,
     /// Where it is.
@@ -132,7 +135,8 @@ impl Job {
             program,
             dictionary,
             references,
-            mapping_text: mapping.text,
+            mapping,
+            proofs: Vec::new(),
             input_name,
             input_path: settings.input.clone(),
         })

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::language::LanguageError;
 use crate::model::shown;
 
 /// A place in a text file; lines and columns count from 1, in characters.
@@ -62,6 +63,24 @@ impl Problem {
     pub fn at(place: Place, message: impl Into<String>) -> Self {
         let place = (place.line > 0).then_some(place);
         Self { place, message: message.into(), hint: None, advice: None }
+    }
+
+    /// A problem inside a condition or an expression that stands at a place of
+    /// the file. Where its text goes over several lines, the whole is marked.
+    pub fn inside(whole: &Located<String>, error: LanguageError) -> Self {
+        let place = whole.place;
+        // A text in quotes begins behind its quote.
+        let quoted = usize::from(place.length > whole.value.chars().count());
+        let one_line = !whole.value.contains('\n') && place.length >= whole.value.chars().count();
+        let place = match one_line && place.line > 0 {
+            true => Place { column: place.column + quoted + error.at, length: error.length.max(1), ..place },
+            false => place,
+        };
+        let problem = Self::at(place, error.message);
+        match error.hint {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        }
     }
 
     /// A problem of the mapping as a whole.

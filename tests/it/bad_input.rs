@@ -180,7 +180,7 @@ error: createddate is filled by the CRM and cannot be written
 error: nothing fills this field
   --> m.yaml:5:9
 5 |   name: { form: Company }
-  |         ^^ give a column (from) or a value (const)
+  |         ^^ give a column (from), a value (const) or an expression (expr)
 error: unknown key \"form\"
   --> m.yaml:5:11
 5 |   name: { form: Company }

@@ -16,6 +16,8 @@ mod lookup;
 mod lost_answers;
 mod mapped;
 mod output_files;
+mod power;
+mod proof;
 mod reading;
 mod references;
 mod runs;

@@ -73,8 +73,44 @@ pub enum LookupRule {
     /// It does.
     #[default]
     Strict,
+    /// The value is added to the list before the first row is sent.
+    Append,
     /// The value is sent as it is.
     Off,
+}
+
+/// Capital and small letters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Case {
+    /// `ACME LTD`
+    Upper,
+    /// `acme ltd`
+    Lower,
+    /// `Acme Ltd`
+    Title,
+}
+
+/// Which parts of a text that is cut into pieces are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// All of them, as values of a multi-select.
+    All,
+    /// One, counted from 1.
+    One(usize),
+    /// One, counted from the end.
+    Last(usize),
+    /// This one, counted from 1, and all behind it as they stand.
+    From(usize),
+}
+
+/// Where a text is cut, and what is taken of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// What stands between two parts; a blank stands for any run of blanks.
+    pub by: String,
+    /// What is taken.
+    pub part: Part,
 }
 
 /// What becomes of a cell that is not among `values`.
@@ -100,6 +136,16 @@ pub enum DecimalMark {
     /// `1.234,56`
     #[serde(rename = ",")]
     Comma,
+}
+
+impl DecimalMark {
+    /// How people say it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Point => "with a decimal point",
+            Self::Comma => "with a decimal comma",
+        }
+    }
 }
 
 /// Whether a reference without a record rejects the row.
@@ -174,11 +220,13 @@ pub struct Defaults {
     pub blank: Blank,
     /// Whether blanks at the ends of a cell are taken off.
     pub trim: bool,
+    /// The cell text that empties a field.
+    pub clear_token: Option<Located<String>>,
 }
 
 impl Default for Defaults {
     fn default() -> Self {
-        Self { blank: Blank::Keep, trim: true }
+        Self { blank: Blank::Keep, trim: true, clear_token: None }
     }
 }
 
@@ -207,6 +255,15 @@ pub struct FieldRule {
     /// The same value for every row.
     #[serde(rename = "const")]
     pub constant: Option<Located<String>>,
+    /// An expression over columns, where the named steps do not suffice.
+    pub expr: Option<Located<String>>,
+    /// Patterns and what stands in their place, in order.
+    #[serde(deserialize_with = "shapes::pairs")]
+    pub replace: Vec<(Located<String>, Located<String>)>,
+    /// Where the text is cut, and what is taken of it.
+    pub split: Option<Located<Split>>,
+    /// Capital or small letters.
+    pub case: Option<Located<Case>>,
     /// Cell texts and what they become.
     #[serde(deserialize_with = "shapes::pairs")]
     pub values: Vec<(Located<String>, Located<String>)>,
@@ -214,14 +271,22 @@ pub struct FieldRule {
     pub otherwise: Option<Located<Otherwise>>,
     /// Whether an unknown dropdown value rejects the row.
     pub lookup: Option<Located<LookupRule>>,
-    /// The date format, `%d/%m/%Y`.
+    /// The date format, `%d/%m/%Y`; `excel` for its day numbers.
     pub date: Option<Located<String>>,
     /// The decimal mark.
     pub decimal: Option<Located<DecimalMark>>,
+    /// Further words for yes in a checkbox.
+    #[serde(rename = "true", deserialize_with = "shapes::one_or_more")]
+    pub yes: Vec<Located<String>>,
+    /// Further words for no in a checkbox.
+    #[serde(rename = "false", deserialize_with = "shapes::one_or_more")]
+    pub no: Vec<Located<String>>,
     /// Digits to fill up to with zeros in front.
     pub pad: Option<Located<u32>>,
     /// What a blank cell does on update.
     pub blank: Option<Blank>,
+    /// The cell text that empties the field.
+    pub clear_token: Option<Located<String>>,
     /// The value of a blank cell.
     pub default: Option<Located<String>>,
     /// The record of another object that the cell names.

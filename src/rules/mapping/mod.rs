@@ -12,7 +12,7 @@ mod yaml;
 
 pub use file::Mapping;
 pub use keys::{
-    Blank, DecimalMark, Defaults, FieldRule, Guard, HiddenRows, LookupRule, Missing, Mode, Otherwise,
-    RefRule, SheetName, SourceKeys,
+    Blank, Case, DecimalMark, Defaults, FieldRule, Guard, HiddenRows, LookupRule, Missing, Mode, Otherwise,
+    Part, RefRule, SheetName, SourceKeys, Split,
 };
 pub use yaml::MAX_BYTES;
