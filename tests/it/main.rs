@@ -22,6 +22,7 @@ mod reading;
 mod references;
 mod runs;
 mod samples;
+mod schema;
 mod secrets;
 mod support;
 mod tables;

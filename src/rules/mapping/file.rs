@@ -30,7 +30,8 @@ pub struct Mapping {
     pub ignore: Vec<Located<String>>,
 }
 
-const KEYS: [&str; 9] =
+/// The keys of a mapping file.
+pub(super) const KEYS: [&str; 9] =
     ["version", "object", "mode", "match", "source", "defaults", "fields", "when", "ignore"];
 
 impl Mapping {

@@ -1,12 +1,13 @@
 //! The keys of a mapping file and the words that they take.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::shapes;
+use super::{schema, shapes};
 use crate::rules::problem::Located;
 
 /// What an import does with each row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Every row becomes a new record.
@@ -42,7 +43,7 @@ impl Mode {
 }
 
 /// What a blank cell does on update. On create it is never sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Blank {
     /// Leaves the field alone.
@@ -67,7 +68,7 @@ impl Blank {
 }
 
 /// Whether an unknown dropdown value rejects the row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LookupRule {
     /// It does.
@@ -80,7 +81,7 @@ pub enum LookupRule {
 }
 
 /// Capital and small letters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Case {
     /// `ACME LTD`
@@ -128,7 +129,7 @@ pub enum Otherwise {
 }
 
 /// The sign between whole digits and decimals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
 pub enum DecimalMark {
     /// `1,234.56`
     #[serde(rename = ".")]
@@ -149,7 +150,7 @@ impl DecimalMark {
 }
 
 /// Whether a reference without a record rejects the row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Missing {
     /// It does.
@@ -160,7 +161,7 @@ pub enum Missing {
 }
 
 /// Whether the `'` that an export put before `=`, `+`, `-`, `@` is taken off.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Guard {
     /// Taken off, and counted in a notice.
@@ -171,7 +172,7 @@ pub enum Guard {
 }
 
 /// Whether a sheet's hidden rows and columns are read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum HiddenRows {
     /// They are, and counted in a notice.
@@ -191,8 +192,9 @@ pub enum SheetName {
 }
 
 /// How to read the file.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(deny_unknown_fields)]
 pub struct SourceKeys {
     /// `csv`, `tsv`, `xlsx`, …
     pub format: Option<Located<String>>,
@@ -213,8 +215,9 @@ pub struct SourceKeys {
 }
 
 /// What holds for every field that does not say otherwise.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(deny_unknown_fields)]
 pub struct Defaults {
     /// What a blank cell does on update.
     pub blank: Blank,
@@ -231,12 +234,14 @@ impl Default for Defaults {
 }
 
 /// A record of another object that a cell names.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct RefRule {
     /// The other object.
     pub object: Located<String>,
     /// The fields that the cell's text is compared with; several are joined by a blank.
     #[serde(deserialize_with = "shapes::one_or_more")]
+    #[schemars(with = "schema::OneOrMore")]
     pub by: Vec<Located<String>>,
     /// What happens where there is none.
     #[serde(default)]
@@ -244,11 +249,13 @@ pub struct RefRule {
 }
 
 /// How one field is filled.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(deny_unknown_fields)]
 pub struct FieldRule {
     /// The column, or several to be joined.
     #[serde(deserialize_with = "shapes::one_or_more")]
+    #[schemars(with = "schema::OneOrMore")]
     pub from: Vec<Located<String>>,
     /// What stands between joined columns; default a blank.
     pub join: Option<Located<String>>,
@@ -259,6 +266,7 @@ pub struct FieldRule {
     pub expr: Option<Located<String>>,
     /// Patterns and what stands in their place, in order.
     #[serde(deserialize_with = "shapes::pairs")]
+    #[schemars(with = "schema::Pairs")]
     pub replace: Vec<(Located<String>, Located<String>)>,
     /// Where the text is cut, and what is taken of it.
     pub split: Option<Located<Split>>,
@@ -266,6 +274,7 @@ pub struct FieldRule {
     pub case: Option<Located<Case>>,
     /// Cell texts and what they become.
     #[serde(deserialize_with = "shapes::pairs")]
+    #[schemars(with = "schema::Pairs")]
     pub values: Vec<(Located<String>, Located<String>)>,
     /// What becomes of a cell that is not among `values`.
     pub otherwise: Option<Located<Otherwise>>,
@@ -277,9 +286,11 @@ pub struct FieldRule {
     pub decimal: Option<Located<DecimalMark>>,
     /// Further words for yes in a checkbox.
     #[serde(rename = "true", deserialize_with = "shapes::one_or_more")]
+    #[schemars(with = "schema::OneOrMore")]
     pub yes: Vec<Located<String>>,
     /// Further words for no in a checkbox.
     #[serde(rename = "false", deserialize_with = "shapes::one_or_more")]
+    #[schemars(with = "schema::OneOrMore")]
     pub no: Vec<Located<String>>,
     /// Digits to fill up to with zeros in front.
     pub pad: Option<Located<u32>>,
