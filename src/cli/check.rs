@@ -64,7 +64,7 @@ fn open(context: &Context, args: &CheckArgs) -> Result<(Option<Connection>, Cata
 }
 
 fn document(job: &Job, checked: &Checked, calls: Calls, elapsed_s: f64) -> serde_json::Value {
-    json!({
+    let mut document = json!({
         "command": "check",
         "object": job.program.object,
         "mode": job.program.mode.word(),
@@ -74,7 +74,12 @@ fn document(job: &Job, checked: &Checked, calls: Calls, elapsed_s: f64) -> serde
         "causes": checked.causes.sorted(),
         "elapsed_s": elapsed_s,
         "files": {},
-    })
+    });
+    let additions = checked.additions.lists();
+    if !additions.is_empty() {
+        document["additions"] = json!(additions);
+    }
+    document
 }
 
 fn text(

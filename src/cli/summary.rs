@@ -137,11 +137,11 @@ fn example(cause: &Cause) -> String {
 fn change_lines(finished: &FinishedRun) -> Vec<String> {
     let object = shown(&finished.summary.object).to_string();
     let mut lines = Vec::new();
-    for (field, records) in &finished.cleared {
+    for (field, records) in &finished.summary.cleared {
         let records = count(*records, "record", "records");
         lines.push(format!("  emptied   {} → cleared in {records}", shown(field)));
     }
-    lines.extend(addition_lines(&object, &finished.additions));
+    lines.extend(addition_lines(&object, &finished.summary.additions));
     if !lines.is_empty() {
         lines.insert(0, String::new());
     }

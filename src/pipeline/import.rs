@@ -9,8 +9,6 @@ use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
-use std::collections::BTreeMap;
-
 use super::check::{CheckOptions, check};
 use super::lists::add_to_lists;
 use super::outputs::{OutputSettings, Summary, causes, seconds, write_files, write_whole};
@@ -119,10 +117,6 @@ pub struct FinishedRun {
     pub key: Vec<String>,
     /// Some updates of the plan: row, record, before, after.
     pub sample: Vec<(u64, u64, String, String)>,
-    /// What dropdown lists gain.
-    pub additions: Vec<Addition>,
-    /// Fields that are emptied, and in how many records.
-    pub cleared: BTreeMap<String, u64>,
 }
 
 /// Checks the file and stores a plan for it. Nothing is sent to be stored.
@@ -316,6 +310,8 @@ fn finish(
         rows,
         calls,
         causes: causes(&store)?,
+        additions,
+        cleared: store.get("cleared")?.unwrap_or_default(),
         elapsed_s: seconds(begun.elapsed()),
         files,
     };
@@ -341,7 +337,5 @@ fn finish(
         pauses: tools.client.pauses(),
         key,
         sample,
-        additions,
-        cleared: store.get("cleared")?.unwrap_or_default(),
     })
 }

@@ -13,6 +13,7 @@ use crate::rules::names::folded;
 use crate::rules::problem::{Located, Problem, Problems};
 use crate::rules::program::{Dictionaries, Overrides, Program, mapping_of_header};
 use crate::rules::proving::ColumnProof;
+use crate::rules::{expression, language};
 use crate::tabular::{Format, Hidden, ReadOptions, SheetChoice, Source};
 
 /// Where the CRM's description of its fields comes from.
@@ -310,10 +311,14 @@ fn every_field(dictionary: &Dictionary) -> Header {
 
 /// A header that holds every column the mapping names, for a file that has none.
 fn assumed_header(mapping: &Mapping) -> Header {
+    let from = mapping.fields.iter().flat_map(|(_, rule)| &rule.from).map(|name| name.value.clone());
+    let exprs = mapping.fields.iter().filter_map(|(_, rule)| rule.expr.as_ref());
+    let in_exprs = exprs.flat_map(|expr| expression::column_names(&expr.value));
+    let in_when = mapping.when.iter().flat_map(|when| language::column_names(&when.value));
     let mut columns: Vec<Column> = Vec::new();
-    for name in mapping.fields.iter().flat_map(|(_, rule)| &rule.from) {
-        if columns.iter().all(|column| column.name != name.value) {
-            columns.push(Column { name: name.value.clone(), place: columns.len() });
+    for name in from.chain(in_exprs).chain(in_when) {
+        if columns.iter().all(|column| folded(&column.name) != folded(&name)) {
+            columns.push(Column { name, place: columns.len() });
         }
     }
     Header { sheet: None, columns }

@@ -21,7 +21,8 @@ pub struct Addition {
     pub field: String,
     /// The list's name: the dictionary's, else the field's.
     pub list: String,
-    /// The values, as they are first written in the file, and the rows that have each.
+    /// The values, as they are first written in the file, and the rows that
+    /// have each: `[["Charity", 2]]`.
     pub values: Vec<(String, u64)>,
 }
 

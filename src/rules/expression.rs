@@ -159,6 +159,20 @@ impl Expression {
     }
 }
 
+/// The names in an expression, as they stand; none where it does not read.
+pub fn column_names(text: &str) -> Vec<String> {
+    // Every second part stands between backticks; within texts they are rare,
+    // and a name too many does no harm to those who ask.
+    let parts: Vec<&str> = text.split('`').collect();
+    let (outside, named): (Vec<_>, Vec<_>) = parts.iter().enumerate().partition(|(at, _)| at % 2 == 0);
+    let plain: Vec<&str> = outside.iter().map(|(_, part)| **part).collect();
+    let mut names: Vec<String> = named.iter().map(|(_, name)| (**name).to_owned()).collect();
+    if let Ok(compiled) = ENVIRONMENT.compile_expression_owned(plain.join("none")) {
+        names.extend(compiled.undeclared_variables(false));
+    }
+    names
+}
+
 fn is_unknown(error: &Error) -> bool {
     matches!(
         error.kind(),
@@ -339,6 +353,13 @@ mod tests {
         ] {
             assert_eq!(result(text, cells).as_deref(), Ok(wanted), "{text}");
         }
+    }
+
+    #[test]
+    fn names_are_found_without_a_file() {
+        let mut names = column_names("`First name` ~ Owner | upper if `A b` else 'x'");
+        names.sort();
+        assert_eq!(names, ["A b", "First name", "Owner"]);
     }
 
     #[test]

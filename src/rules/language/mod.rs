@@ -102,6 +102,19 @@ pub fn parse_over_columns(text: &str, header: &Header) -> Result<Filter, Languag
     parser::parse(text, "the file has no column", &resolve)
 }
 
+/// The names in a condition over columns, as they stand; none where it does not read.
+pub fn column_names(text: &str) -> Vec<String> {
+    let names = std::cell::RefCell::new(Vec::new());
+    let resolve = |name: &str| -> Result<(String, NameKind), Option<String>> {
+        names.borrow_mut().push(name.to_owned());
+        Ok((name.to_owned(), NameKind::Cell))
+    };
+    match parser::parse(text, "", &resolve) {
+        Ok(_) => names.into_inner(),
+        Err(_) => Vec::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
