@@ -207,7 +207,8 @@ mod tests {
         let mut known: Vec<&str> =
             schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
         let mut keys = KEYS.to_vec();
-        (known.sort_unstable(), keys.sort_unstable());
+        known.sort_unstable();
+        keys.sort_unstable();
         assert_eq!(known, keys);
         let rule = &schema["definitions"]["FieldRule"]["properties"];
         for key in ["from", "const", "expr", "true", "false", "ref", "split", "clear_token", "lookup"] {
