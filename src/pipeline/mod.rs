@@ -37,6 +37,6 @@ pub use import::{
     plan_import, send_plan,
 };
 pub use outputs::{OutputSettings, Summary, seconds};
-pub use prepare::{Catalog, Job, JobSettings, io_words, read_mapping, unguarded_notice};
+pub use prepare::{Catalog, Job, JobSettings, io_words, unguarded_notice};
 pub use prove::prove;
 pub use send::Ended;

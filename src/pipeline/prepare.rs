@@ -108,7 +108,28 @@ impl Job {
         catalog: &Catalog,
         reporter: &dyn Reporter,
     ) -> Result<Self, PipelineError> {
-        let mapping = settings.mapping.as_deref().map(read_mapping).transpose()?;
+        let (mapping, known) = match settings.mapping.as_deref().map(read_mapping).transpose()? {
+            Some((mapping, known)) => (Some(mapping), known),
+            None => (None, Vec::new()),
+        };
+        // A mapping's problems come before all others, and all of them at once.
+        let told = mapping
+            .as_ref()
+            .filter(|_| !known.is_empty())
+            .map(|mapping| Problems::new(&mapping.file, &mapping.text, known.clone()));
+        match (Self::prepare_with(mapping, settings, catalog, reporter).await, told) {
+            (prepared, None) => prepared,
+            (Err(PipelineError::Mapping(problems)), Some(_)) => Err(problems.and(known).into()),
+            (_, Some(told)) => Err(told.into()),
+        }
+    }
+
+    async fn prepare_with(
+        mapping: Option<Mapping>,
+        settings: &JobSettings,
+        catalog: &Catalog,
+        reporter: &dyn Reporter,
+    ) -> Result<Self, PipelineError> {
         let input_name = settings.input_name.clone().unwrap_or_else(|| settings.input.display().to_string());
         let options = read_options(mapping.as_ref(), settings)?;
         let source = Source::open(&settings.input, &options)?;
@@ -130,7 +151,9 @@ impl Job {
         let assumed = source.header().columns.is_empty().then(|| assumed_header(&mapping));
         let header = assumed.as_ref().unwrap_or(source.header());
         let (program, notices) = Program::compile(&mapping, &dictionary, &references, header, overrides)?;
-        notices.into_iter().for_each(|notice| reporter.event(Event::Notice(notice)));
+        if mapping.unread.is_empty() {
+            notices.into_iter().for_each(|notice| reporter.event(Event::Notice(notice)));
+        }
         Ok(Self {
             source,
             program,
@@ -226,8 +249,8 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Reads a mapping file.
-pub fn read_mapping(path: &Path) -> Result<Mapping, PipelineError> {
+/// Reads a mapping file as far as it reads, and what is wrong with the rest.
+fn read_mapping(path: &Path) -> Result<(Mapping, Vec<Problem>), PipelineError> {
     let name = path.display().to_string();
     let cannot = |why: String| {
         PipelineError::usage(
@@ -248,7 +271,7 @@ pub fn read_mapping(path: &Path) -> Result<Mapping, PipelineError> {
             error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|&&b| b == b'\n').count() + 1;
         cannot(format!("line {line} is not UTF-8; save the file in that encoding"))
     })?;
-    Ok(Mapping::parse(&name, &text)?)
+    Ok(Mapping::parse_what_reads(&name, &text)?)
 }
 
 /// The system's complaint in plain words.

@@ -135,6 +135,13 @@ impl Problems {
         Self { file: file.to_owned(), text: text.to_owned(), problems }
     }
 
+    /// The same problems and further ones.
+    #[must_use]
+    pub fn and(mut self, more: Vec<Problem>) -> Self {
+        self.problems.extend(more);
+        Self::new(&self.file, &self.text, self.problems)
+    }
+
     /// The first place, as `line:column`.
     pub fn first_place(&self) -> Option<String> {
         let place = self.problems.iter().find_map(|p| p.place)?;

@@ -241,7 +241,8 @@ impl Compiler<'_> {
 
     /// A field of `match` that no line under `fields` fills.
     fn report_unfilled_key(&mut self, name: &Located<String>) {
-        if self.mapping.fields.iter().any(|(field, _)| field.value == name.value) {
+        let stands = self.mapping.fields.iter().any(|(field, _)| field.value == name.value);
+        if stands || self.mapping.unread.contains(&name.value) {
             // Its line has a problem of its own, told already.
             return;
         }
@@ -253,7 +254,8 @@ impl Compiler<'_> {
 
     fn check_required(&mut self, fields: &[FieldProgram]) {
         let filled: HashSet<&str> = fields.iter().map(|f| f.field.name.as_str()).collect();
-        let named: HashSet<&str> = self.mapping.fields.iter().map(|(name, _)| name.value.as_str()).collect();
+        let named = self.mapping.fields.iter().map(|(name, _)| name.value.as_str());
+        let named: HashSet<&str> = named.chain(self.mapping.unread.iter().map(String::as_str)).collect();
         let object = &self.dictionary.object;
         for field in self.dictionary.fields() {
             let name = field.name.as_str();
@@ -339,6 +341,7 @@ pub fn mapping_of_header(
         fields,
         when: None,
         ignore,
+        unread: Vec::new(),
     }
 }
 

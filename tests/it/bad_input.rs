@@ -198,6 +198,29 @@ error: unknown key \"ignroe\"
 }
 
 #[test]
+fn what_does_not_read_and_what_does_not_fit_are_told_together() {
+    let desk = Desk::with("a.csv", "Company,Tel\nX,1\n");
+    desk.write(
+        "m.yaml",
+        "version: 1\nobject: accounts\nwhen: Tl = 1\nfields:\n  name: { form: Company }\n  phon: Tel\n  notes: Tell\nignroe: [x]\n",
+    );
+    let crm = Crm::start();
+    let done = crm.carafe(&desk, ["check", "a.csv", "-m", "m.yaml"]).ends_with(2);
+    let told: Vec<&str> = done.stderr.lines().filter(|line| line.starts_with("error")).collect();
+    assert_eq!(
+        told,
+        [
+            "error: the file has no column \"Tl\"",
+            "error: nothing fills this field",
+            "error: unknown key \"form\"",
+            "error: accounts has no field \"phon\"",
+            "error: the file has no column \"Tell\"",
+            "error: unknown key \"ignroe\"",
+        ]
+    );
+}
+
+#[test]
 fn a_mapping_that_is_no_yaml_or_no_mapping() {
     let (crm, desk) = (Crm::start(), Desk::with("a.csv", "Company\nX\n"));
     for (text, words) in [

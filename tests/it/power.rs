@@ -166,7 +166,8 @@ fn lookup_append_shows_what_it_would_add_and_adds_it_before_the_first_row() {
     let wanted = "  list      accounts.type gains \"Charity\" (2 rows), \"Club\" (1 row)\n";
     let checked = crm.carafe(&desk, ["check", "a.csv", "-m", "m.yaml"]).ends_with(4);
     assert!(checked.stdout.contains(wanted), "{}", checked.stdout);
-    let listed = json!([{ "field": "type", "list": "accounttypes", "values": [["Charity", 2], ["Club", 1]] }]);
+    let listed =
+        json!([{ "field": "type", "list": "accounttypes", "values": [["Charity", 2], ["Club", 1]] }]);
     let checked = crm.carafe(&desk, ["check", "a.csv", "-m", "m.yaml", "--json"]).ends_with(4);
     assert_eq!(checked.json()["additions"], listed);
     let plan = crm.carafe(&desk, ["import", "a.csv", "-m", "m.yaml", "--dry-run"]).ends_with(4);

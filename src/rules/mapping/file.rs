@@ -28,6 +28,8 @@ pub struct Mapping {
     pub when: Option<Located<String>>,
     /// Columns left out on purpose.
     pub ignore: Vec<Located<String>>,
+    /// Fields that stand in the file but whose lines do not read.
+    pub unread: Vec<String>,
 }
 
 /// The keys of a mapping file.
@@ -37,6 +39,16 @@ pub(super) const KEYS: [&str; 9] =
 impl Mapping {
     /// Reads a mapping file's text; every problem of it is told at once.
     pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
+        let (mapping, problems) = Self::parse_what_reads(file, text)?;
+        if problems.is_empty() { Ok(mapping) } else { Err(Problems::new(file, &mapping.text, problems)) }
+    }
+
+    /// Reads as much of a mapping file's text as can be read, so that the rest
+    /// can be held against the dictionary too before anything is told.
+    ///
+    /// # Errors
+    /// Every problem of the text, where no mapping is left.
+    pub fn parse_what_reads(file: &str, text: &str) -> Result<(Self, Vec<Problem>), Problems> {
         // Places count without a byte-order mark, and lines end in one way.
         let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
         let text = &text.replace("\r\n", "\n").replace('\r', "\n");
@@ -49,8 +61,8 @@ impl Mapping {
             }
         };
         match (mapping, noted.into_inner()) {
-            (Some(mapping), problems) if problems.is_empty() => Ok(mapping),
-            (_, problems) => Err(Problems::new(file, text, problems)),
+            (Some(mapping), problems) => Ok((mapping, problems)),
+            (None, problems) => Err(Problems::new(file, text, problems)),
         }
     }
 
@@ -91,6 +103,7 @@ impl Mapping {
             when: find("when").and_then(|node| read(node, noted)),
             ignore: names(find("ignore")),
             object: object?,
+            unread: unread_fields(find("fields"), fields.as_deref()?),
             fields: fields?,
         })
     }
@@ -139,6 +152,16 @@ fn read_fields(node: &Node, noted: &Noted) -> Vec<(Located<String>, FieldRule)> 
         }
     }
     fields
+}
+
+/// The names under `fields` of which no rule was read.
+fn unread_fields(node: Option<&Node>, read: &[(Located<String>, FieldRule)]) -> Vec<String> {
+    let Some(Node { kind: Kind::Map(entries), .. }) = node else { return Vec::new() };
+    let names = entries.iter().filter_map(|(key, _)| match &key.kind {
+        Kind::Scalar(name) => Some(name),
+        Kind::Null | Kind::List(_) | Kind::Map(_) => None,
+    });
+    names.filter(|name| read.iter().all(|(known, _)| known.value != **name)).cloned().collect()
 }
 
 fn read_rule(node: &Node, noted: &Noted) -> Option<FieldRule> {
