@@ -4,7 +4,8 @@
 //! `program` (the mapping held against dictionary and header), `draft` (a row
 //! run through the program, by `convert`), `duplicates`, `planning` (what is
 //! to be done, by `compare`), `causes` (why rows were rejected). `language` is
-//! the language of `--where`.
+//! the language of `--where`; `drift` tells what the CRM changed about fields
+//! since the last time.
 //!
 //! `condition` (which rows are meant) and `proof` (what a whole column shows of
 //! its format) are not asked yet: the mapping keys that reach them come with the
@@ -15,6 +16,7 @@ pub mod compare;
 pub mod condition;
 pub mod convert;
 pub mod draft;
+pub mod drift;
 pub mod duplicates;
 pub mod ids;
 pub mod language;
