@@ -10,7 +10,8 @@ use super::summary::cause_lines;
 use super::{Context, out};
 use crate::model::{Calls, Finding, Notice, shown};
 use crate::pipeline::{
-    Catalog, CheckOptions, Checked, Event, Job, PipelineError, Reporter, check, seconds, unguarded_notice,
+    Catalog, CheckOptions, Checked, EarlierRuns, Event, Job, JobSettings, PipelineError, Reporter, check,
+    seconds, unguarded_notice,
 };
 
 /// Findings that are printed one by one; the causes count all of them.
@@ -20,7 +21,11 @@ pub async fn run(context: &Context, args: CheckArgs) -> Result<u8, PipelineError
     let begun = std::time::Instant::now();
     let (connection, catalog) = open(context, &args)?;
     let spool = spool(&args.input.file, &context.common.runs_dir)?;
-    let settings = job_settings(&args.input, &spool);
+    let earlier = EarlierRuns {
+        runs: context.common.runs_dir.clone(),
+        base_url: connection.as_ref().map(|connection| connection.name.clone()),
+    };
+    let settings = JobSettings { earlier: Some(earlier), ..job_settings(&args.input, &spool) };
     let job = super::unless_stopped(context, Job::prepare(&settings, &catalog, &context.screen)).await?;
     let options = CheckOptions { limit: args.input.limit, duplicates: true };
     let mut first = Vec::new();
@@ -63,7 +68,7 @@ fn open(context: &Context, args: &CheckArgs) -> Result<(Option<Connection>, Cata
 }
 
 fn document(job: &Job, checked: &Checked, calls: Calls, elapsed_s: f64) -> serde_json::Value {
-    json!({
+    let mut document = json!({
         "command": "check",
         "object": job.program.object,
         "mode": job.program.mode.word(),
@@ -73,7 +78,11 @@ fn document(job: &Job, checked: &Checked, calls: Calls, elapsed_s: f64) -> serde
         "causes": checked.causes.sorted(),
         "elapsed_s": elapsed_s,
         "files": {},
-    })
+    });
+    if !job.drift.is_empty() {
+        document["drift"] = json!(job.drift);
+    }
+    document
 }
 
 fn text(

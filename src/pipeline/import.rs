@@ -10,6 +10,7 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::check::{CheckOptions, check};
+use super::drift::store_fields;
 use super::outputs::{OutputSettings, Summary, causes, seconds, write_files, write_whole};
 use super::plan::Planner;
 use super::prepare::unguarded_notice;
@@ -171,6 +172,7 @@ fn store_facts(
     store.set("input", &input)?;
     store.set("mapping", &job.mapping_text)?;
     store.set("dictionary", &job.dictionary_hash())?;
+    store_fields(store, job)?;
     store.set("dialect", job.source.dialect())?;
     store.set("origins", &Origins::of(&job.program))?;
     store.set("base_url", &settings.base_url)?;
