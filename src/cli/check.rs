@@ -10,7 +10,8 @@ use super::summary::{addition_lines, cause_lines};
 use super::{Context, out};
 use crate::model::{Calls, Finding, Notice, shown};
 use crate::pipeline::{
-    Catalog, CheckOptions, Checked, Event, Job, PipelineError, Reporter, check, seconds, unguarded_notice,
+    Catalog, CheckOptions, Checked, EarlierRuns, Event, Job, JobSettings, PipelineError, Reporter, check,
+    seconds, unguarded_notice,
 };
 
 /// Findings that are printed one by one; the causes count all of them.
@@ -20,7 +21,11 @@ pub async fn run(context: &Context, args: CheckArgs) -> Result<u8, PipelineError
     let begun = std::time::Instant::now();
     let (connection, catalog) = open(context, &args)?;
     let spool = spool(&args.input.file, &context.common.runs_dir)?;
-    let settings = job_settings(&args.input, &spool);
+    let earlier = EarlierRuns {
+        runs: context.common.runs_dir.clone(),
+        base_url: connection.as_ref().map(|connection| connection.name.clone()),
+    };
+    let settings = JobSettings { earlier: Some(earlier), ..job_settings(&args.input, &spool) };
     let mut job = super::unless_stopped(context, Job::prepare(&settings, &catalog, &context.screen)).await?;
     prove_columns(context, &mut job)?;
     let options = CheckOptions { limit: args.input.limit, duplicates: true };
@@ -78,6 +83,9 @@ fn document(job: &Job, checked: &Checked, calls: Calls, elapsed_s: f64) -> serde
     let additions = checked.additions.lists();
     if !additions.is_empty() {
         document["additions"] = json!(additions);
+    }
+    if !job.drift.is_empty() {
+        document["drift"] = json!(job.drift);
     }
     document
 }

@@ -12,8 +12,8 @@ use super::summary;
 use super::{Context, out};
 use crate::model::shown;
 use crate::pipeline::{
-    Ended, FinishedRun, ImportSettings, Job, JobSettings, OutputSettings, PipelineError, PlannedRun, Tools,
-    decline_plan, finish_plan, open_plan, plan_import, prove, send_plan,
+    EarlierRuns, Ended, FinishedRun, ImportSettings, Job, JobSettings, OutputSettings, PipelineError,
+    PlannedRun, Tools, decline_plan, finish_plan, open_plan, plan_import, prove, send_plan,
 };
 use crate::rules::mapping::{Blank, Mode};
 use crate::store::RunName;
@@ -24,7 +24,9 @@ pub async fn run(context: &Context, args: ImportArgs) -> Result<u8, PipelineErro
     say_settings(context, &connection);
     let catalog = connection.catalog(&context.common)?;
     let spool = spool(&args.input.file, &context.common.runs_dir)?;
-    let settings = job_settings(&args.input, &spool);
+    let earlier =
+        EarlierRuns { runs: context.common.runs_dir.clone(), base_url: Some(connection.name.clone()) };
+    let settings = JobSettings { earlier: Some(earlier), ..job_settings(&args.input, &spool) };
     let mut job = super::unless_stopped(context, Job::prepare(&settings, &catalog, &context.screen)).await?;
     prove_columns(context, &mut job)?;
     let settings = ImportSettings {
@@ -228,6 +230,7 @@ pub fn job_settings(input: &InputArgs, spool: &Spool) -> JobSettings {
             BlankArg::Clear => Blank::Clear,
             BlankArg::Error => Blank::Error,
         }),
+        earlier: None,
     }
 }
 

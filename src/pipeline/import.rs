@@ -10,6 +10,7 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::check::{CheckOptions, check};
+use super::drift::store_fields;
 use super::lists::add_to_lists;
 use super::outputs::{OutputSettings, Summary, causes, seconds, write_files, write_whole};
 use super::plan::Planner;
@@ -179,6 +180,7 @@ fn store_facts(
     store.set("mapping", &job.mapping.text)?;
     store.set("proofs", &job.proofs)?;
     store.set("dictionary", &job.dictionary_hash())?;
+    store_fields(store, job)?;
     store.set("dialect", job.source.dialect())?;
     store.set("origins", &Origins::of(&job.program))?;
     store.set("base_url", &settings.base_url)?;

@@ -11,6 +11,7 @@
 //! what the store holds; [`export`] goes the other way.
 
 mod check;
+mod drift;
 mod error;
 mod events;
 mod export;
@@ -29,6 +30,7 @@ mod import_tests;
 mod testing;
 
 pub use check::{CheckOptions, Checked, check};
+pub use drift::{Drifted, EarlierRuns};
 pub use error::PipelineError;
 pub use events::{Event, Phase, Reporter, Silent};
 pub use export::{ExportFormat, ExportSettings, ExportSummary, ExportedObject, Target, export};

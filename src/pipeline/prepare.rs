@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::drift::{Drifted, EarlierRuns, absolute, tell_drift};
 use super::{Event, PipelineError, Reporter};
 use crate::crm::{Client, CrmError, Snapshot};
 use crate::model::{Column, Dictionary, Field, FieldKind, Header, Notice, shown};
@@ -79,6 +80,8 @@ pub struct JobSettings {
     pub mode: Option<Mode>,
     /// `--on-blank`
     pub on_blank: Option<Blank>,
+    /// The runs that know how the CRM's fields were; none is asked where absent.
+    pub earlier: Option<EarlierRuns>,
 }
 
 /// A file, a mapping and a dictionary that fit each other.
@@ -95,6 +98,10 @@ pub struct Job {
     pub mapping: Mapping,
     /// What columns have proven of their format.
     pub proofs: Vec<ColumnProof>,
+    /// Where the mapping file is, from the root on.
+    pub mapping_path: Option<PathBuf>,
+    /// What the CRM has changed about the fields since the mapping's last run.
+    pub drift: Vec<Drifted>,
     /// What to call the file.
     pub input_name: String,
     /// Where it is.
@@ -144,6 +151,7 @@ impl Job {
             Some(mapping) => mapping,
             None => header_mapping(&object, &source, &dictionary, settings, &input_name)?,
         };
+        let drift = tell_drift(settings, &mapping, source.header(), &dictionary, catalog, reporter);
         let references = references(&mapping, catalog).await?;
         let is_text = source.dialect().format.is_text();
         let overrides = Overrides { mode: settings.mode, blank: settings.on_blank, guarded_source: is_text };
@@ -161,6 +169,8 @@ impl Job {
             references,
             mapping,
             proofs: Vec::new(),
+            mapping_path: settings.mapping.as_deref().map(absolute),
+            drift,
             input_name,
             input_path: settings.input.clone(),
         })

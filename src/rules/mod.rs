@@ -6,7 +6,8 @@
 //! meant), `draft` (a row run through the program, by `convert` and
 //! `expression`), `duplicates`, `additions` (what dropdown lists lack),
 //! `planning` (what is to be done, by `compare`), `causes` (why rows were
-//! rejected). `language` is the language of `--where` and `when`.
+//! rejected). `language` is the language of `--where` and `when`; `drift` tells
+//! what the CRM changed about fields since the last time.
 
 pub mod additions;
 pub mod causes;
@@ -14,6 +15,7 @@ pub mod compare;
 pub mod condition;
 pub mod convert;
 pub mod draft;
+pub mod drift;
 pub mod duplicates;
 pub mod expression;
 pub mod ids;
