@@ -1,6 +1,7 @@
 //! Pass one's second half: every row read, converted and validated, nothing
 //! sent.
 
+use super::again::JobRows;
 use super::lists::check_additions;
 use super::{Event, Job, Phase, PipelineError, Reporter};
 use crate::model::{Finding, Row};
@@ -49,7 +50,7 @@ pub fn check(
 ) -> Result<Checked, PipelineError> {
     let total = job.source.size_hint();
     reporter.event(Event::Begin { phase: Phase::Check, what: job.input_name.clone(), total: Some(total) });
-    let mut rows = job.source.rows()?;
+    let mut rows = JobRows::begin(&job.source, job.runs.as_deref())?;
     let mut row = Row::default();
     let mut checked = Checked::default();
     let mut seen = SeenKeys::default();
@@ -78,6 +79,7 @@ pub fn check(
         }
     }
     reporter.event(Event::End(Phase::Check));
+    rows.notice().into_iter().for_each(|notice| reporter.event(Event::Notice(notice)));
     check_additions(&checked.additions, &job.mapping)?;
     Ok(checked)
 }

@@ -10,6 +10,7 @@
 //! and [`check`] are pass one, [`plan_import`] pass two, [`send_plan`] sends
 //! what the store holds; [`export`] goes the other way.
 
+mod again;
 mod check;
 mod drift;
 mod error;

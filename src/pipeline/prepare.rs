@@ -106,6 +106,8 @@ pub struct Job {
     pub input_name: String,
     /// Where it is.
     pub input_path: PathBuf,
+    /// Where earlier runs are, one of which may have written the file.
+    pub runs: Option<PathBuf>,
 }
 
 impl Job {
@@ -173,6 +175,7 @@ impl Job {
             drift,
             input_name,
             input_path: settings.input.clone(),
+            runs: settings.earlier.as_ref().map(|earlier| earlier.runs.clone()),
         })
     }
 

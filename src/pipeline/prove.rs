@@ -127,11 +127,16 @@ fn runs_named(job: &Job) -> Result<Vec<String>, PipelineError> {
     Ok(found)
 }
 
-/// What a run has proven; none where it is not there or cannot be read. The
-/// name comes from a file, so it must be a whole id, and is never a path.
+/// What a run has proven; none where it is not there or cannot be read.
 fn proofs_of(run: &str, runs: &Path) -> Option<Vec<ColumnProof>> {
+    Some(run_store(run, runs)?.get("proofs").ok()?.unwrap_or_default())
+}
+
+/// The store of a run that a row names; none where it is not there or cannot
+/// be read. The name comes from a file, so it must be a whole id, and is never
+/// a path.
+pub(super) fn run_store(run: &str, runs: &Path) -> Option<Store> {
     let folder = RunName(run.to_owned()).find(runs).ok()?;
     let is_whole = folder.file_name().is_some_and(|name| name == run);
-    let store = Store::open(&folder.join("run.db")).ok().filter(|_| is_whole)?;
-    Some(store.get("proofs").ok()?.unwrap_or_default())
+    Store::open(&folder.join("run.db")).ok().filter(|_| is_whole)
 }
