@@ -340,10 +340,11 @@ impl FieldProgram {
         match flag {
             Some(true) => Ok(Converted::Number(Cow::Borrowed("1"))),
             Some(false) => Ok(Converted::Number(Cow::Borrowed("0"))),
-            None => Err(Fault::convert(
-                Code::NotACheckbox,
-                "not a word for yes or no (1 true yes y on, 0 false no n off); name others under true: and false: in the mapping",
-            )),
+            None => {
+                let message = "not a word for yes or no (1 true yes y on, 0 false no n off); name others under true: and false: in the mapping";
+                let cause = "not a word for yes or no; name others under true: and false:".to_owned();
+                Err(Fault { cause: Some(cause), ..Fault::convert(Code::NotACheckbox, message) })
+            }
         }
     }
 
