@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::{Mark, RejectWriter, is_reserved};
+use super::super::{Mark, RejectWriter, SheetChoice, is_reserved};
 use super::*;
 
 const MARK: Mark<'_> =
@@ -158,6 +158,27 @@ fn workbook_rejects_keep_types_titles_and_places() {
     assert_eq!(names(&twice), names(&back));
     let super::super::Form::Sheet(form) = &twice.dialect().form else { panic!("a workbook") };
     assert_eq!((form.titles[0].row, form.titles[0].cells.as_str()), (1, "[null,\"Report\",2024]"));
+}
+
+#[test]
+fn a_sheet_asked_for_by_its_number_has_it_in_the_reject_file_too() {
+    let folder = Folder::new();
+    let mut book = rust_xlsxwriter::Workbook::new();
+    for name in ["First", "1", "2"] {
+        book.add_worksheet().set_name(name).unwrap().write_column(0, 0, ["name", name]).unwrap();
+    }
+    let path = folder.path("three.xlsx");
+    book.save(&path).unwrap();
+    for (number, name) in [(2, "1"), (3, "2")] {
+        let asked = ReadOptions { sheet: Some(SheetChoice::Number(number)), ..ReadOptions::default() };
+        let source = Source::open(&path, &asked).unwrap();
+        let rejects = reject(&source, &folder, false);
+        for options in [asked, ReadOptions::default()] {
+            let back = Source::open(&rejects, &options).unwrap();
+            assert_eq!(back.header().sheet.as_deref(), Some(name));
+            assert_eq!(cells(&back)[0][0], name);
+        }
+    }
 }
 
 #[test]
