@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::civil::{DateTime, Time};
 use rust_xlsxwriter::{Format, Formula, Workbook, Worksheet, XlsxError};
 
-use super::cells::{day_fraction, serial};
+use super::cells::{day_fraction, is_no_date, serial};
 use super::dialect::{Dialect, RESERVED, SheetForm, is_reserved};
 use super::error::OutputError;
 use super::kept::{KeptCell, read_kept};
@@ -149,7 +149,8 @@ fn write_cell(
         KeptCell::Time(time) => {
             sheet.write_number_with_format(row, column, day_fraction(*time), &formats.time).map(drop)
         }
-        KeptCell::NoSuchDate(text) => match exact_number(text) {
+        // What was no date, by the 1904 system or by its form, must not become one here.
+        KeptCell::NoSuchDate(text) => match exact_number(text).filter(|&serial| is_no_date(serial)) {
             Some(serial) => sheet.write_number_with_format(row, column, serial, &formats.date).map(drop),
             None => sheet.write_string(row, column, cut(text)).map(drop),
         },

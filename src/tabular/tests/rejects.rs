@@ -188,10 +188,11 @@ fn cells_without_a_value_stay_refused() {
         Source::open(&workbook(&folder), &ReadOptions { header_row: 3, ..ReadOptions::default() }).unwrap();
     let path = folder.path("b.xlsx");
     let mut rejects = RejectWriter::create_at(&path, source.dialect(), false, false).unwrap();
-    rejects.write(b"[{\"m\":\"\"},1]", &MARK).unwrap();
+    rejects.write(b"[{\"m\":\"\"},1,{\"s\":\"60\"},{\"s\":\"202\"}]", &MARK).unwrap();
     rejects.finish().unwrap();
     let back = Source::open(&path, &ReadOptions { header_row: 3, ..ReadOptions::default() }).unwrap();
-    assert_eq!(cells(&back)[0][..2], ["!Error(\"#N/A\")", "#1"]);
+    // 202 was no date in its workbook, and would be one here.
+    assert_eq!(cells(&back)[0][..4], ["!Error(\"#N/A\")", "#1", "!NoSuchDate(\"60\")", "202"]);
 }
 
 proptest! {
