@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use jiff::civil::{DateTime, Time};
 use rust_xlsxwriter::{Format, Formula, Workbook, Worksheet, XlsxError};
 
-use super::cells::{day_fraction, serial};
+use super::cells::{day_fraction, is_no_date, serial};
 use super::dialect::{Dialect, RESERVED, SheetForm, is_reserved};
 use super::error::OutputError;
 use super::kept::{KeptCell, read_kept};
 use super::output::Output;
+use super::package::MAX_PARTS;
 use super::reject::Mark;
-use super::write_xlsx::{contained, cut, exact_number, new_book, save};
+use super::write_xlsx::{contained, cut, exact_number, fitting_name, new_book, save};
 
 pub(super) struct XlsxRejects {
     book: Workbook,
@@ -21,6 +22,8 @@ pub(super) struct XlsxRejects {
     columns: Vec<Option<u16>>,
     /// Where the marks begin.
     marks: u16,
+    /// The sheet's 0-based place.
+    sheet: usize,
     row: u32,
     extra: bool,
 }
@@ -45,11 +48,17 @@ impl XlsxRejects {
             time: Format::new().set_num_format("hh:mm:ss"),
         };
         let (columns, marks) = places(dialect);
+        // A mapping that says sheet: 2 must find the rejects there.
+        let before = form.number.saturating_sub(1).min(MAX_PARTS);
         let header = dialect.header_row.saturating_sub(1);
         let mut book = new_book(&target)?;
         contained(&target, || {
+            let name = fitting_name(&form.name);
+            for number in 1..=before {
+                book.add_worksheet().set_name(blank_name(number, &name))?;
+            }
             let sheet = book.add_worksheet_with_constant_memory()?;
-            sheet.set_name(&form.name)?;
+            sheet.set_name(name)?.set_active(true);
             for title in form.titles.iter().filter(|title| (1..=header).contains(&title.row)) {
                 for (column, cell) in (0_u16..16_384).zip(read_kept(title.cells.as_bytes())) {
                     write_cell(sheet, (title.row - 1, column), &cell, &formats)?;
@@ -65,7 +74,7 @@ impl XlsxRejects {
             }
             Ok(())
         })?;
-        Ok(Self { book, output, formats, columns, marks, row: header, extra })
+        Ok(Self { book, output, formats, columns, marks, sheet: before, row: header, extra })
     }
 
     pub(super) fn write(&mut self, kept: &[u8], mark: &Mark<'_>) -> Result<(), OutputError> {
@@ -74,7 +83,7 @@ impl XlsxRejects {
         let at = self.row;
         let target = self.output.target().to_owned();
         contained(&target, || {
-            let sheet = self.book.worksheet_from_index(0)?;
+            let sheet = self.book.worksheet_from_index(self.sheet)?;
             for (cell, place) in cells.iter().zip(&self.columns) {
                 if let Some(place) = place {
                     write_cell(sheet, (at, *place), cell, &self.formats)?;
@@ -98,6 +107,12 @@ impl XlsxRejects {
         save(book, &mut output)?;
         output.commit()
     }
+}
+
+/// The name of a blank sheet that stands before the rejects' own.
+fn blank_name(number: usize, own: &str) -> String {
+    let name = number.to_string();
+    if name == own.trim() { format!("({name})") } else { name }
 }
 
 /// Where each column goes, and the first place behind them. Marks of an
@@ -134,7 +149,8 @@ fn write_cell(
         KeptCell::Time(time) => {
             sheet.write_number_with_format(row, column, day_fraction(*time), &formats.time).map(drop)
         }
-        KeptCell::NoSuchDate(text) => match exact_number(text) {
+        // What was no date, by the 1904 system or by its form, must not become one here.
+        KeptCell::NoSuchDate(text) => match exact_number(text).filter(|&serial| is_no_date(serial)) {
             Some(serial) => sheet.write_number_with_format(row, column, serial, &formats.date).map(drop),
             None => sheet.write_string(row, column, cut(text)).map(drop),
         },

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::{Mark, RejectWriter, is_reserved};
+use super::super::{Mark, RejectWriter, SheetChoice, is_reserved};
 use super::*;
 
 const MARK: Mark<'_> =
@@ -161,16 +161,38 @@ fn workbook_rejects_keep_types_titles_and_places() {
 }
 
 #[test]
+fn a_sheet_asked_for_by_its_number_has_it_in_the_reject_file_too() {
+    let folder = Folder::new();
+    let mut book = rust_xlsxwriter::Workbook::new();
+    for name in ["First", "1", "2"] {
+        book.add_worksheet().set_name(name).unwrap().write_column(0, 0, ["name", name]).unwrap();
+    }
+    let path = folder.path("three.xlsx");
+    book.save(&path).unwrap();
+    for (number, name) in [(2, "1"), (3, "2")] {
+        let asked = ReadOptions { sheet: Some(SheetChoice::Number(number)), ..ReadOptions::default() };
+        let source = Source::open(&path, &asked).unwrap();
+        let rejects = reject(&source, &folder, false);
+        for options in [asked, ReadOptions::default()] {
+            let back = Source::open(&rejects, &options).unwrap();
+            assert_eq!(back.header().sheet.as_deref(), Some(name));
+            assert_eq!(cells(&back)[0][0], name);
+        }
+    }
+}
+
+#[test]
 fn cells_without_a_value_stay_refused() {
     let folder = Folder::new();
     let source =
         Source::open(&workbook(&folder), &ReadOptions { header_row: 3, ..ReadOptions::default() }).unwrap();
     let path = folder.path("b.xlsx");
     let mut rejects = RejectWriter::create_at(&path, source.dialect(), false, false).unwrap();
-    rejects.write(b"[{\"m\":\"\"},1]", &MARK).unwrap();
+    rejects.write(b"[{\"m\":\"\"},1,{\"s\":\"60\"},{\"s\":\"202\"}]", &MARK).unwrap();
     rejects.finish().unwrap();
     let back = Source::open(&path, &ReadOptions { header_row: 3, ..ReadOptions::default() }).unwrap();
-    assert_eq!(cells(&back)[0][..2], ["!Error(\"#N/A\")", "#1"]);
+    // 202 was no date in its workbook, and would be one here.
+    assert_eq!(cells(&back)[0][..4], ["!Error(\"#N/A\")", "#1", "!NoSuchDate(\"60\")", "202"]);
 }
 
 proptest! {
