@@ -260,8 +260,14 @@ impl<R: Read> Records<R> {
     }
 }
 
+/// A parser that takes the bytes of a byte-order mark for what they are: the
+/// file's own is passed before, and any other is part of a cell.
 fn parser(delimiter: u8) -> Reader {
-    ReaderBuilder::new().delimiter(delimiter).build()
+    let mut parser = ReaderBuilder::new().delimiter(delimiter).build();
+    // It drops a mark from the first bytes it is shown. These are shown first,
+    // and as there is no room for output, they are not read.
+    let _ = parser.read_field(b"-", &mut []);
+    parser
 }
 
 /// Line breaks in a text: CRLF, LF and CR count once each.
@@ -375,6 +381,14 @@ mod tests {
     fn quotes_are_taken_off_and_odd_ones_kept() {
         let seen = read(b"\"a \"\"b\"\"\";5\" disk; \"x\";\"\";\"q\"r\n", b';').unwrap();
         assert_eq!(seen[0].2, ["a \"b\"", "5\" disk", " \"x\"", "", "qr"]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_inside_the_text_belongs_to_its_cell() {
+        let text = "\u{FEFF}a,\u{FEFF}b\n\u{FEFF}c,\"\u{FEFF}d\"\n";
+        let seen = read(text.as_bytes(), b',').unwrap();
+        assert_eq!(seen[0].2, ["\u{FEFF}a", "\u{FEFF}b"]);
+        assert_eq!(seen[1].2, ["\u{FEFF}c", "\u{FEFF}d"]);
     }
 
     #[test]
