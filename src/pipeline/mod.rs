@@ -25,6 +25,8 @@ mod send;
 #[cfg(test)]
 mod import_tests;
 #[cfg(test)]
+mod round_trip_tests;
+#[cfg(test)]
 mod testing;
 
 pub use check::{CheckOptions, Checked, check};
