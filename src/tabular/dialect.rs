@@ -121,6 +121,9 @@ pub struct SheetForm {
     pub name: String,
     /// The filled rows above the header.
     pub titles: Vec<TitleRow>,
+    /// The number by which the mapping asks for the sheet; 0 where it does not.
+    #[serde(default)]
+    pub number: usize,
 }
 
 /// A row above the header.

@@ -11,10 +11,12 @@ use super::error::OutputError;
 use super::kept::{KeptCell, read_kept};
 use super::output::Output;
 use super::reject::Mark;
-use super::write_xlsx::{contained, cut, exact_number, new_book, save};
+use super::write_xlsx::{contained, cut, new_book, save};
 
 pub(super) struct XlsxRejects {
     book: Workbook,
+    /// The place of the rows' sheet.
+    sheet: usize,
     output: Output,
     formats: Formats,
     /// Places of the columns in the sheet; earlier marks are left out.
@@ -29,6 +31,8 @@ struct Formats {
     date: Format,
     datetime: Format,
     time: Format,
+    /// Of numbers that lost digits: what is typed over them stays a text.
+    text: Format,
 }
 
 impl XlsxRejects {
@@ -43,13 +47,15 @@ impl XlsxRejects {
             date: Format::new().set_num_format("yyyy-mm-dd"),
             datetime: Format::new().set_num_format("yyyy-mm-dd hh:mm:ss"),
             time: Format::new().set_num_format("hh:mm:ss"),
+            text: Format::new().set_num_format("@"),
         };
         let (columns, marks) = places(dialect);
         let header = dialect.header_row.saturating_sub(1);
         let mut book = new_book(&target)?;
         contained(&target, || {
+            add_sheets_before(&mut book, form)?;
             let sheet = book.add_worksheet_with_constant_memory()?;
-            sheet.set_name(&form.name)?;
+            sheet.set_name(&form.name)?.set_active(true);
             for title in form.titles.iter().filter(|title| (1..=header).contains(&title.row)) {
                 for (column, cell) in (0_u16..16_384).zip(read_kept(title.cells.as_bytes())) {
                     write_cell(sheet, (title.row - 1, column), &cell, &formats)?;
@@ -65,7 +71,8 @@ impl XlsxRejects {
             }
             Ok(())
         })?;
-        Ok(Self { book, output, formats, columns, marks, row: header, extra })
+        let sheet = book.worksheets().len().saturating_sub(1);
+        Ok(Self { book, sheet, output, formats, columns, marks, row: header, extra })
     }
 
     pub(super) fn write(&mut self, kept: &[u8], mark: &Mark<'_>) -> Result<(), OutputError> {
@@ -74,7 +81,7 @@ impl XlsxRejects {
         let at = self.row;
         let target = self.output.target().to_owned();
         contained(&target, || {
-            let sheet = self.book.worksheet_from_index(0)?;
+            let sheet = self.book.worksheet_from_index(self.sheet)?;
             for (cell, place) in cells.iter().zip(&self.columns) {
                 if let Some(place) = place {
                     write_cell(sheet, (at, *place), cell, &self.formats)?;
@@ -98,6 +105,17 @@ impl XlsxRejects {
         save(book, &mut output)?;
         output.commit()
     }
+}
+
+/// Empty sheets, so that a mapping that asks for its sheet by number finds the
+/// rows where they were.
+fn add_sheets_before(book: &mut Workbook, form: &SheetForm) -> Result<(), XlsxError> {
+    let taken = form.name.trim().to_lowercase();
+    let names = (1..).map(|number| format!("({number})")).filter(|name| *name != taken);
+    for name in names.take(form.number.saturating_sub(1)) {
+        book.add_worksheet_with_constant_memory()?.set_name(name)?;
+    }
+    Ok(())
 }
 
 /// Where each column goes, and the first place behind them. Marks of an
@@ -134,15 +152,27 @@ fn write_cell(
         KeptCell::Time(time) => {
             sheet.write_number_with_format(row, column, day_fraction(*time), &formats.time).map(drop)
         }
-        KeptCell::NoSuchDate(text) => match exact_number(text) {
-            Some(serial) => sheet.write_number_with_format(row, column, serial, &formats.date).map(drop),
-            None => sheet.write_string(row, column, cut(text)).map(drop),
-        },
-        KeptCell::PrecisionLost(text) => sheet.write_string(row, column, text).map(drop),
-        // An error stays an error, so that a row imported again unmended is
-        // refused again. An error value is a formula of itself.
+        // What is refused stays what it was, so that a row imported again
+        // unmended is refused again: as a text, such a number would be one that
+        // a number's field takes.
+        KeptCell::NoSuchDate(text) => write_as(sheet, (row, column), text, &formats.date),
+        KeptCell::PrecisionLost(text) => write_as(sheet, (row, column), text, &formats.text),
+        // An error value is a formula of itself.
         KeptCell::Error(text) => write_error(sheet, (row, column), text),
         KeptCell::Missing => write_error(sheet, (row, column), "#N/A"),
+    }
+}
+
+/// A number with the format that made its cell what it is; a text if it is none.
+fn write_as(
+    sheet: &mut Worksheet,
+    (row, column): (u32, u16),
+    text: &str,
+    format: &Format,
+) -> Result<(), XlsxError> {
+    match text.parse::<f64>().ok().filter(|number| number.is_finite()) {
+        Some(number) => sheet.write_number_with_format(row, column, number, format).map(drop),
+        None => sheet.write_string(row, column, cut(text)).map(drop),
     }
 }
 

@@ -63,6 +63,10 @@ pub(super) fn open(
         let mut notices = Vec::new();
         let choice = sheet_choice(options.sheet.as_ref(), area.as_ref())?;
         let sheet = choose(&mut book, choice.as_ref(), &mut notices)?;
+        let number = match choice {
+            Some(SheetChoice::Number(number)) => number,
+            Some(SheetChoice::Name(_)) | None => 0,
+        };
         let facts = facts(&book, path, &sheet, options.hidden, clues)?;
         let view = view(area.as_ref(), options.hidden, &facts);
         let header_row = first_row(options, area.as_ref(), &mut notices);
@@ -90,7 +94,7 @@ pub(super) fn open(
             format,
             header_row: found,
             columns: columns.iter().map(|c| DialectColumn { name: c.name.clone(), place: c.place }).collect(),
-            form: Form::Sheet(SheetForm { name: sheet.clone(), titles: head.titles }),
+            form: Form::Sheet(SheetForm { name: sheet.clone(), titles: head.titles, number }),
         };
         Ok(Opened { source, header: Header { sheet: Some(sheet), columns }, dialect, notices })
     })
