@@ -20,6 +20,7 @@ mod import;
 mod outputs;
 mod plan;
 mod prepare;
+mod reject_form;
 mod send;
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod mapped;
 mod output_files;
 mod reading;
 mod references;
+mod rejects;
 mod runs;
 mod samples;
 mod secrets;
