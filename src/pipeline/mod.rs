@@ -26,6 +26,10 @@ mod send;
 #[cfg(test)]
 mod import_tests;
 #[cfg(test)]
+mod messy;
+#[cfg(test)]
+mod reject_tests;
+#[cfg(test)]
 mod round_trip_tests;
 #[cfg(test)]
 mod testing;

@@ -6,7 +6,6 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 use serde_json::{Map, Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
@@ -328,19 +327,8 @@ fn record(object: &str) -> BoxedStrategy<Body> {
     members.prop_map(|all| all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()).boxed()
 }
 
-fn settings(cases: u32) -> ProptestConfig {
-    ProptestConfig {
-        cases,
-        failure_persistence: None,
-        max_shrink_iters: 200,
-        // The same cases each time: a suite is no gamble.
-        rng_seed: RngSeed::Fixed(20_261_124),
-        ..ProptestConfig::default()
-    }
-}
-
 proptest! {
-    #![proptest_config(settings(24))]
+    #![proptest_config(fixed(24))]
 
     #[test]
     fn an_export_of_any_values_imported_again_changes_nothing(
@@ -352,7 +340,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(settings(8))]
+    #![proptest_config(fixed(8))]
 
     #[test]
     fn flags_and_ids_come_back_as_they_were(activities in prop::collection::vec(record("activities"), 1..10)) {

@@ -10,6 +10,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::IntoResponse;
+use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 use tokio_util::sync::CancellationToken;
 
 use super::{Catalog, Event, Job, JobSettings, PipelineError, Reporter};
@@ -31,6 +32,17 @@ pub fn sandbox() -> (Sandbox, Client) {
 /// Runs to its end what waits, on one thread.
 pub fn run<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+/// So many cases, the same each time: a suite is no gamble.
+pub fn fixed(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 200,
+        rng_seed: RngSeed::Fixed(20_261_124),
+        ..ProptestConfig::default()
+    }
 }
 
 /// An object's fields with the values of all lists, so that nobody need ask again.
