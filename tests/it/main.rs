@@ -21,6 +21,7 @@ mod power;
 mod proof;
 mod reading;
 mod references;
+mod rejects;
 mod runs;
 mod samples;
 mod schema;
