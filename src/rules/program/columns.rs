@@ -96,11 +96,14 @@ fn no_such_column(name: &Located<String>, header: &Header) -> Problem {
 pub fn unmapped<'h>(program: &Program, header: &'h Header, ignore: &[Located<String>]) -> Vec<&'h str> {
     let used: Vec<usize> = program.fields.iter().flat_map(|f| f.columns().iter().copied()).collect();
     let ignored: Vec<Cow<'_, str>> = ignore.iter().map(|name| folded(&name.value)).collect();
+    // Of columns that are called alike, `Name#2` names one here as it does under `fields`.
+    let by_number: Vec<usize> = ignored.iter().filter_map(|name| numbered(name, header)).collect();
     let columns = header.columns.iter().enumerate();
     columns
         .filter(|(at, column)| {
             let name = folded(&column.name);
-            !name.is_empty() && !used.contains(at) && !ignored.contains(&name) && !is_reserved(&column.name)
+            let is_ignored = ignored.contains(&name) || by_number.contains(at);
+            !name.is_empty() && !used.contains(at) && !is_ignored && !is_reserved(&column.name)
         })
         .map(|(_, column)| column.name.as_str())
         .collect()
