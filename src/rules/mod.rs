@@ -15,6 +15,7 @@ pub mod compare;
 pub mod condition;
 pub mod convert;
 pub mod draft;
+pub mod drafting;
 pub mod duplicates;
 pub mod ids;
 pub mod language;
