@@ -10,6 +10,8 @@ use crate::model::{Counts, Notice};
 pub enum Phase {
     /// Reading and validating the file; counted in bytes.
     Check,
+    /// Reading the file for a first mapping; counted in bytes.
+    Draft,
     /// Finding records and planning; counted in rows.
     Plan,
     /// Sending; counted in rows.
@@ -25,6 +27,7 @@ impl Phase {
     pub fn word(self) -> &'static str {
         match self {
             Self::Check => "check",
+            Self::Draft => "draft",
             Self::Plan => "plan",
             Self::Send => "send",
             Self::Read => "read",

@@ -8,9 +8,11 @@
 //!
 //! [`Job`] is everything that must be right before the first row; `check` is
 //! pass one, [`plan_import`] pass two, [`send_plan`] sends what the store
-//! holds; [`export`] goes the other way.
+//! holds; [`export`] goes the other way. [`draft_mapping`] writes a first mapping
+//! for a file that has none.
 
 mod check;
+mod drafting;
 mod error;
 mod events;
 mod export;
@@ -27,6 +29,7 @@ mod import_tests;
 mod testing;
 
 pub use check::{CheckOptions, Checked, check};
+pub use drafting::{DraftBasis, DraftSettings, Drafted, draft_mapping};
 pub use error::PipelineError;
 pub use events::{Event, Phase, Reporter, Silent};
 pub use export::{ExportFormat, ExportSettings, ExportSummary, ExportedObject, Target, export};
