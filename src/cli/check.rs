@@ -5,12 +5,13 @@ use serde_json::json;
 use super::advice::Again;
 use super::args::{CheckArgs, InputArgs};
 use super::connection::{Connection, read_snapshot};
-use super::import::{Spool, job_settings, spool};
-use super::summary::cause_lines;
+use super::import::{Spool, job_settings, prove_columns, spool};
+use super::summary::{addition_lines, cause_lines};
 use super::{Context, out};
 use crate::model::{Calls, Finding, Notice, shown};
 use crate::pipeline::{
-    Catalog, CheckOptions, Checked, Event, Job, PipelineError, Reporter, check, seconds, unguarded_notice,
+    Catalog, CheckOptions, Checked, EarlierRuns, Event, Job, JobSettings, PipelineError, Reporter, check,
+    seconds, unguarded_notice,
 };
 
 /// Findings that are printed one by one; the causes count all of them.
@@ -20,8 +21,13 @@ pub async fn run(context: &Context, args: CheckArgs) -> Result<u8, PipelineError
     let begun = std::time::Instant::now();
     let (connection, catalog) = open(context, &args)?;
     let spool = spool(&args.input.file, &context.common.runs_dir)?;
-    let settings = job_settings(&args.input, &spool);
-    let job = super::unless_stopped(context, Job::prepare(&settings, &catalog, &context.screen)).await?;
+    let earlier = EarlierRuns {
+        runs: context.common.runs_dir.clone(),
+        base_url: connection.as_ref().map(|connection| connection.name.clone()),
+    };
+    let settings = JobSettings { earlier: Some(earlier), ..job_settings(&args.input, &spool) };
+    let mut job = super::unless_stopped(context, Job::prepare(&settings, &catalog, &context.screen)).await?;
+    prove_columns(context, &mut job)?;
     let options = CheckOptions { limit: args.input.limit, duplicates: true };
     let mut first = Vec::new();
     let checked = tokio::task::block_in_place(|| {
@@ -63,7 +69,7 @@ fn open(context: &Context, args: &CheckArgs) -> Result<(Option<Connection>, Cata
 }
 
 fn document(job: &Job, checked: &Checked, calls: Calls, elapsed_s: f64) -> serde_json::Value {
-    json!({
+    let mut document = json!({
         "command": "check",
         "object": job.program.object,
         "mode": job.program.mode.word(),
@@ -73,7 +79,15 @@ fn document(job: &Job, checked: &Checked, calls: Calls, elapsed_s: f64) -> serde
         "causes": checked.causes.sorted(),
         "elapsed_s": elapsed_s,
         "files": {},
-    })
+    });
+    let additions = checked.additions.lists();
+    if !additions.is_empty() {
+        document["additions"] = json!(additions);
+    }
+    if !job.drift.is_empty() {
+        document["drift"] = json!(job.drift);
+    }
+    document
 }
 
 fn text(
@@ -104,6 +118,11 @@ fn text(
     if causes.len() > 1 || checked.rejected > first.len() as u64 {
         lines.push(String::new());
         lines.extend(cause_lines(&causes, "why rejected", "--json lists all"));
+    }
+    let additions = addition_lines(&shown(&job.program.object).to_string(), &checked.additions.lists());
+    if !additions.is_empty() {
+        lines.push(String::new());
+        lines.extend(additions);
     }
     lines.push(String::new());
     let file = if spool.is_standard_input() { "-".into() } else { input.file.display().to_string() };

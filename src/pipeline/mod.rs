@@ -6,21 +6,25 @@
 //!        check                            plan              send       outputs
 //! ```
 //!
-//! [`Job`] is everything that must be right before the first row; `check` is
-//! pass one, [`plan_import`] pass two, [`send_plan`] sends what the store
-//! holds; [`export`] goes the other way. [`draft_mapping`] writes a first mapping
-//! for a file that has none.
+//! [`Job`] is everything that must be right before the first row; [`prove`]
+//! and [`check`] are pass one, [`plan_import`] pass two, [`send_plan`] sends
+//! what the store holds; [`export`] goes the other way.
+//! [`draft_mapping`] writes a first mapping for a file that has none.
 
+mod again;
 mod check;
 mod drafting;
+mod drift;
 mod error;
 mod events;
 mod export;
 mod finder;
 mod import;
+mod lists;
 mod outputs;
 mod plan;
 mod prepare;
+mod prove;
 mod send;
 
 #[cfg(test)]
@@ -30,6 +34,7 @@ mod testing;
 
 pub use check::{CheckOptions, Checked, check};
 pub use drafting::{DraftBasis, DraftSettings, Drafted, draft_mapping};
+pub use drift::{Drifted, EarlierRuns};
 pub use error::PipelineError;
 pub use events::{Event, Phase, Reporter, Silent};
 pub use export::{ExportFormat, ExportSettings, ExportSummary, ExportedObject, Target, export};
@@ -38,5 +43,6 @@ pub use import::{
     plan_import, send_plan,
 };
 pub use outputs::{OutputSettings, Summary, seconds};
-pub use prepare::{Catalog, Job, JobSettings, io_words, read_mapping, unguarded_notice};
+pub use prepare::{Catalog, Job, JobSettings, io_words, unguarded_notice};
+pub use prove::prove;
 pub use send::Ended;

@@ -137,6 +137,7 @@ impl Desk {
             object: None,
             mode: None,
             on_blank: None,
+            earlier: None,
         }
     }
 

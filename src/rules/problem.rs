@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::language::LanguageError;
 use crate::model::shown;
 
 /// A place in a text file; lines and columns count from 1, in characters.
@@ -64,6 +65,24 @@ impl Problem {
         Self { place, message: message.into(), hint: None, advice: None }
     }
 
+    /// A problem inside a condition or an expression that stands at a place of
+    /// the file. Where its text goes over several lines, the whole is marked.
+    pub fn inside(whole: &Located<String>, error: LanguageError) -> Self {
+        let place = whole.place;
+        // A text in quotes begins behind its quote.
+        let quoted = usize::from(place.length > whole.value.chars().count());
+        let one_line = !whole.value.contains('\n') && place.length >= whole.value.chars().count();
+        let place = match one_line && place.line > 0 {
+            true => Place { column: place.column + quoted + error.at, length: error.length.max(1), ..place },
+            false => place,
+        };
+        let problem = Self::at(place, error.message);
+        match error.hint {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        }
+    }
+
     /// A problem of the mapping as a whole.
     pub fn whole(message: impl Into<String>) -> Self {
         Self { place: None, message: message.into(), hint: None, advice: None }
@@ -114,6 +133,13 @@ impl Problems {
         problems.sort();
         problems.dedup();
         Self { file: file.to_owned(), text: text.to_owned(), problems }
+    }
+
+    /// The same problems and further ones.
+    #[must_use]
+    pub fn and(mut self, more: Vec<Problem>) -> Self {
+        self.problems.extend(more);
+        Self::new(&self.file, &self.text, self.problems)
     }
 
     /// The first place, as `line:column`.

@@ -5,10 +5,11 @@
 //! describes the schema for people who open the file with `sqlite3`.
 //!
 //! `schema` is the format, `folder` names and finds runs, `plan` and `send`
-//! write, `report` reads.
+//! write, `report` reads, `past` looks into earlier runs.
 
 mod folder;
 mod index;
+mod past;
 mod plan;
 mod report;
 mod schema;
@@ -23,6 +24,7 @@ use serde::de::DeserializeOwned;
 pub use folder::{RunFolder, RunName, list_runs};
 pub use folder::{create_private_folder, slug};
 pub use index::RecordIndex;
+pub use past::newest_runs;
 pub use plan::PlannedRow;
 pub use report::{KeptRow, ResultRow, RunInfo, StoredFinding};
 pub use schema::VERSION;

@@ -4,7 +4,8 @@
 //! format that can be written: separators, digits of the year, time of day.
 
 use super::profile::example;
-use crate::rules::convert::date::{self, DateFault, DateFormat, DateOrder, iso};
+use crate::rules::convert::date::{DateFault, DateFormat, iso};
+use crate::rules::convert::order::{DateOrder, fits};
 use crate::rules::proof::{DateEvidence, Proof, Witness};
 
 /// The part of the dates that must agree before the rest counts as slips.
@@ -89,7 +90,7 @@ impl DateForms {
         if text.len() > LONGEST || !text.bytes().any(|byte| byte.is_ascii_digit()) {
             return false;
         }
-        let fitting: Vec<usize> = (0..ORDERS.len()).filter(|&at| date::fits(text, ORDERS[at])).collect();
+        let fitting: Vec<usize> = (0..ORDERS.len()).filter(|&at| fits(text, ORDERS[at])).collect();
         if fitting.is_empty() {
             return self.add_digits(row, text);
         }
@@ -234,7 +235,7 @@ impl Form {
     /// A day that does not exist (31 February) still has the form.
     fn reads(&self, text: &str) -> bool {
         let read = self.format.read(text);
-        matches!(read, Ok(_) | Err(DateFault::NoSuchDay)) && date::fits(text, self.order)
+        matches!(read, Ok(_) | Err(DateFault::NoSuchDay)) && fits(text, self.order)
     }
 }
 

@@ -10,20 +10,11 @@ use super::target::Why;
 use super::values::{MOST_NAMED, Unlisted, own_yes_or_no, unlisted};
 use super::yaml::{list, quoted};
 use crate::model::{Field, FieldKind, shown};
-use crate::rules::convert::date::DateOrder;
+use crate::rules::convert::order::DateOrder;
 use crate::rules::ids::holds_id;
 use crate::rules::mapping::DecimalMark;
 use crate::rules::program::Dictionaries;
 use crate::rules::proof::Witness;
-
-/// Keys of the mapping file that a draft may write once the program knows
-/// them: switched on here, and held against the program by a test below.
-mod newer {
-    /// `true: [Ja]`, `false: [Nein]`; until then such words are written as `values`.
-    pub const CHECKBOX_WORDS: bool = false;
-    /// `date: excel`
-    pub const EXCEL_DATES: bool = false;
-}
 
 /// A key of a field, beside `from`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -211,17 +202,10 @@ fn dated(entry: &mut Entry, profile: &Profile, hints: &Hints) {
                 format!("no one form fits {} and {}; make them alike in the file", cell(&one), cell(&other)),
             );
         }
-        DateVerdict::Serials(witness) if newer::EXCEL_DATES => {
+        DateVerdict::Serials(witness) => {
             entry.keys = vec![Key::Plain("date", "excel".to_owned())];
             entry.proven("Excel's numbers for days", &witness);
         }
-        DateVerdict::Serials(witness) => entry.note(
-            true,
-            format!(
-                "Excel's numbers for days? {}; format the column as dates and save the file again",
-                cell(&witness)
-            ),
-        ),
     }
     let dates = profile.share(Reading::Date).cells + profile.dates.digits();
     odd_cells(entry, profile.filled.saturating_sub(dates), profile, Reading::Date, "date", "dates");
@@ -283,17 +267,10 @@ fn checked(entry: &mut Entry, profile: &Profile) {
     let own: Vec<(&str, bool)> =
         profile.commonest().into_iter().filter_map(|(text, _)| Some((text, own_yes_or_no(text)?))).collect();
     let of = |wanted: bool| own.iter().filter(move |(_, means)| *means == wanted).map(|(text, _)| *text);
-    if newer::CHECKBOX_WORDS {
-        for (key, wanted) in [("true", true), ("false", false)] {
-            if of(wanted).next().is_some() {
-                entry.keys.push(Key::Plain(key, list(of(wanted))));
-            }
+    for (key, wanted) in [("true", true), ("false", false)] {
+        if of(wanted).next().is_some() {
+            entry.keys.push(Key::Plain(key, list(of(wanted))));
         }
-    } else if !own.is_empty() {
-        let number = |means: &bool| if *means { "1" } else { "0" }.to_owned();
-        entry
-            .keys
-            .push(Key::Values(own.iter().map(|(text, means)| ((*text).to_owned(), number(means))).collect()));
     }
     let known: u64 =
         own.iter().filter_map(|(text, _)| profile.values.get(*text)).map(|seen| seen.cells).sum();
@@ -398,21 +375,5 @@ pub fn join(entry: &mut Entry, column: usize, between: &'static str, profile: &P
         Some(Key::Plain(_, written)) if between != " " => *written = quoted(between),
         Some(_) => {}
         None => entry.keys.push(Key::Plain("join", quoted(between))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::newer;
-    use crate::rules::mapping::Mapping;
-    use crate::rules::testing::compile;
-
-    #[test]
-    fn newer_keys_are_written_as_soon_as_the_program_knows_them() {
-        let words = "version: 1\nobject: a\nfields:\n  a: { from: A, true: [Ja], false: [Nein] }\n";
-        let known = Mapping::parse("m.yaml", words).is_ok();
-        assert_eq!(newer::CHECKBOX_WORDS, known, "set CHECKBOX_WORDS above");
-        let known = compile("", "name: A\n date: { from: B, date: excel }", &["A", "B"]).is_ok();
-        assert_eq!(newer::EXCEL_DATES, known, "set EXCEL_DATES above");
     }
 }
