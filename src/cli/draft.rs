@@ -113,7 +113,7 @@ impl Closing<'_> {
         };
         let title = format!(
             "{what}: {} of {} mapped",
-            proposal.mapped(),
+            proposal.mapped().0,
             out::count(columns as u64, "column", "columns")
         );
         let colors = if self.to_stdout { self.context.colors.err } else { self.context.colors.out };
@@ -126,10 +126,10 @@ impl Closing<'_> {
         lines.push(format!("  file     {file} · {}{row}", out::count(proposal.rows, "row", "rows")));
         lines.push(format!("  into     {}: {}", shown(&proposal.object), self.manner()));
         lines.push(String::new());
-        let sure = proposal.mapped().saturating_sub(asking.iter().map(|entry| entry.columns.len()).sum());
+        let (mapped, in_question) = proposal.mapped();
         for (number, what) in [
-            (sure, "mapped, nothing to ask"),
-            (proposal.mapped() - sure, "mapped, in question"),
+            (mapped - in_question, "mapped, nothing to ask"),
+            (in_question, "mapped, in question"),
             (left.len(), "not mapped, under ignore"),
         ] {
             if number > 0 {

@@ -72,8 +72,8 @@ pub enum DateVerdict {
     Forms(DateOrder, Vec<String>),
     /// The cells fit several formats; a cell that means another day in each.
     Open(Vec<String>, Witness),
-    /// Two cells that no one format reads.
-    Torn(Witness, Witness),
+    /// Two cells that no one format reads, and the formats of some.
+    Torn(Witness, Witness, Vec<String>),
     /// Excel's numbers for days.
     Serials(Witness),
 }
@@ -178,9 +178,14 @@ impl DateForms {
                 let formats = readings.iter().filter_map(|order| self.commonest(*order)).collect();
                 DateVerdict::Open(formats, witness)
             }
-            Proof::Contradiction { one, other } => match self.majority() {
-                Some((order, witness)) => self.in_order(order, witness),
-                None => DateVerdict::Torn(one.0, other.0),
+            Proof::Contradiction { one, other } => match self.majority().map(|(o, w)| self.in_order(o, w)) {
+                // Without a format an import asks about the contradiction.
+                Some(DateVerdict::Forms(..)) | None => {
+                    let orders = one.1.iter().chain(&other.1);
+                    let formats = orders.filter_map(|order| self.commonest(*order)).collect();
+                    DateVerdict::Torn(one.0, other.0, formats)
+                }
+                Some(verdict) => verdict,
             },
             Proof::NotNeeded => DateVerdict::Plain,
         }

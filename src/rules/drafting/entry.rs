@@ -1,17 +1,15 @@
 //! One field of the drafted mapping: the column that fills it, the keys that
 //! the cells prove, and what has to be asked.
 
-use super::dates::{DateVerdict, time_format};
+use super::cells::{cell, checked, dated, listed, numbered, odd, sized};
+use super::dates::time_format;
 use super::matching::{Match, Matcher, SURE};
-use super::numbers::NumberVerdict;
-use super::profile::{Profile, Reading, thousands};
-use super::references::{holds_ids, is_reference, reference};
+use super::profile::{Profile, Reading};
+use super::references::reference;
 use super::target::Why;
-use super::values::{MOST_NAMED, Unlisted, own_yes_or_no, unlisted};
 use super::yaml::{list, quoted};
-use crate::model::{Field, FieldKind, shown};
+use crate::model::{Field, FieldKind};
 use crate::rules::convert::order::DateOrder;
-use crate::rules::ids::holds_id;
 use crate::rules::mapping::DecimalMark;
 use crate::rules::program::Dictionaries;
 use crate::rules::proof::Witness;
@@ -56,8 +54,10 @@ pub struct Entry {
 /// What other columns prove, as a hint where one proves nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Hints {
-    order: Option<DateOrder>,
-    mark: Option<DecimalMark>,
+    /// The order of dates.
+    pub order: Option<DateOrder>,
+    /// The decimal mark.
+    pub mark: Option<DecimalMark>,
 }
 
 impl Hints {
@@ -77,7 +77,8 @@ impl Entry {
         Self { keys, ..Self::bare(field, Vec::new(), 100, why.to_owned()) }
     }
 
-    fn bare(field: &Field, columns: Vec<usize>, score: u8, why: String) -> Self {
+    /// A field without any key.
+    pub fn bare(field: &Field, columns: Vec<usize>, score: u8, why: String) -> Self {
         let (keys, notes, instead) = (Vec::new(), Vec::new(), Vec::new());
         Self { field: field.clone(), columns, score, why, keys, notes, instead }
     }
@@ -97,7 +98,8 @@ impl Entry {
         self.notes.push(Note { asks, text: text.into() });
     }
 
-    fn proven(&mut self, what: &str, witness: &Witness) {
+    /// Names the cell that proves a key.
+    pub fn proven(&mut self, what: &str, witness: &Witness) {
         self.why.push_str(&format!("; {what} by {}", cell(witness)));
     }
 }
@@ -122,9 +124,7 @@ pub fn entry(
         return entry;
     }
     match (&field.kind, matcher.list(found.field)) {
-        (kind, Some(choices)) => {
-            listed(&mut entry, unlisted(profile, kind, choices), &matcher.full_name(field))
-        }
+        (_, Some(choices)) => listed(&mut entry, profile, choices),
         (FieldKind::Date | FieldKind::DateTime, None) => dated(&mut entry, profile, hints),
         (FieldKind::Number | FieldKind::Currency | FieldKind::Percent, None) => {
             numbered(&mut entry, profile, hints);
@@ -149,221 +149,12 @@ fn why(found: &Match, field: &Field) -> String {
     }
 }
 
-fn cell(witness: &Witness) -> String {
-    format!("row {}, \"{}\"", witness.row, shown(&witness.text).cut(40))
-}
-
-fn dated(entry: &mut Entry, profile: &Profile, hints: &Hints) {
-    let format = |format: &str| vec![Key::Plain("date", quoted(format))];
-    match profile.dates.conclude() {
-        DateVerdict::Plain => {}
-        DateVerdict::Form { format: proven, witness, others } => {
-            entry.keys = format(&proven);
-            entry.proven("the form", &witness);
-            if proven.contains("%y") {
-                entry.note(true, "the year has two digits: 68 is read as 2068, 69 as 1969");
-            }
-            if let Some((cells, first)) = others {
-                entry.note(
-                    true,
-                    format!(
-                        "{} otherwise, the first in {}",
-                        are(cells, "is written", "are written"),
-                        cell(&first)
-                    ),
-                );
-            }
-        }
-        DateVerdict::Forms(order, forms) => {
-            let forms: Vec<String> = forms.iter().take(4).map(|form| quoted(form)).collect();
-            entry.note(
-                true,
-                format!("the dates are {}, in several forms: {}", order.words(), forms.join(", ")),
-            );
-            entry.note(false, "make them alike in the file, or name one form with date:");
-        }
-        DateVerdict::Open(formats, witness) => {
-            let hint = hints
-                .order
-                .map(|order| format!(" (another column is {})", order.words()))
-                .unwrap_or_default();
-            entry.note(
-                true,
-                format!(
-                    "day or month first? every date can be read both ways, {}{hint}; take one:",
-                    cell(&witness)
-                ),
-            );
-            entry.instead = formats.iter().map(|known| format(known)).collect();
-        }
-        DateVerdict::Torn(one, other) => {
-            entry.note(
-                true,
-                format!("no one form fits {} and {}; make them alike in the file", cell(&one), cell(&other)),
-            );
-        }
-        DateVerdict::Serials(witness) => {
-            entry.keys = vec![Key::Plain("date", "excel".to_owned())];
-            entry.proven("Excel's numbers for days", &witness);
-        }
-    }
-    let dates = profile.share(Reading::Date).cells + profile.dates.digits();
-    odd_cells(entry, profile.filled.saturating_sub(dates), profile, Reading::Date, "date", "dates");
-}
-
-fn numbered(entry: &mut Entry, profile: &Profile, hints: &Hints) {
-    let mark = |mark: DecimalMark| {
-        vec![Key::Plain("decimal", quoted(if mark == DecimalMark::Point { "." } else { "," }))]
-    };
-    if holds_id(&entry.field) {
-        if holds_ids(profile) && is_reference(&entry.field) {
-            entry.note(
-                true,
-                "whole numbers, so they must be this CRM's own ids; ids of another system find nothing",
-            );
-        }
-        return;
-    }
-    match profile.numbers.conclude(entry.field.decimals) {
-        NumberVerdict::Plain => {}
-        NumberVerdict::Mark { mark: proven, witness, by_field, others } => {
-            entry.keys = mark(proven);
-            let what = if by_field { "the field takes fewer decimals than" } else { "the mark" };
-            match by_field {
-                true => entry.why.push_str(&format!("; {what} {}", cell(&witness))),
-                false => entry.proven(what, &witness),
-            }
-            if let Some((cells, first)) = others {
-                entry.note(
-                    true,
-                    format!(
-                        "{} otherwise, the first in {}",
-                        are(cells, "is written", "are written"),
-                        cell(&first)
-                    ),
-                );
-            }
-        }
-        NumberVerdict::Open(witness) => {
-            let hint = match hints.mark {
-                Some(DecimalMark::Point) => " (another column has a decimal point)",
-                Some(DecimalMark::Comma) => " (another column has a decimal comma)",
-                None => "",
-            };
-            entry.note(true, format!("decimals or thousands? {}{hint}; take one:", cell(&witness)));
-            entry.instead = vec![mark(DecimalMark::Point), mark(DecimalMark::Comma)];
-        }
-    }
-    let reading = match entry.field.kind {
-        FieldKind::Currency => Reading::Currency,
-        FieldKind::Percent => Reading::Percent,
-        _ => Reading::Number,
-    };
-    odd(entry, profile, reading, "number", "numbers");
-}
-
-/// Words for yes and no beyond those that every checkbox takes.
-fn checked(entry: &mut Entry, profile: &Profile) {
-    let own: Vec<(&str, bool)> =
-        profile.commonest().into_iter().filter_map(|(text, _)| Some((text, own_yes_or_no(text)?))).collect();
-    let of = |wanted: bool| own.iter().filter(move |(_, means)| *means == wanted).map(|(text, _)| *text);
-    for (key, wanted) in [("true", true), ("false", false)] {
-        if of(wanted).next().is_some() {
-            entry.keys.push(Key::Plain(key, list(of(wanted))));
-        }
-    }
-    let known: u64 =
-        own.iter().filter_map(|(text, _)| profile.values.get(*text)).map(|seen| seen.cells).sum();
-    let unknown = profile.filled.saturating_sub(profile.share(Reading::YesNo).cells + known);
-    let odd = profile.commonest().into_iter().find(|(text, _)| {
-        own_yes_or_no(text).is_none() && crate::rules::convert::checkbox::read(text).is_none()
-    });
-    if let (Some((text, seen)), true) = (odd, unknown > 0) {
-        let first = Witness { row: seen.row, text: text.to_owned() };
-        let said = are(unknown, "is no word for yes or no", "are no words for yes or no");
-        entry.note(true, format!("{said}, the first in {}", cell(&first)));
-    }
-}
-
-fn listed(entry: &mut Entry, unknown: Vec<Unlisted>, field: &str) {
-    if unknown.is_empty() {
-        return;
-    }
-    let cells: u64 = unknown.iter().map(|value| value.cells).sum();
-    let values =
-        if unknown.len() == 1 { "1 value is".to_owned() } else { format!("{} values are", unknown.len()) };
-    let (times, rows) = if cells == 1 {
-        ("once".to_owned(), "its row")
-    } else {
-        (format!("{} times", thousands(cells)), "their rows")
-    };
-    entry.note(true, format!("{values} not in the list ({times}); {rows} would be rejected:"));
-    for value in unknown.iter().take(MOST_NAMED) {
-        let near = value
-            .nearest
-            .as_ref()
-            .map(|near| format!(", nearest \"{}\"", shown(near).cut(60)))
-            .unwrap_or_default();
-        let times = match value.cells {
-            1 => "once".to_owned(),
-            2 => "twice".to_owned(),
-            more => format!("{} times", thousands(more)),
-        };
-        entry.note(
-            false,
-            format!("  \"{}\": {times}, first row {}{near}", shown(&value.text).cut(60), value.row),
-        );
-    }
-    if let Some(more) = unknown.len().checked_sub(MOST_NAMED).filter(|more| *more > 0) {
-        entry.note(false, format!("  and {more} more"));
-    }
-    entry.note(false, format!("say what they become, or add them with: carafe lookup {field} --add VALUE"));
-    // `values` is asked about whole cells, and these hold several.
-    if entry.field.kind != FieldKind::MultiSelect {
-        let become_of = |value: &Unlisted| value.nearest.clone().unwrap_or_else(|| "?".to_owned());
-        let values =
-            unknown.iter().take(MOST_NAMED).map(|value| (value.text.clone(), become_of(value))).collect();
-        entry.instead.push(vec![Key::Values(values)]);
-    }
-}
-
-fn odd(entry: &mut Entry, profile: &Profile, reading: Reading, one: &str, more: &str) {
-    let unfit = profile.filled.saturating_sub(profile.share(reading).cells);
-    odd_cells(entry, unfit, profile, reading, one, more);
-}
-
-/// Cells that are not what the field takes.
-fn odd_cells(entry: &mut Entry, cells: u64, profile: &Profile, reading: Reading, one: &str, more: &str) {
-    if let (Some(first), true) = (&profile.share(reading).odd, cells > 0) {
-        let what = are(cells, &format!("is no {one}"), &format!("are no {more}"));
-        // A few are slips; more are another kind of column.
-        entry.note(cells * 20 > profile.filled, format!("{what}, the first in {}", cell(first)));
-    }
-}
-
-fn are(cells: u64, one: &str, more: &str) -> String {
-    if cells == 1 { format!("1 cell {one}") } else { format!("{} cells {more}", thousands(cells)) }
-}
-
-/// Texts longer than the field takes.
-fn sized(entry: &mut Entry, profile: &Profile) {
-    let is_text = !entry.field.kind.is_numeric() && !entry.field.kind.is_temporal();
-    if let (true, Some(size), Some((longest, row))) = (is_text, entry.field.size, profile.longest)
-        && longest > size as usize
-    {
-        entry.note(
-            false,
-            format!("the longest text has {longest} characters (row {row}), the field takes {size}"),
-        );
-    }
-}
-
 /// Adds a column that is read behind the others.
 pub fn join(entry: &mut Entry, column: usize, between: &'static str, profile: &Profile) {
     entry.columns.push(column);
     if entry.field.kind.is_temporal() {
         let times = profile.commonest().first().map_or("%H:%M", |(text, _)| time_format(text));
-        for key in &mut entry.keys {
+        for key in entry.keys.iter_mut().chain(entry.instead.iter_mut().flatten()) {
             if let Key::Plain("date", format) = key {
                 *format = format!("{} {times}\"", format.trim_end_matches('"'));
             }

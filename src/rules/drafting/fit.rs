@@ -5,6 +5,7 @@ use super::references::{holds_ids, reference};
 use super::values;
 use crate::model::{Field, FieldKind};
 use crate::rules::ids::holds_id;
+use crate::rules::names::trim;
 use crate::rules::program::{Choices, Dictionaries};
 
 /// How far the cells of a column suit a field.
@@ -79,6 +80,9 @@ fn looks_like_names(profile: &Profile) -> bool {
 /// hardly meant for it.
 fn text_fit(profile: &Profile, field: &Field) -> Fit {
     let name = field.name.as_str();
+    if name == "addresscounty/state" && values::are_standings(profile) {
+        return Fit::Typed(0.0);
+    }
     if PHONES.contains(&name) {
         return Fit::Typed(profile.part(Reading::Phone).max(0.5));
     }
@@ -99,12 +103,11 @@ fn checkbox_part(profile: &Profile) -> f64 {
 }
 
 fn listed_part(profile: &Profile, field: &Field, list: &Choices) -> f64 {
+    let between = values::separator(profile, &field.kind, list);
     let is_listed = |text: &str| {
         if field.kind == FieldKind::MultiSelect {
-            text.split(';')
-                .map(str::trim)
-                .filter(|part| !part.is_empty())
-                .all(|part| list.find(part).is_some())
+            let mut parts = text.split(between).map(trim).filter(|part| !part.is_empty());
+            parts.all(|part| list.find(part).is_some())
         } else {
             list.find(text).is_some()
         }

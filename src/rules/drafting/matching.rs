@@ -79,11 +79,6 @@ impl<'d> Matcher<'d> {
         self.dictionary
     }
 
-    /// A field with its object, `accounts.type`.
-    pub fn full_name(&self, field: &Field) -> String {
-        format!("{}.{}", self.dictionary.object, field.name)
-    }
-
     /// A field of the object.
     pub fn field(&self, at: usize) -> &'d Field {
         &self.dictionary.fields()[at]

@@ -6,13 +6,14 @@
 //! `numbers` say which form they have); `target` says how well a header means
 //! a field, by `words` and by what people usually write (`usage`), and `fit`
 //! whether the cells are what the field takes; a [`Matcher`] gives each column
-//! its field; an `entry` becomes of each, with the keys that the data prove
-//! and the questions that they leave (`values`, `references`, `joining`); a
+//! its field; an `entry` becomes of each, with the keys that the `cells` prove
+//! and the questions that they leave (`values`, `references`, `joining`, `whole_name`); a
 //! [`KeyTry`] hears the rows once more for what identifies a record; and
 //! [`written`] makes the [`Proposal`] a text, in which every column is called
 //! so that it is found again (`address`, `yaml`).
 
 mod address;
+mod cells;
 mod dates;
 mod entry;
 mod fit;
@@ -26,6 +27,7 @@ mod references;
 mod target;
 mod usage;
 mod values;
+mod whole_name;
 mod words;
 mod written;
 mod yaml;
@@ -38,3 +40,6 @@ pub use profile::Profile;
 pub use proposal::{LeftOut, Proposal};
 pub use references::objects_of;
 pub use written::{SourceFacts, written};
+
+#[cfg(test)]
+mod tests;

@@ -85,7 +85,8 @@ impl NumberForms {
         if (most.cells as f64) < MOST * telling as f64 {
             return NumberVerdict::Open(witness);
         }
-        if mark == DecimalMark::Point && !self.has_comma {
+        // Where all agree on a point and none has groups, there is nothing to say.
+        if mark == DecimalMark::Point && !self.has_comma && least.cells == 0 {
             return NumberVerdict::Plain;
         }
         let others = least.first.clone().map(|first| (least.cells, first));

@@ -1,6 +1,8 @@
 //! The whole draft: which fields are filled, what is left out, how records
 //! are found again.
 
+use std::collections::BTreeSet;
+
 use super::entry::{self, Entry, Hints};
 use super::joining;
 use super::key::{KeyTry, candidates};
@@ -8,6 +10,7 @@ use super::matching::{Fate, Match, Matcher, THRESHOLD};
 use super::profile::{Profile, Reading};
 use super::target::Why;
 use super::usage::own_words;
+use super::whole_name;
 use super::words::{plain, squeezed};
 use crate::model::{FieldKind, Header, shown};
 use crate::rules::mapping::Mode;
@@ -63,26 +66,12 @@ impl Proposal {
     ) -> Self {
         let mut fates = matcher.fates(header, profiles);
         name_by_cells(matcher, profiles, &mut fates);
-        let joined = joining::joined(matcher, header, profiles, &fates);
-        let hints = Hints::of(profiles);
-        let mut entries = Vec::new();
-        for (at, (fate, profile)) in fates.iter().zip(profiles).enumerate() {
-            let Fate::Mapped(found) = fate else { continue };
-            let mut entry = entry::entry(matcher, found, at, profile, others, &hints);
-            for part in joined.iter().filter(|part| part.first == at) {
-                entry::join(&mut entry, part.then, part.between, &profiles[part.then]);
-            }
-            entries.push(entry);
-        }
-        entries.extend(parent_object(matcher, &entries));
-        // The sort keeps the order of equals.
-        entries.sort_by_key(|entry| !(entry.field.required || entry.field.name == "id"));
-        let is_joined = |at: usize| joined.iter().any(|part| part.then == at);
+        let file = File { matcher, others, header, profiles, fates: &fates };
+        let (mut entries, used) = file.entries();
         let keys = candidates(matcher.dictionary(), |name| entries.iter().any(|e| e.field.name == name));
         ask_about_id(&mut entries, header, keys.first());
-        let remarks = Remarks { matcher, header, profiles, fates: &fates };
         let left_out =
-            (0..fates.len()).filter(|at| !is_joined(*at)).filter_map(|at| remarks.of(at)).collect();
+            (0..fates.len()).filter(|at| !used.contains(at)).filter_map(|at| file.remark(at)).collect();
         let is_filled = |name: &str| entries.iter().any(|entry| entry.field.name == name);
         let fields = matcher.dictionary().fields();
         let missing = fields.iter().filter(|f| f.required && !f.read_only && !is_filled(&f.name));
@@ -170,29 +159,63 @@ impl Proposal {
         left || !self.missing.is_empty() || self.entries.iter().any(Entry::asks)
     }
 
-    /// The columns that are mapped.
-    pub fn mapped(&self) -> usize {
-        self.entries.iter().map(|entry| entry.columns.len()).sum()
+    /// How many columns are mapped, and how many of these are in question.
+    pub fn mapped(&self) -> (usize, usize) {
+        let columns = |asks: bool| -> BTreeSet<usize> {
+            let entries = self.entries.iter().filter(|entry| !asks || entry.asks());
+            entries.flat_map(|entry| entry.columns.iter().copied()).collect()
+        };
+        (columns(false).len(), columns(true).len())
     }
 }
 
-/// What a person is told about columns that are not mapped.
-struct Remarks<'a> {
+/// A file whose columns have met their fates.
+struct File<'a> {
     matcher: &'a Matcher<'a>,
+    others: &'a Dictionaries,
     header: &'a Header,
     profiles: &'a [Profile],
     fates: &'a [Fate],
 }
 
-impl Remarks<'_> {
-    fn of(&self, at: usize) -> Option<LeftOut> {
+impl File<'_> {
+    /// The fields in their order, and the columns that were put to use beside
+    /// those that have a field of their own.
+    fn entries(&self) -> (Vec<Entry>, Vec<usize>) {
+        let Self { matcher, header, profiles, fates, .. } = *self;
+        let joined = joining::joined(matcher, header, profiles, fates);
+        let mut used: Vec<usize> = joined.iter().map(|part| part.then).collect();
+        let hints = Hints::of(profiles);
+        let mut entries = Vec::new();
+        for (at, (fate, profile)) in fates.iter().zip(profiles).enumerate() {
+            let Fate::Mapped(found) = fate else { continue };
+            let mut entry = entry::entry(matcher, found, at, profile, self.others, &hints);
+            for part in joined.iter().filter(|part| part.first == at) {
+                entry::join(&mut entry, part.then, part.between, &profiles[part.then]);
+            }
+            entries.push(entry);
+        }
+        if let Some((column, parts)) = whole_name::entries(matcher, header, profiles, fates) {
+            used.push(column);
+            entries.extend(parts);
+        }
+        entries.extend(parent_object(matcher, &entries));
+        entries.sort_by_key(|entry| {
+            let required = entry.field.required || entry.field.name == "id";
+            (!required, entry.columns.first().copied().unwrap_or(usize::MAX))
+        });
+        (entries, used)
+    }
+
+    /// What a person is told about a column that is not mapped.
+    fn remark(&self, at: usize) -> Option<LeftOut> {
         let name = |field: usize| self.matcher.field(field).name.clone();
         let (why, asks, near) = match &self.fates[at] {
             Fate::Mapped(_) | Fate::Reserved => return None,
             Fate::ReadOnly(found) => {
                 (format!("the CRM fills {} itself", shown(&name(found.field))), false, Vec::new())
             }
-            Fate::Torn(_) | Fate::Unknown(_) if self.is_whole_name(at) => (
+            Fate::Torn(_) | Fate::Unknown(_) if whole_name::is_called_so(self.matcher, self.header, at) => (
                 "a whole name, and the CRM has two fields for it: first and last".to_owned(),
                 true,
                 both_names(),
@@ -219,7 +242,7 @@ impl Remarks<'_> {
         match by {
             Some(by) => format!("nearest: {name}, which \"{}\" fills", shown(by.name.trim()).cut(60)),
             None if self.matcher.is_misfit(near.field, &self.profiles[at]) => {
-                format!("nearest: {name}, but hardly any cell fits its type, {}", shown(field.kind.word()))
+                format!("nearest: {name} ({}), but hardly any cell fits it", shown(field.kind.word()))
             }
             None => format!("nearest: {name}"),
         }
@@ -234,14 +257,6 @@ impl Remarks<'_> {
         let heading = self.heading(at);
         let Some(stem) = heading.strip_suffix("id") else { return false };
         stem == "record" || own_words(&self.matcher.dictionary().object).iter().any(|own| own == stem)
-    }
-
-    /// `Dana Ortiz` where the CRM wants `first` and `last`.
-    fn is_whole_name(&self, at: usize) -> bool {
-        let names =
-            ["name", "fullname", "wholename", "contactname", "personname", "namevorname", "vornamename"];
-        let has = |name: &str| self.matcher.dictionary().get(name).is_some();
-        names.contains(&self.heading(at).as_str()) && has("first") && has("last") && !has("name")
     }
 }
 

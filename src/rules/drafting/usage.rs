@@ -89,10 +89,10 @@ const TABLE: &[Usage] = &[
         "dob, born, Geburtstag, Geburtsdatum, Geb, Geb datum, geboren, geboren am",
         "",
     ),
-    any("interests", "interest, likes, hobbies, interested in, Interessen, Interesse", ""),
+    any("interests", "interest, likes, topics, hobbies, interested in, Interessen, Interesse", ""),
     any(
         "decisionmaker, decision maker",
-        "decides, is decision maker, key decision maker, Entscheider, Entscheiderin, entscheidet",
+        "decides, boss, is decision maker, key decision maker, Entscheider, Entscheiderin, entscheidet",
         "decision",
     ),
     any(

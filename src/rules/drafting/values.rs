@@ -77,13 +77,30 @@ const SAME: &[&str] = &[
     "public sector, government, Öffentlicher Dienst",
 ];
 
+/// What may stand between two values of a multi-select.
+const SEPARATORS: [char; 5] = [';', ',', '|', '/', '\n'];
+
+/// What stands between the values of a multi-select's cells: of the signs, that
+/// with which most cells stand in the list; `;` where none does better.
+pub fn separator(profile: &Profile, kind: &FieldKind, list: &Choices) -> char {
+    if *kind != FieldKind::MultiSelect {
+        return ';';
+    }
+    let listed = |between: &char| -> u64 {
+        let parts = |text: &str| text.split(*between).filter(|part| list.find(trim(part)).is_some()).count();
+        profile.values.iter().map(|(text, seen)| parts(text) as u64 * seen.cells).sum()
+    };
+    // Of equals the first.
+    SEPARATORS.into_iter().rev().max_by_key(listed).unwrap_or(';')
+}
+
 /// The values of a column that the list lacks, the commonest first.
-pub fn unlisted(profile: &Profile, kind: &FieldKind, list: &Choices) -> Vec<Unlisted> {
+pub fn unlisted(profile: &Profile, kind: &FieldKind, between: char, list: &Choices) -> Vec<Unlisted> {
     let mut found: Vec<Unlisted> = Vec::new();
     let mut known: HashMap<String, usize> = HashMap::new();
     for (text, seen) in profile.commonest() {
         let parts: Vec<&str> = match kind {
-            FieldKind::MultiSelect => text.split(';').map(trim).filter(|part| !part.is_empty()).collect(),
+            FieldKind::MultiSelect => text.split(between).map(trim).filter(|part| !part.is_empty()).collect(),
             _ => vec![text],
         };
         for part in parts.into_iter().filter(|part| list.find(part).is_none()) {
@@ -123,6 +140,18 @@ fn alike(a: &str, b: &str) -> bool {
     squeezed(&plain(a)) == squeezed(&plain(b))
 }
 
+/// Words for how a record stands, which a column called `State` may hold as
+/// well as the parts of a country.
+const STANDINGS: &str = "active, inactive, open, closed, new, current, former, left, live, dead, lost, won, pending, \
+    enabled, disabled, yes, no, aktiv, inaktiv, offen, geschlossen, neu, ehemalig, gesperrt, ausgeschieden";
+
+/// Whether most cells say how a record stands.
+pub fn are_standings(profile: &Profile) -> bool {
+    let stands = |text: &&String| STANDINGS.split(',').any(|word| alike(word, text));
+    let standing = profile.values.keys().filter(stands).count();
+    !profile.values.is_empty() && profile.values.len() <= 50 && standing * 2 >= profile.values.len()
+}
+
 /// What a word for yes or no means that checkboxes do not take of themselves.
 pub fn own_yes_or_no(text: &str) -> Option<bool> {
     if checkbox::read(text).is_some() {
@@ -156,8 +185,12 @@ mod tests {
     #[test]
     fn what_the_list_lacks_is_counted_with_its_first_row_and_what_it_may_mean() {
         let types = list(&["Customer", "Prospect", "Supplier"]);
-        let found =
-            unlisted(&profile(&["Client", "customer", "Prospct", "CLIENT", "Zzz"]), &FieldKind::Text, &types);
+        let found = unlisted(
+            &profile(&["Client", "customer", "Prospct", "CLIENT", "Zzz"]),
+            &FieldKind::Text,
+            ';',
+            &types,
+        );
         let found: Vec<_> = found
             .iter()
             .map(|u| (u.text.as_str(), u.cells, u.row, u.nearest.as_deref().unwrap_or("-")))
@@ -168,7 +201,8 @@ mod tests {
     #[test]
     fn each_choice_of_several_is_looked_at_alone() {
         let colours = list(&["Red", "Green"]);
-        let found = unlisted(&profile(&["red; Blue", "Blue", "Green;;"]), &FieldKind::MultiSelect, &colours);
+        let found =
+            unlisted(&profile(&["red; Blue", "Blue", "Green;;"]), &FieldKind::MultiSelect, ';', &colours);
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].text.as_str(), found[0].cells, found[0].row), ("Blue", 2, 2));
     }
