@@ -22,6 +22,7 @@ pub async fn run(context: &Context, args: DraftArgs) -> Result<u8, PipelineError
     let to_stdout = args.output == Path::new("-");
     // Told before anything is read.
     let output = if to_stdout { None } else { Some(Output::create(&args.output, args.force)?) };
+    look_for(&args.file)?;
     let (_connection, catalog) = open(context)?;
     let basis = super::unless_stopped(context, DraftBasis::ask(&args.object, &catalog)).await?;
     let spool = spool(&args.file, &context.common.runs_dir)?;
@@ -52,6 +53,13 @@ pub async fn run(context: &Context, args: DraftArgs) -> Result<u8, PipelineError
         (false, false) => out::data(closing.text()),
     }
     Ok(0)
+}
+
+/// A mistyped name is told before the CRM is asked for anything.
+fn look_for(file: &Path) -> Result<(), PipelineError> {
+    let there = file == Path::new("-") || std::fs::metadata(file).is_ok();
+    let file = shown(&file.display().to_string()).to_string();
+    if there { Ok(()) } else { Err(InputError { file, problem: InputProblem::NotFound }.into()) }
 }
 
 /// Where the dictionary comes from: a file opens no connection.

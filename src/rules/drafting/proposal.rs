@@ -215,11 +215,9 @@ impl File<'_> {
             Fate::ReadOnly(found) => {
                 (format!("the CRM fills {} itself", shown(&name(found.field))), false, Vec::new())
             }
-            Fate::Torn(_) | Fate::Unknown(_) if whole_name::is_called_so(self.matcher, self.header, at) => (
-                "a whole name, and the CRM has two fields for it: first and last".to_owned(),
-                true,
-                both_names(),
-            ),
+            Fate::Torn(_) | Fate::Unknown(_) if whole_name::is_called_so(self.matcher, self.header, at) => {
+                self.whole_name()
+            }
             Fate::Torn(fields) => {
                 let names: Vec<String> = fields.iter().map(|field| name(*field)).collect();
                 (format!("{}: it could be either", shown(&names.join(" or "))), true, names)
@@ -232,6 +230,19 @@ impl File<'_> {
             Fate::Unknown(Some(near)) => (self.nearest(at, near), true, vec![name(near.field)]),
         };
         Some(LeftOut { column: at, why, asks, near })
+    }
+
+    /// A whole name that was not cut: its parts are there already, or the cells are odd.
+    fn whole_name(&self) -> (String, bool, Vec<String>) {
+        let parts = ["first", "last"].map(str::to_owned).to_vec();
+        let is_filled = |part: &String| {
+            let fills = |fate: &Fate| matches!(fate, Fate::Mapped(found) if self.matcher.field(found.field).name == *part);
+            self.fates.iter().any(fills)
+        };
+        if parts.iter().all(is_filled) {
+            return ("a whole name, and other columns fill first and last".to_owned(), false, parts);
+        }
+        ("a whole name? the CRM has two fields for it: first and last".to_owned(), true, parts)
     }
 
     fn nearest(&self, at: usize, near: &Match) -> String {
@@ -258,10 +269,6 @@ impl File<'_> {
         let Some(stem) = heading.strip_suffix("id") else { return false };
         stem == "record" || own_words(&self.matcher.dictionary().object).iter().any(|own| own == stem)
     }
-}
-
-fn both_names() -> Vec<String> {
-    ["first", "last"].map(str::to_owned).to_vec()
 }
 
 /// A name that no header names: the only column whose cells are all filled,
