@@ -1,7 +1,7 @@
 //! `draft`: a first mapping for a file, tried from the outside.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use carafe::rules::mapping::Mapping;
 use serde_json::{Value as Json, json};
@@ -399,5 +399,5 @@ fn a_draft_asks_the_crm_for_nothing_but_its_dictionary_and_lists() {
     let arguments = ["draft", "a.csv", "--object", "contacts", "-o", "m.yaml"];
     crm.carafe(&desk, arguments).ends_with(0);
     assert_eq!(crm.records("contacts", "{}").len(), before);
-    assert!(!PathBuf::from(desk.path(".carafe")).exists(), "nothing is kept beside the mapping");
+    assert!(!desk.path(".carafe").exists(), "nothing is kept beside the mapping");
 }
