@@ -198,6 +198,13 @@ pub struct DescribeArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "object")]
     pub save: Option<PathBuf>,
 
+    /// Print a JSON Schema for mapping files, with the fields of this CRM
+    ///
+    /// Editors complete and check a mapping by it. Keep it beside the mapping
+    /// and begin the mapping with: # yaml-language-server: $schema=FILE
+    #[arg(long, conflicts_with_all = ["save", "json"])]
+    pub schema: bool,
+
     /// Replace FILE if it is there
     #[arg(long, requires = "save")]
     pub force: bool,

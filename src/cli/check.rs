@@ -5,8 +5,8 @@ use serde_json::json;
 use super::advice::Again;
 use super::args::{CheckArgs, InputArgs};
 use super::connection::{Connection, read_snapshot};
-use super::import::{Spool, job_settings, spool};
-use super::summary::cause_lines;
+use super::import::{Spool, job_settings, prove_columns, spool};
+use super::summary::{addition_lines, cause_lines};
 use super::{Context, out};
 use crate::model::{Calls, Finding, Notice, shown};
 use crate::pipeline::{
@@ -26,7 +26,8 @@ pub async fn run(context: &Context, args: CheckArgs) -> Result<u8, PipelineError
         base_url: connection.as_ref().map(|connection| connection.name.clone()),
     };
     let settings = JobSettings { earlier: Some(earlier), ..job_settings(&args.input, &spool) };
-    let job = super::unless_stopped(context, Job::prepare(&settings, &catalog, &context.screen)).await?;
+    let mut job = super::unless_stopped(context, Job::prepare(&settings, &catalog, &context.screen)).await?;
+    prove_columns(context, &mut job)?;
     let options = CheckOptions { limit: args.input.limit, duplicates: true };
     let mut first = Vec::new();
     let checked = tokio::task::block_in_place(|| {
@@ -79,6 +80,10 @@ fn document(job: &Job, checked: &Checked, calls: Calls, elapsed_s: f64) -> serde
         "elapsed_s": elapsed_s,
         "files": {},
     });
+    let additions = checked.additions.lists();
+    if !additions.is_empty() {
+        document["additions"] = json!(additions);
+    }
     if !job.drift.is_empty() {
         document["drift"] = json!(job.drift);
     }
@@ -113,6 +118,11 @@ fn text(
     if causes.len() > 1 || checked.rejected > first.len() as u64 {
         lines.push(String::new());
         lines.extend(cause_lines(&causes, "why rejected", "--json lists all"));
+    }
+    let additions = addition_lines(&shown(&job.program.object).to_string(), &checked.additions.lists());
+    if !additions.is_empty() {
+        lines.push(String::new());
+        lines.extend(additions);
     }
     lines.push(String::new());
     let file = if spool.is_standard_input() { "-".into() } else { input.file.display().to_string() };

@@ -29,6 +29,9 @@ async fn describe(
     catalog: &Catalog,
     source: &str,
 ) -> Result<u8, PipelineError> {
+    if args.schema {
+        return schema(catalog, args.object.as_deref()).await;
+    }
     match (&args.object, &args.save) {
         (Some(object), _) => return one(context, &catalog.dictionary(object, |_| true).await?),
         (None, Some(file)) => {
@@ -51,6 +54,18 @@ async fn describe(
             list(context, &objects, &refused);
         }
     }
+    Ok(0)
+}
+
+/// Prints the schema of mapping files for one object, or for all.
+async fn schema(catalog: &Catalog, object: Option<&str>) -> Result<u8, PipelineError> {
+    let objects = match object {
+        Some(object) => Objects::from([(object.to_owned(), catalog.dictionary(object, |_| true).await?)]),
+        None => all(catalog, true).await?.0,
+    };
+    let known: Vec<&Dictionary> = objects.values().collect();
+    let text = serde_json::to_string_pretty(&crate::rules::mapping::schema(&known));
+    out::data(text.map_err(|error| PipelineError::Fault(error.to_string()))?);
     Ok(0)
 }
 

@@ -13,7 +13,7 @@ use super::{Context, out};
 use crate::model::shown;
 use crate::pipeline::{
     EarlierRuns, Ended, FinishedRun, ImportSettings, Job, JobSettings, OutputSettings, PipelineError,
-    PlannedRun, Tools, decline_plan, finish_plan, open_plan, plan_import, send_plan,
+    PlannedRun, Tools, decline_plan, finish_plan, open_plan, plan_import, prove, send_plan,
 };
 use crate::rules::mapping::{Blank, Mode};
 use crate::store::RunName;
@@ -27,7 +27,8 @@ pub async fn run(context: &Context, args: ImportArgs) -> Result<u8, PipelineErro
     let earlier =
         EarlierRuns { runs: context.common.runs_dir.clone(), base_url: Some(connection.name.clone()) };
     let settings = JobSettings { earlier: Some(earlier), ..job_settings(&args.input, &spool) };
-    let job = super::unless_stopped(context, Job::prepare(&settings, &catalog, &context.screen)).await?;
+    let mut job = super::unless_stopped(context, Job::prepare(&settings, &catalog, &context.screen)).await?;
+    prove_columns(context, &mut job)?;
     let settings = ImportSettings {
         runs: context.common.runs_dir.clone(),
         base_url: connection.name.clone(),
@@ -37,7 +38,7 @@ pub async fn run(context: &Context, args: ImportArgs) -> Result<u8, PipelineErro
         outputs,
     };
     let tools = Tools { client: &connection.client, reporter: &context.screen, stop: &context.stop };
-    let planned = plan_import(&job, &settings, tools).await?;
+    let planned = plan_import(&mut job, &settings, tools).await?;
     spool.keep_in(&planned)?;
     let again = Again::of(&context.common, &args.input);
     planned.store.set("mapped_by", again.mapping())?;
@@ -46,6 +47,11 @@ pub async fn run(context: &Context, args: ImportArgs) -> Result<u8, PipelineErro
         return Ok(close(context, &finished, &connection, &again));
     }
     send(context, planned, &args.send, &settings.outputs, &connection, tools, &again).await
+}
+
+/// Reads the columns as they prove to be written, off the threads that wait for the network.
+pub fn prove_columns(context: &Context, job: &mut Job) -> Result<(), PipelineError> {
+    tokio::task::block_in_place(|| prove(job, &context.common.runs_dir, &context.screen, &context.stop))
 }
 
 pub async fn apply(context: &Context, args: ApplyArgs) -> Result<u8, PipelineError> {
@@ -117,7 +123,12 @@ fn question(planned: &PlannedRun, connection: &Connection) -> Option<String> {
         .filter(|(_, n)| *n > 0)
         .map(|(act, n)| format!("{act} {}", out::count(*n, "record", "records")))
         .collect();
-    Some(format!("this {} of {object} in {title}", acts.join(" and ")))
+    let fields: Vec<&str> = planned.additions.iter().map(|addition| addition.field.as_str()).collect();
+    let lists = match fields.as_slice() {
+        [] => String::new(),
+        fields => format!(" and adds to the list of {}", shown(&fields.join(", "))),
+    };
+    Some(format!("this {} of {object}{lists} in {title}", acts.join(" and ")))
 }
 
 fn ask(question: &str) -> bool {

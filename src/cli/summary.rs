@@ -5,6 +5,7 @@ use super::advice::Again;
 use super::out::{self, BOLD, count, duration, styled, thousands};
 use crate::model::{Counts, Outcome, shown};
 use crate::pipeline::{Ended, FinishedRun};
+use crate::rules::additions::Addition;
 use crate::rules::causes::Cause;
 
 /// Causes that are printed; `summary.json` has all.
@@ -30,6 +31,7 @@ pub fn closing(finished: &FinishedRun, into: &str, again: &Again, color: bool) -
             "see summary.json in the folder",
         ));
     }
+    lines.extend(change_lines(finished));
     if is_plan(finished) {
         lines.extend(sample_lines(finished));
     }
@@ -129,6 +131,41 @@ fn example(cause: &Cause) -> String {
         Some(value) => format!("row {}: {}", cause.example.row, shown(value).cut(30)),
         None => format!("row {}", cause.example.row),
     }
+}
+
+/// What happens beside the rows: lists that gain values, fields that are emptied.
+fn change_lines(finished: &FinishedRun) -> Vec<String> {
+    let object = shown(&finished.summary.object).to_string();
+    let mut lines = Vec::new();
+    for (field, records) in &finished.summary.cleared {
+        let records = count(*records, "record", "records");
+        lines.push(format!("  emptied   {} → cleared in {records}", shown(field)));
+    }
+    lines.extend(addition_lines(&object, &finished.summary.additions));
+    if !lines.is_empty() {
+        lines.insert(0, String::new());
+    }
+    lines
+}
+
+/// The most values of one list that are named.
+const MOST_VALUES: usize = 10;
+
+/// What dropdown lists gain by `lookup: append`.
+pub fn addition_lines(object: &str, additions: &[Addition]) -> Vec<String> {
+    let line = |addition: &Addition| {
+        let named =
+            addition.values.iter().take(MOST_VALUES).map(|(value, rows)| {
+                format!("\"{}\" ({})", shown(value).cut(40), count(*rows, "row", "rows"))
+            });
+        let named = named.collect::<Vec<_>>().join(", ");
+        let more = match addition.values.len().saturating_sub(MOST_VALUES) {
+            0 => String::new(),
+            more => format!(" and {}", count(more as u64, "more", "more")),
+        };
+        format!("  list      {object}.{} gains {named}{more}", shown(&addition.field))
+    };
+    additions.iter().map(line).collect()
 }
 
 /// The first updates of a plan, before → after.

@@ -64,6 +64,10 @@ pub enum Code {
     Lookup,
     /// Not among the mapping's `values`.
     Values,
+    /// The mapping's expression has no result for the row.
+    Expr,
+    /// A cell that `when` compares is not what it is compared with.
+    When,
     /// No record that the cell refers to.
     NoReference,
     /// Several records that the cell could refer to.
@@ -112,6 +116,8 @@ impl Code {
             Self::NotAUrl => "url",
             Self::Lookup => "lookup",
             Self::Values => "values",
+            Self::Expr => "expr",
+            Self::When => "when",
             Self::NoReference => "no_reference",
             Self::AmbiguousReference => "ambiguous_reference",
             Self::BlankKey => "blank_key",

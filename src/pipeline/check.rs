@@ -1,7 +1,11 @@
-//! Pass one: every row read, converted and validated, nothing sent.
+//! Pass one's second half: every row read, converted and validated, nothing
+//! sent.
 
+use super::again::JobRows;
+use super::lists::check_additions;
 use super::{Event, Job, Phase, PipelineError, Reporter};
 use crate::model::{Finding, Row};
+use crate::rules::additions::Additions;
 use crate::rules::causes::Causes;
 use crate::rules::draft::{Draft, draft, missing_findings};
 use crate::rules::duplicates::SeenKeys;
@@ -23,6 +27,8 @@ pub struct Checked {
     pub causes: Causes,
     /// Cells from which a formula guard was taken.
     pub unguarded: u64,
+    /// What dropdown lists lack of the values in valid rows.
+    pub additions: Additions,
 }
 
 /// How far pass one goes.
@@ -44,7 +50,7 @@ pub fn check(
 ) -> Result<Checked, PipelineError> {
     let total = job.source.size_hint();
     reporter.event(Event::Begin { phase: Phase::Check, what: job.input_name.clone(), total: Some(total) });
-    let mut rows = job.source.rows()?;
+    let mut rows = JobRows::begin(&job.source, job.runs.as_deref())?;
     let mut row = Row::default();
     let mut checked = Checked::default();
     let mut seen = SeenKeys::default();
@@ -53,8 +59,11 @@ pub fn check(
         let mut draft = draft(&job.program, &row);
         checked.unguarded += draft.unguarded;
         finish_row(job, &mut draft, options.duplicates.then_some(&mut seen));
-        if draft.findings.is_empty() {
+        if draft.skipped {
+            checked.skipped += 1;
+        } else if draft.findings.is_empty() {
             checked.valid += 1;
+            checked.additions.add(&job.program, &draft);
         } else {
             checked.rejected += 1;
             for finding in &draft.findings {
@@ -70,12 +79,14 @@ pub fn check(
         }
     }
     reporter.event(Event::End(Phase::Check));
+    rows.notice().into_iter().for_each(|notice| reporter.event(Event::Notice(notice)));
+    check_additions(&checked.additions, &job.mapping)?;
     Ok(checked)
 }
 
 /// Adds what only the row as a whole shows.
 fn finish_row(job: &Job, draft: &mut Draft<'_>, seen: Option<&mut SeenKeys>) {
-    if draft.may_create(&job.program) {
+    if draft.may_create(&job.program) && !draft.skipped {
         let missing = missing_findings(&job.program, draft);
         draft.findings.extend(missing);
     }

@@ -8,6 +8,8 @@ use crate::model::{Counts, Notice};
 /// A stretch of work with a progress of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
+    /// Finding out how columns are written; counted in bytes.
+    Prove,
     /// Reading and validating the file; counted in bytes.
     Check,
     /// Finding records and planning; counted in rows.
@@ -24,6 +26,7 @@ impl Phase {
     /// The word beside the bar.
     pub fn word(self) -> &'static str {
         match self {
+            Self::Prove => "prove",
             Self::Check => "check",
             Self::Plan => "plan",
             Self::Send => "send",

@@ -11,13 +11,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::check::{CheckOptions, check};
 use super::drift::store_fields;
+use super::lists::add_to_lists;
 use super::outputs::{OutputSettings, Summary, causes, seconds, write_files, write_whole};
 use super::plan::Planner;
 use super::prepare::unguarded_notice;
 use super::send::{Ended, Origins, SendSettings, blocking, send};
 use super::{Event, Job, PipelineError, Reporter};
-use crate::crm::Client;
-use crate::model::{Calls, Counts, Notice, RunState};
+use crate::crm::{Client, NextStep};
+use crate::model::{Calls, Counts, Notice, RunState, shown};
+use crate::rules::additions::Addition;
 use crate::store::{RunFolder, RunName, Store};
 use crate::tabular::Fingerprint;
 
@@ -78,6 +80,8 @@ pub struct PlannedRun {
     pub counts: Counts,
     /// Rows in which fields are emptied.
     pub clearing: u64,
+    /// What dropdown lists gain before the first row is sent.
+    pub additions: Vec<Addition>,
     /// Since when it is under way.
     pub begun: Instant,
     /// Facts about the input, for the summary.
@@ -118,7 +122,7 @@ pub struct FinishedRun {
 
 /// Checks the file and stores a plan for it. Nothing is sent to be stored.
 pub async fn plan_import(
-    job: &Job,
+    job: &mut Job,
     settings: &ImportSettings,
     tools: Tools<'_>,
 ) -> Result<PlannedRun, PipelineError> {
@@ -132,6 +136,8 @@ pub async fn plan_import(
         let notice = Notice(format!("{} has no data rows; there is nothing to do", job.input_name));
         tools.reporter.event(Event::Notice(notice));
     }
+    checked.additions.spell(&mut job.program);
+    let job: &Job = job;
     let now = jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now());
     let folder = RunFolder::create(&settings.runs, &job.program.object, now)?;
     let mut store = Store::create(&folder.store_file())?;
@@ -148,9 +154,10 @@ pub async fn plan_import(
     }
     let counts = store.planned_counts()?;
     let clearing = store.fact("rows_clearing")?;
+    let additions = store.fact("additions")?;
     store.set("state", RunState::Planned.word())?;
     store.set("calls", &tools.client.calls())?;
-    Ok(PlannedRun { folder, store, counts, clearing, begun, input })
+    Ok(PlannedRun { folder, store, counts, clearing, additions, begun, input })
 }
 
 fn store_facts(
@@ -170,7 +177,8 @@ fn store_facts(
     store.set("mode", job.program.mode.word())?;
     store.set("match", &job.program.key_names())?;
     store.set("input", &input)?;
-    store.set("mapping", &job.mapping_text)?;
+    store.set("mapping", &job.mapping.text)?;
+    store.set("proofs", &job.proofs)?;
     store.set("dictionary", &job.dictionary_hash())?;
     store_fields(store, job)?;
     store.set("dialect", job.source.dialect())?;
@@ -200,7 +208,8 @@ pub fn open_plan(runs: &Path, name: &RunName, base_url: &str) -> Result<PlannedR
     }
     let input: Input = store.fact("input")?;
     let (counts, clearing) = (store.planned_counts()?, store.fact("rows_clearing")?);
-    Ok(PlannedRun { folder, store, counts, clearing, begun: Instant::now(), input })
+    let additions = store.get("additions")?.unwrap_or_default();
+    Ok(PlannedRun { folder, store, counts, clearing, additions, begun: Instant::now(), input })
 }
 
 /// Ends a dry run: the plan stays, its findings are written out.
@@ -234,7 +243,10 @@ pub async fn send_plan(
                 "{rejected} rows are rejected before anything is sent, the limit of --stop-after is {most}"
             ))
         }
-        None => send(store, tools.client, &settings, &origins, tools.reporter, tools.stop).await?,
+        None => match fill_lists(tools, &settings.object, planned.counts, &planned.additions).await {
+            Some(ended) => ended,
+            None => send(store, tools.client, &settings, &origins, tools.reporter, tools.stop).await?,
+        },
     };
     let state = match &ended {
         Ended::Complete => RunState::Finished,
@@ -243,6 +255,26 @@ pub async fn send_plan(
         Ended::Failed(_) => RunState::Failed,
     };
     finish(planned, state, ended, outputs, tools)
+}
+
+/// Adds to dropdown lists what the plan's rows need; the answer is why the run
+/// ends here, if that cannot be done.
+async fn fill_lists(tools: Tools<'_>, object: &str, counts: Counts, additions: &[Addition]) -> Option<Ended> {
+    if counts.created + counts.updated == 0 {
+        return None;
+    }
+    let error = add_to_lists(tools.client, object, additions).await.err()?;
+    let fields: Vec<&str> = additions.iter().map(|addition| addition.field.as_str()).collect();
+    let fields = shown(&fields.join(", ")).to_string();
+    let message = format!("values could not be added to the list of {fields}, so no row was sent");
+    tools.reporter.event(Event::Notice(Notice(message)));
+    Some(match error.next_step() {
+        NextStep::StopBudget => Ended::Stopped(error.to_string()),
+        NextStep::LeaveUnprocessed => Ended::Cancelled,
+        NextStep::RetryAsIs | NextStep::LookUpFirst | NextStep::RejectRow | NextStep::StopRun => {
+            Ended::Failed(error)
+        }
+    })
 }
 
 /// Leaves a plan unsent because the user said no.
@@ -261,7 +293,7 @@ fn finish(
     outputs: &OutputSettings,
     tools: Tools<'_>,
 ) -> Result<FinishedRun, PipelineError> {
-    let PlannedRun { folder, store, begun, input, .. } = planned;
+    let PlannedRun { folder, store, begun, input, additions, .. } = planned;
     store.set("state", state.word())?;
     store.set("ended", &jiff::Timestamp::now().to_string())?;
     let calls: Calls = tools.client.calls();
@@ -280,6 +312,8 @@ fn finish(
         rows,
         calls,
         causes: causes(&store)?,
+        additions,
+        cleared: store.get("cleared")?.unwrap_or_default(),
         elapsed_s: seconds(begun.elapsed()),
         files,
     };

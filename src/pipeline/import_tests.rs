@@ -29,9 +29,9 @@ fn settings(desk: &Desk) -> ImportSettings {
 async fn import(desk: &Desk, client: &Client, limit: Option<u64>) -> FinishedRun {
     let stop = CancellationToken::new();
     let tools = Tools { client, reporter: &Silent, stop: &stop };
-    let job = desk.job(client, &Silent).await.unwrap_or_else(|error| panic!("{error}"));
+    let mut job = desk.job(client, &Silent).await.unwrap_or_else(|error| panic!("{error}"));
     let settings = ImportSettings { limit, ..settings(desk) };
-    let planned = plan_import(&job, &settings, tools).await.unwrap_or_else(|error| panic!("{error}"));
+    let planned = plan_import(&mut job, &settings, tools).await.unwrap_or_else(|error| panic!("{error}"));
     send_plan(planned, settings.concurrency, None, &settings.outputs, tools).await.unwrap()
 }
 
@@ -145,15 +145,15 @@ fn a_plan_that_is_stopped_sends_nothing_and_a_stopped_reading_ends_at_once() {
     let tools = Tools { client: &client, reporter: &Silent, stop: &stop };
     let settings = settings(&desk);
     run(async {
-        let job = desk.job(&client, &Silent).await.unwrap();
-        let planned = plan_import(&job, &settings, tools).await.unwrap();
+        let mut job = desk.job(&client, &Silent).await.unwrap();
+        let planned = plan_import(&mut job, &settings, tools).await.unwrap();
         stop.cancel();
         let finished =
             send_plan(planned, settings.concurrency, None, &settings.outputs, tools).await.unwrap();
         assert_eq!(finished.ended, Ended::Cancelled);
         assert_eq!((finished.summary.rows.unprocessed, finished.summary.rows.read), (2, 2));
         assert_eq!(client.calls().post, 0);
-        let stopped = plan_import(&job, &settings, tools).await.unwrap_err();
+        let stopped = plan_import(&mut job, &settings, tools).await.unwrap_err();
         assert!(matches!(stopped, PipelineError::Cancelled), "{stopped}");
     });
 }
@@ -189,8 +189,8 @@ fn outcomes_that_cannot_be_stored_are_told() {
     let tools = Tools { client: &client, reporter: &notices, stop: &stop };
     let settings = settings(&desk);
     let error = run(async {
-        let job = desk.job(&client, &Silent).await.unwrap();
-        let planned = plan_import(&job, &settings, tools).await.unwrap();
+        let mut job = desk.job(&client, &Silent).await.unwrap();
+        let planned = plan_import(&mut job, &settings, tools).await.unwrap();
         planned.store.sabotage(
             "CREATE TRIGGER full BEFORE UPDATE ON rows BEGIN SELECT RAISE(ABORT, 'disk full'); END",
         );
@@ -222,8 +222,8 @@ fn a_run_that_fails_while_it_plans_still_knows_the_rows_it_read() {
     let (stop, settings) = (CancellationToken::new(), settings(&desk));
     let tools = Tools { client: &client, reporter: &Silent, stop: &stop };
     let error = run(async {
-        let job = desk.job(&client, &Silent).await.unwrap();
-        plan_import(&job, &settings, tools).await.unwrap_err()
+        let mut job = desk.job(&client, &Silent).await.unwrap();
+        plan_import(&mut job, &settings, tools).await.unwrap_err()
     });
     assert_eq!(error.exit_code(), 3, "{error}");
     let (runs, damaged) = RunInfo::all(&settings.runs).unwrap();

@@ -6,10 +6,11 @@
 //!        check                            plan              send       outputs
 //! ```
 //!
-//! [`Job`] is everything that must be right before the first row; `check` is
-//! pass one, [`plan_import`] pass two, [`send_plan`] sends what the store
-//! holds; [`export`] goes the other way.
+//! [`Job`] is everything that must be right before the first row; [`prove`]
+//! and [`check`] are pass one, [`plan_import`] pass two, [`send_plan`] sends
+//! what the store holds; [`export`] goes the other way.
 
+mod again;
 mod check;
 mod drift;
 mod error;
@@ -17,9 +18,11 @@ mod events;
 mod export;
 mod finder;
 mod import;
+mod lists;
 mod outputs;
 mod plan;
 mod prepare;
+mod prove;
 mod reject_form;
 mod send;
 
@@ -44,5 +47,6 @@ pub use import::{
     plan_import, send_plan,
 };
 pub use outputs::{OutputSettings, Summary, seconds};
-pub use prepare::{Catalog, Job, JobSettings, io_words, read_mapping, unguarded_notice};
+pub use prepare::{Catalog, Job, JobSettings, io_words, unguarded_notice};
+pub use prove::prove;
 pub use send::Ended;

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{Event, Phase, PipelineError, Reporter};
 use crate::model::{Calls, Counts, Field, FieldKind, Outcome, RunState, Value};
+use crate::rules::additions::Addition;
 use crate::rules::causes::{Cause, Example};
 use crate::store::{Store, StoredFinding};
 use crate::tabular::{CsvOptions, Dialect, Mark, RejectWriter, TextTarget, csv_writer};
@@ -33,6 +34,12 @@ pub struct Summary {
     pub calls: Calls,
     /// Why rows were rejected, the commonest first.
     pub causes: Vec<Cause>,
+    /// What dropdown lists gain; left out where they gain nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub additions: Vec<Addition>,
+    /// Fields that are emptied, and in how many records; left out where none is.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub cleared: BTreeMap<String, u64>,
     /// Seconds, with three decimals.
     pub elapsed_s: f64,
     /// The files that were written, by kind.

@@ -4,7 +4,7 @@
 //! Rows are taken in windows, so that the keys of many rows go into few
 //! requests; memory holds one window, whatever the file's size.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use tokio_util::sync::CancellationToken;
 
@@ -12,6 +12,7 @@ use super::finder::{Finder, FoundRecords, Parts, Wanted};
 use super::{Event, Job, Phase, PipelineError, Reporter};
 use crate::crm::Client;
 use crate::model::{Action, Finding, Outcome, RecordId, Row, RowFault, Value};
+use crate::rules::additions::{Addition, Additions};
 use crate::rules::draft::{Draft, Wish, draft, missing_findings};
 use crate::rules::duplicates::SeenKeys;
 use crate::rules::mapping::Mode;
@@ -41,6 +42,8 @@ pub struct Planner<'a> {
     read: u64,
     surplus_cells: bool,
     clears: u64,
+    cleared: BTreeMap<String, u64>,
+    additions: Additions,
 }
 
 struct ReferenceFinder {
@@ -85,6 +88,8 @@ impl<'a> Planner<'a> {
             read: 0,
             surplus_cells: false,
             clears: 0,
+            cleared: BTreeMap::new(),
+            additions: Additions::default(),
         })
     }
 
@@ -114,6 +119,8 @@ impl<'a> Planner<'a> {
         self.store.set("rows_read", &self.read)?;
         self.store.set("surplus_cells", &self.surplus_cells)?;
         self.store.set("rows_clearing", &self.clears)?;
+        self.store.set("cleared", &self.cleared)?;
+        self.store.set::<Vec<Addition>>("additions", &self.additions.lists())?;
         self.reporter.event(Event::End(Phase::Plan));
         Ok(self.read)
     }
@@ -227,6 +234,9 @@ impl<'a> Planner<'a> {
             key: self.key_values(draft),
             ..PlannedRow::default()
         };
+        if draft.skipped {
+            return PlannedRow { outcome: Some(Outcome::Skipped), ..planned };
+        }
         if !draft.findings.is_empty() {
             let mut findings = draft.findings.clone();
             // Only here is it sure that the row would become a new record.
@@ -253,8 +263,14 @@ impl<'a> Planner<'a> {
             let finding = duplicate_finding(&self.job.program, draft, first, "record");
             return reject(planned, vec![finding]);
         }
-        if let Step::Update { clears, .. } = &step {
-            self.clears += u64::from(*clears > 0);
+        if matches!(step, Step::Create { .. } | Step::Update { .. }) {
+            self.additions.add(&self.job.program, draft);
+        }
+        if let Step::Update { cleared, .. } = &step {
+            self.clears += u64::from(!cleared.is_empty());
+            for field in cleared {
+                *self.cleared.entry(field.clone()).or_default() += 1;
+            }
         }
         with_step(planned, step)
     }
@@ -298,7 +314,7 @@ fn fill(window: &mut Vec<Row>, rows: &mut Rows, most: u64) -> Result<usize, Pipe
 fn with_step(planned: PlannedRow, step: Step) -> PlannedRow {
     match step {
         Step::Create { body } => PlannedRow { action: Some(Action::Create), body: Some(body), ..planned },
-        Step::Update { id, body, before, clears: _ } => PlannedRow {
+        Step::Update { id, body, before, cleared: _ } => PlannedRow {
             action: Some(Action::Update),
             record: Some(id),
             body: Some(body),

@@ -14,6 +14,8 @@ use crate::rules::mapping::{Blank, HiddenRows, MAX_BYTES, Mapping, Mode, SheetNa
 use crate::rules::names::folded;
 use crate::rules::problem::{Located, Problem, Problems};
 use crate::rules::program::{Dictionaries, Overrides, Program, mapping_of_header};
+use crate::rules::proving::ColumnProof;
+use crate::rules::{expression, language};
 use crate::tabular::{Format, Hidden, ReadOptions, SheetChoice, Source};
 
 /// Where the CRM's description of its fields comes from.
@@ -93,8 +95,10 @@ pub struct Job {
     pub dictionary: Dictionary,
     /// The fields of the objects that references name.
     pub references: Dictionaries,
-    /// The mapping file's text; empty without one.
-    pub mapping_text: String,
+    /// The mapping as it was read; its text is empty where headers are field names.
+    pub mapping: Mapping,
+    /// What columns have proven of their format.
+    pub proofs: Vec<ColumnProof>,
     /// Where the mapping file is, from the root on.
     pub mapping_path: Option<PathBuf>,
     /// What the CRM has changed about the fields since the mapping's last run.
@@ -103,6 +107,8 @@ pub struct Job {
     pub input_name: String,
     /// Where it is.
     pub input_path: PathBuf,
+    /// Where earlier runs are, one of which may have written the file.
+    pub runs: Option<PathBuf>,
 }
 
 impl Job {
@@ -112,7 +118,28 @@ impl Job {
         catalog: &Catalog,
         reporter: &dyn Reporter,
     ) -> Result<Self, PipelineError> {
-        let mapping = settings.mapping.as_deref().map(read_mapping).transpose()?;
+        let (mapping, known) = match settings.mapping.as_deref().map(read_mapping).transpose()? {
+            Some((mapping, known)) => (Some(mapping), known),
+            None => (None, Vec::new()),
+        };
+        // A mapping's problems come before all others, and all of them at once.
+        let told = mapping
+            .as_ref()
+            .filter(|_| !known.is_empty())
+            .map(|mapping| Problems::new(&mapping.file, &mapping.text, known.clone()));
+        match (Self::prepare_with(mapping, settings, catalog, reporter).await, told) {
+            (prepared, None) => prepared,
+            (Err(PipelineError::Mapping(problems)), Some(_)) => Err(problems.and(known).into()),
+            (_, Some(told)) => Err(told.into()),
+        }
+    }
+
+    async fn prepare_with(
+        mapping: Option<Mapping>,
+        settings: &JobSettings,
+        catalog: &Catalog,
+        reporter: &dyn Reporter,
+    ) -> Result<Self, PipelineError> {
         let input_name = settings.input_name.clone().unwrap_or_else(|| settings.input.display().to_string());
         let options = read_options(mapping.as_ref(), settings)?;
         let source = open_source(settings, options, reporter)?;
@@ -135,17 +162,21 @@ impl Job {
         let assumed = source.header().columns.is_empty().then(|| assumed_header(&mapping));
         let header = assumed.as_ref().unwrap_or(source.header());
         let (program, notices) = Program::compile(&mapping, &dictionary, &references, header, overrides)?;
-        notices.into_iter().for_each(|notice| reporter.event(Event::Notice(notice)));
+        if mapping.unread.is_empty() {
+            notices.into_iter().for_each(|notice| reporter.event(Event::Notice(notice)));
+        }
         Ok(Self {
             source,
             program,
             dictionary,
             references,
-            mapping_text: mapping.text,
+            mapping,
+            proofs: Vec::new(),
             mapping_path: settings.mapping.as_deref().map(absolute),
             drift,
             input_name,
             input_path: settings.input.clone(),
+            runs: settings.earlier.as_ref().map(|earlier| earlier.runs.clone()),
         })
     }
 
@@ -232,8 +263,8 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Reads a mapping file.
-pub fn read_mapping(path: &Path) -> Result<Mapping, PipelineError> {
+/// Reads a mapping file as far as it reads, and what is wrong with the rest.
+fn read_mapping(path: &Path) -> Result<(Mapping, Vec<Problem>), PipelineError> {
     let name = path.display().to_string();
     let cannot = |why: String| {
         PipelineError::usage(
@@ -254,7 +285,7 @@ pub fn read_mapping(path: &Path) -> Result<Mapping, PipelineError> {
             error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|&&b| b == b'\n').count() + 1;
         cannot(format!("line {line} is not UTF-8; save the file in that encoding"))
     })?;
-    Ok(Mapping::parse(&name, &text)?)
+    Ok(Mapping::parse_what_reads(&name, &text)?)
 }
 
 /// The system's complaint in plain words.
@@ -317,10 +348,14 @@ fn every_field(dictionary: &Dictionary) -> Header {
 
 /// A header that holds every column the mapping names, for a file that has none.
 fn assumed_header(mapping: &Mapping) -> Header {
+    let from = mapping.fields.iter().flat_map(|(_, rule)| &rule.from).map(|name| name.value.clone());
+    let exprs = mapping.fields.iter().filter_map(|(_, rule)| rule.expr.as_ref());
+    let in_exprs = exprs.flat_map(|expr| expression::column_names(&expr.value));
+    let in_when = mapping.when.iter().flat_map(|when| language::column_names(&when.value));
     let mut columns: Vec<Column> = Vec::new();
-    for name in mapping.fields.iter().flat_map(|(_, rule)| &rule.from) {
-        if columns.iter().all(|column| column.name != name.value) {
-            columns.push(Column { name: name.value.clone(), place: columns.len() });
+    for name in from.chain(in_exprs).chain(in_when) {
+        if columns.iter().all(|column| folded(&column.name) != folded(&name)) {
+            columns.push(Column { name, place: columns.len() });
         }
     }
     Header { sheet: None, columns }

@@ -113,8 +113,9 @@ async fn plan_again(
         stop_after: None,
         outputs: OutputSettings::default(),
     };
-    let job = Job::prepare(&settings, catalog, &Silent).await.unwrap_or_else(|error| panic!("{error}"));
-    let planned = plan_import(&job, &settings_of_import, tools).await.unwrap();
+    let mut job = Job::prepare(&settings, catalog, &Silent).await.unwrap_or_else(|error| panic!("{error}"));
+    prove(&mut job, &settings_of_import.runs, &Silent, &stop).unwrap();
+    let planned = plan_import(&mut job, &settings_of_import, tools).await.unwrap();
     let mut found = Vec::new();
     let tell = |finding: crate::store::StoredFinding| {
         let (field, value) = (finding.field.unwrap_or_default(), finding.value.unwrap_or_default());

@@ -1,11 +1,16 @@
 //! `when`: which rows of the file are meant at all.
 //!
-//! The language of `--where`, over the file's columns instead of fields. A
-//! cell is compared as people compare: without case and blanks at the ends,
-//! by value where both sides are numbers.
+//! The language of `--where`, over the file's columns instead of fields. Texts
+//! are compared as people compare them, without case and blanks at the ends. A
+//! number without quotes and a date are compared by value, so the cell has to
+//! be one too: read plainly, or as the mapping reads its column. A cell that
+//! cannot be compared decides nothing: its row is refused with the reason, and
+//! not left out silently.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
+use super::convert::date::{datetime_text, iso};
 use super::language::{LanguageError, parse_over_columns};
 use super::names::{folded, trim};
 use crate::model::{Cell, Filter, Header, Number, Row, Test, Value};
@@ -22,18 +27,75 @@ enum Node {
     Cell(usize, Test),
 }
 
+/// What a cell is compared as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    /// A number.
+    Number,
+    /// A date or a date with time.
+    Date,
+}
+
+impl Sort {
+    /// The word in sentences.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Number => "a number",
+            Self::Date => "a date",
+        }
+    }
+}
+
+/// What a condition says of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The row is meant.
+    Meant,
+    /// The row is left out.
+    LeftOut,
+    /// A cell that decides it cannot be compared.
+    Unclear {
+        /// Its column.
+        column: usize,
+        /// What it should have been; none where it cannot be read at all.
+        wanted: Option<Sort>,
+    },
+}
+
+/// A text of a column as the mapping reads that column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AsMapped {
+    /// The mapping reads the column as nothing of the sort.
+    NotMapped,
+    /// A number in canonical notation, or a date as `YYYY-MM-DD HH:MM:SS`.
+    Value(String),
+    /// The mapping cannot read this text, or does not know yet how.
+    Unreadable,
+}
+
+/// Reads a text of a column as the mapping does.
+pub type ReadColumn<'a> = dyn Fn(usize, &str, Sort) -> AsMapped + 'a;
+
+/// A cell that cannot be compared.
+#[derive(Clone, Copy)]
+struct Unclear {
+    column: usize,
+    wanted: Option<Sort>,
+}
+
 impl Condition {
     /// Reads a condition; names are headers of the file.
     pub fn parse(text: &str, header: &Header) -> Result<Self, LanguageError> {
         Ok(Self(Node::of(parse_over_columns(text, header)?)))
     }
 
-    /// Whether the row is meant. A cell that cannot be read decides nothing: its
-    /// row is kept, so that it is refused with its reason and not left out silently.
-    pub fn holds(&self, row: &Row) -> bool {
-        let mut unreadable = false;
-        let holds = self.0.holds(row, &mut unreadable);
-        holds || unreadable
+    /// Whether the row is meant.
+    pub fn judge(&self, row: &Row, read: &ReadColumn<'_>) -> Verdict {
+        match self.0.holds(row, read) {
+            Ok(true) => Verdict::Meant,
+            Ok(false) => Verdict::LeftOut,
+            Err(Unclear { column, wanted }) => Verdict::Unclear { column, wanted },
+        }
     }
 
     /// The columns that it looks at.
@@ -55,18 +117,33 @@ impl Node {
         }
     }
 
-    fn holds(&self, row: &Row, unreadable: &mut bool) -> bool {
-        match self {
-            Self::All(parts) => parts.iter().all(|part| part.holds(row, unreadable)),
-            Self::Any(parts) => parts.iter().any(|part| part.holds(row, unreadable)),
-            Self::Not(part) => !part.holds(row, unreadable),
-            Self::Cell(column, test) => match text_of(row.cell(*column)) {
-                Some(text) => passes(trim(&text), test),
-                None => {
-                    *unreadable = true;
-                    false
+    /// A part that decides alone decides whatever the unclear ones would say.
+    fn holds(&self, row: &Row, read: &ReadColumn<'_>) -> Result<bool, Unclear> {
+        let decided_by = |parts: &[Self], decisive: bool| {
+            let mut unclear = None;
+            for part in parts {
+                match part.holds(row, read) {
+                    Ok(found) if found == decisive => return Ok(decisive),
+                    Ok(_) => {}
+                    Err(error) => {
+                        unclear.get_or_insert(error);
+                    }
                 }
-            },
+            }
+            unclear.map_or(Ok(!decisive), Err)
+        };
+        match self {
+            Self::All(parts) => decided_by(parts, false),
+            Self::Any(parts) => decided_by(parts, true),
+            Self::Not(part) => part.holds(row, read).map(|holds| !holds),
+            Self::Cell(column, test) => {
+                let cell = row.cell(*column);
+                if matches!(cell, Cell::Fault(_)) {
+                    return Err(Unclear { column: *column, wanted: None });
+                }
+                let compared = Compared { column: *column, cell, read };
+                compared.passes(test).map_err(|sort| Unclear { column: *column, wanted: Some(sort) })
+            }
         }
     }
 
@@ -79,42 +156,100 @@ impl Node {
     }
 }
 
-/// `None` for a cell that cannot be read.
-fn text_of(cell: Cell<'_>) -> Option<Cow<'_, str>> {
-    match cell {
-        Cell::Fault(_) => None,
-        Cell::Text(text) | Cell::Number(text) => Some(Cow::Borrowed(text)),
-        Cell::Blank | Cell::Bool(_) | Cell::DateTime(_) | Cell::Time(_) => Some(Cow::Owned(cell.to_string())),
-    }
+/// A cell, held against the values of a test.
+struct Compared<'a> {
+    column: usize,
+    cell: Cell<'a>,
+    read: &'a ReadColumn<'a>,
 }
 
-fn passes(text: &str, test: &Test) -> bool {
-    use std::cmp::Ordering::{Equal, Greater, Less};
-    let against = |value: &Value| compare(text, &value.to_text());
-    // Blank is neither before nor after anything.
-    let ordered = |value: &Value| !text.is_empty() && !value.is_blank();
-    match test {
-        Test::Is(value) => against(value) == Equal,
-        Test::IsNot(value) => against(value) != Equal,
-        Test::In(values) => values.iter().any(|value| against(value) == Equal),
-        Test::NotIn(values) => values.iter().all(|value| against(value) != Equal),
-        Test::Above(value) => ordered(value) && against(value) == Greater,
-        Test::AtLeast(value) => ordered(value) && against(value) != Less,
-        Test::Below(value) => ordered(value) && against(value) == Less,
-        Test::AtMost(value) => ordered(value) && against(value) != Greater,
-        Test::Between(low, high) => {
-            ordered(low) && ordered(high) && against(low) != Less && against(high) != Greater
+impl Compared<'_> {
+    /// The error is what the cell should have been.
+    fn passes(&self, test: &Test) -> Result<bool, Sort> {
+        let equal = |value: &Value| self.against(value).is_ok_and(|order| order == Some(Ordering::Equal));
+        let ordered = |value: &Value, wanted: fn(Ordering) -> bool| {
+            // Blank is neither before nor after anything.
+            Ok(self
+                .against(value)?
+                .is_some_and(|order| !self.is_blank() && !value.is_blank() && wanted(order)))
+        };
+        match test {
+            Test::Is(value) => Ok(equal(value)),
+            Test::IsNot(value) => Ok(!equal(value)),
+            Test::In(values) => Ok(values.iter().any(equal)),
+            Test::NotIn(values) => Ok(!values.iter().any(equal)),
+            Test::Above(value) => ordered(value, Ordering::is_gt),
+            Test::AtLeast(value) => ordered(value, Ordering::is_ge),
+            Test::Below(value) => ordered(value, Ordering::is_lt),
+            Test::AtMost(value) => ordered(value, Ordering::is_le),
+            Test::Between(low, high) => Ok(ordered(low, Ordering::is_ge)? && ordered(high, Ordering::is_le)?),
+            Test::StartsWith(part) => Ok(self.folded().starts_with(folded(part).as_ref())),
+            Test::EndsWith(part) => Ok(self.folded().ends_with(folded(part).as_ref())),
+            Test::Contains(part) => Ok(self.folded().contains(folded(part).as_ref())),
         }
-        Test::StartsWith(part) => folded(text).starts_with(folded(part).as_ref()),
-        Test::EndsWith(part) => folded(text).ends_with(folded(part).as_ref()),
-        Test::Contains(part) => folded(text).contains(folded(part).as_ref()),
     }
-}
 
-fn compare(text: &str, other: &str) -> std::cmp::Ordering {
-    match (Number::parse(text), Number::parse(other.trim())) {
-        (Some(a), Some(b)) => a.compare(&b),
-        _ => folded(text).cmp(&folded(other)),
+    fn text(&self) -> Cow<'_, str> {
+        match self.cell {
+            Cell::Text(text) | Cell::Number(text) => Cow::Borrowed(trim(text)),
+            cell => Cow::Owned(cell.to_string()),
+        }
+    }
+
+    fn folded(&self) -> String {
+        folded(&self.text()).into_owned()
+    }
+
+    fn is_blank(&self) -> bool {
+        self.text().is_empty()
+    }
+
+    /// How the cell stands to a value; none where it is blank and the value is
+    /// something. The error is what the cell should have been.
+    fn against(&self, value: &Value) -> Result<Option<Ordering>, Sort> {
+        let text = self.text();
+        if text.is_empty() || value.is_blank() {
+            return Ok((text.is_empty() && value.is_blank()).then_some(Ordering::Equal));
+        }
+        let wanted = value.to_text();
+        if let Value::Number(wanted) = value {
+            return Ok(Some(self.number(&text).ok_or(Sort::Number)?.compare(wanted)));
+        }
+        let wanted = wanted.trim();
+        let Ok(at) = iso(wanted) else {
+            return Ok(Some(folded(&text).as_ref().cmp(folded(wanted).as_ref())));
+        };
+        let (date, wanted_date) = (self.date(&text).ok_or(Sort::Date)?, datetime_text(at));
+        // A day without a time means the whole of it, a minute all its seconds.
+        let length = match wanted.matches(':').count() {
+            0 => "2024-02-13".len(),
+            1 => "2024-02-13 09:30".len(),
+            _ => wanted_date.len(),
+        };
+        Ok(Some(date.get(..length).cmp(&wanted_date.get(..length))))
+    }
+
+    fn number(&self, text: &str) -> Option<Number> {
+        if let Cell::Number(_) = self.cell {
+            return Number::parse(text);
+        }
+        match (self.read)(self.column, text, Sort::Number) {
+            AsMapped::NotMapped => Number::parse(text),
+            AsMapped::Value(number) => Number::parse(&number),
+            AsMapped::Unreadable => None,
+        }
+    }
+
+    /// The cell's date as `YYYY-MM-DD HH:MM:SS`.
+    fn date(&self, text: &str) -> Option<String> {
+        if let Cell::DateTime(at) = self.cell {
+            return Some(datetime_text(at));
+        }
+        match (self.read)(self.column, text, Sort::Date) {
+            AsMapped::NotMapped => iso(text).ok().map(datetime_text),
+            AsMapped::Value(date) => Some(date),
+            AsMapped::Unreadable => None,
+        }
     }
 }
 
@@ -135,8 +270,19 @@ mod tests {
         row
     }
 
+    fn judge(condition: &str, row: &Row) -> Verdict {
+        let condition = Condition::parse(condition, &header()).unwrap_or_else(|error| panic!("{error}"));
+        condition.judge(row, &|column, text, sort| match (column, sort) {
+            // Two texts that the mapping reads in ways of its own.
+            (2, Sort::Number) if text == "1.234,50" => AsMapped::Value("1234.5".to_owned()),
+            (3, Sort::Date) if text == "03/04/2020" => AsMapped::Value("2020-04-03 00:00:00".to_owned()),
+            (1, Sort::Date) => AsMapped::Unreadable,
+            _ => AsMapped::NotMapped,
+        })
+    }
+
     fn holds(condition: &str, row: &Row) -> bool {
-        Condition::parse(condition, &header()).unwrap_or_else(|error| panic!("{error}")).holds(row)
+        judge(condition, row) == Verdict::Meant
     }
 
     #[test]
@@ -177,10 +323,50 @@ mod tests {
     }
 
     #[test]
-    fn a_row_whose_cell_cannot_be_read_is_not_left_out_silently() {
-        let faulty = row(&[Cell::Fault(CellFault::Error("#N/A")), Cell::Text("UK")]);
-        assert!(holds("Status = 'Live'", &faulty));
-        assert!(holds("not Status != 'Live'", &faulty));
+    fn numbers_and_dates_are_compared_by_value_as_the_mapping_reads_them() {
+        let row = row(&[
+            Cell::Text("007"),
+            Cell::Text("9"),
+            Cell::Text("1.234,50"),
+            Cell::Text("03/04/2020"),
+            Cell::DateTime(jiff::civil::date(2024, 3, 1).at(9, 30, 0, 0)),
+        ]);
+        for condition in [
+            "Value > 1234 and Value < 1235",
+            "Since = 2020-04-03 and Since < 2020-12-31",
+            "Since between '2020-04-03' and 2020-04-03",
+            "`E Mail` = 2024-03-01 and `E Mail` > '2024-03-01 09:00:00'",
+            "`E Mail` = '2024-03-01 9:30' and `E Mail` < 2024-03-01T9:31",
+            "`E Mail` = '2024-03-01T09:30:00.000' and not `E Mail` > '2024-03-01T9:30:00.5'",
+            "Country < 10",
+            "Status = '007' and Status = 7 and Status = 007",
+        ] {
+            assert!(holds(condition, &row), "{condition}");
+        }
+        for condition in ["Status = '7'", "Value = '1234.5'", "Since > 2020-04-03"] {
+            assert_eq!(judge(condition, &row), Verdict::LeftOut, "{condition}");
+        }
+    }
+
+    #[test]
+    fn a_row_whose_cell_cannot_be_compared_is_neither_meant_nor_left_out() {
+        let faulty = row(&[Cell::Fault(CellFault::Error("#N/A")), Cell::Text("UK"), Cell::Text("many")]);
+        let unclear = |column, wanted| Verdict::Unclear { column, wanted };
+        for (condition, verdict) in [
+            ("Status = 'Live'", unclear(0, None)),
+            ("not Status != 'Live'", unclear(0, None)),
+            ("Value > 5", unclear(2, Some(Sort::Number))),
+            ("Country >= 2020-01-01", unclear(1, Some(Sort::Date))),
+            ("Value between 1 and 2 or Country = 'FR'", unclear(2, Some(Sort::Number))),
+            // What decides alone decides.
+            ("Value > 5 and Country = 'FR'", Verdict::LeftOut),
+            ("Status = 'x' or Country = 'UK'", Verdict::Meant),
+            // Whatever it is, it is not that number.
+            ("Value = 5", Verdict::LeftOut),
+            ("Value != 5", Verdict::Meant),
+        ] {
+            assert_eq!(judge(condition, &faulty), verdict, "{condition}");
+        }
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::borrow::Cow;
 use crate::model::{
     Cell, CellFault, Code, Finding, Row, RowFault, Stage, Value, column_letters, shown, unguard,
 };
+use crate::rules::condition::{Sort, Verdict};
+use crate::rules::expression::Expression;
 use crate::rules::mapping::{Blank, Mode};
 use crate::rules::names::{folded, trim};
 use crate::rules::program::{CellForm, Converted, Fault, FieldProgram, Origin, Program};
@@ -54,6 +56,8 @@ pub struct Draft<'r> {
     pub missing: Vec<usize>,
     /// Cells from which an export's formula guard was taken.
     pub unguarded: u64,
+    /// The mapping's `when` leaves the row out.
+    pub skipped: bool,
 }
 
 impl Draft<'_> {
@@ -93,12 +97,43 @@ pub fn draft<'r>(program: &Program, row: &'r Row) -> Draft<'r> {
         draft.findings.push(row_finding(row, fault));
         return draft;
     }
+    match program.judge(row) {
+        Verdict::Meant => {}
+        Verdict::LeftOut => {
+            draft.skipped = true;
+            return draft;
+        }
+        Verdict::Unclear { column, wanted } => {
+            draft.findings.push(unclear_finding(program, row, column, wanted));
+        }
+    }
     draft.wishes.reserve(program.fields.len());
     for at in 0..program.fields.len() {
         let wish = Drafter { program, row, draft: &mut draft, at }.wish();
         draft.wishes.push(wish);
     }
     draft
+}
+
+/// The text that a row gives a field before its type is looked at, where that
+/// text is the file's own: what the whole column's notation is proven by.
+pub fn spoken<'r>(program: &Program, row: &'r Row, at: usize) -> Option<Cow<'r, str>> {
+    let mut scratch = Draft { row: row.number, ..Draft::default() };
+    let mut drafter = Drafter { program, row, draft: &mut scratch, at };
+    match drafter.prepared().ok()? {
+        Prepared::Text(text, form) => drafter.field().in_own_notation(text, form),
+        Prepared::Blank | Prepared::Clear | Prepared::Date(_) => None,
+    }
+}
+
+/// A row of which `when` cannot tell whether it is meant.
+fn unclear_finding(program: &Program, row: &Row, column: usize, wanted: Option<Sort>) -> Finding {
+    let message = match wanted {
+        Some(sort) => format!("not {}, and \"when\" compares it with one", sort.word()),
+        None => "it cannot be read, and \"when\" looks at it".to_owned(),
+    };
+    let fault = Fault::new(Code::When, Stage::Convert, message);
+    finding(program, row.number, Some(column), None, fault, Some(row.cell(column).to_string()))
 }
 
 fn row_finding(row: &Row, fault: &RowFault) -> Finding {
@@ -136,6 +171,18 @@ fn cell_words(at: jiff::civil::DateTime) -> String {
     Cell::DateTime(at).to_string()
 }
 
+/// What a row has for a field, before the field's type is looked at.
+enum Prepared<'r> {
+    /// Nothing.
+    Blank,
+    /// The mapping's word for "empty this field".
+    Clear,
+    /// A workbook's own date.
+    Date(jiff::civil::DateTime),
+    /// A text after the mapping's steps.
+    Text(Cow<'r, str>, CellForm),
+}
+
 struct Drafter<'p, 'r, 'd> {
     program: &'p Program,
     row: &'r Row,
@@ -153,29 +200,69 @@ impl<'p, 'r> Drafter<'p, 'r, '_> {
         if self.program.mode == Mode::Delete && !field.is_key {
             return Wish::Leave;
         }
+        if let Origin::Constant(text) = &field.origin {
+            return self.constant(text);
+        }
+        match self.prepared() {
+            Ok(Prepared::Blank) => self.blank(),
+            Ok(Prepared::Clear) => clear(self.program, self.draft, self.at),
+            Ok(Prepared::Date(at)) => self.accept(field.date_of_cell(at), Some(&cell_words(at))),
+            Ok(Prepared::Text(text, form)) => {
+                let shown_value = text.clone();
+                let converted = field.convert(text, form);
+                self.accept(converted, Some(&shown_value))
+            }
+            Err(()) => Wish::Faulty,
+        }
+    }
+
+    /// The field's text from its columns; a fault is noted.
+    fn prepared(&mut self) -> Result<Prepared<'r>, ()> {
+        let field = self.field();
         let mut form = CellForm::Text;
         let text = match &field.origin {
-            Origin::Constant(text) => return self.constant(text),
+            Origin::Constant(text) => Cow::Owned(text.clone()),
             Origin::Column(column) => match self.row.cell(*column) {
-                Cell::DateTime(at) if field.field.kind.is_temporal() => {
-                    return self.accept(field.date_of_cell(at), Some(&cell_words(at)));
-                }
+                Cell::DateTime(at) if field.field.kind.is_temporal() => return Ok(Prepared::Date(at)),
                 cell => {
                     if matches!(cell, Cell::Number(_)) {
                         form = CellForm::Number;
                     }
-                    self.cell_text(*column, cell)
+                    self.cell_text(*column, cell)?
                 }
             },
-            Origin::Joined(columns, between) => self.joined(columns, between),
+            Origin::Joined(columns, between) => self.joined(columns, between)?,
+            Origin::Expression(expression) => self.evaluated(expression)?,
         };
-        let Ok(text) = text else { return Wish::Faulty };
         if text.is_empty() {
-            return self.blank();
+            return Ok(Prepared::Blank);
         }
-        let shown_value = text.clone();
-        let converted = field.convert(text, form);
-        self.accept(converted, Some(&shown_value))
+        if field.clear_token.as_deref() == Some(text.as_ref()) {
+            return Ok(Prepared::Clear);
+        }
+        let text = field.stepped(text);
+        Ok(if text.is_empty() { Prepared::Blank } else { Prepared::Text(text, form) })
+    }
+
+    /// What the mapping's expression makes of the row.
+    fn evaluated(&mut self, expression: &'p Expression) -> Result<Cow<'r, str>, ()> {
+        let mut texts = Vec::with_capacity(expression.columns().len());
+        for &column in expression.columns() {
+            texts.push((column, self.cell_text(column, self.row.cell(column))));
+        }
+        if texts.iter().any(|(_, text)| text.is_err()) {
+            return Err(());
+        }
+        let of = |wanted: usize| {
+            let found = texts.iter().find(|(column, _)| *column == wanted);
+            found.and_then(|(_, text)| text.as_deref().ok()).unwrap_or_default()
+        };
+        expression.result(of).map(Cow::Owned).map_err(|reason| {
+            let message = format!("expr in line {} of the mapping has no result: {reason}", expression.line);
+            let cause = format!("expr in line {} of the mapping has no result", expression.line);
+            let fault = Fault { cause: Some(cause), ..Fault::new(Code::Expr, Stage::Convert, message) };
+            refuse(self.program, self.draft, self.at, fault, None);
+        })
     }
 
     fn constant(&mut self, text: &str) -> Wish<'r> {
@@ -299,14 +386,30 @@ pub fn blank<'r>(program: &Program, draft: &mut Draft<'_>, at: usize) -> Wish<'r
         let message = "blank, and the mapping says blank: error";
         return refuse(program, draft, at, Fault::new(Code::Blank, Stage::Validate, message), None);
     }
-    if field.field.required && field.blank == Blank::Clear && mode != Mode::Create {
-        let message = "blank, and a required field cannot be emptied";
-        return refuse(program, draft, at, Fault::new(Code::Required, Stage::Validate, message), None);
+    if field.blank == Blank::Clear {
+        return clear(program, draft, at);
     }
     if field.field.required && mode.creates() {
         draft.missing.push(at);
     }
-    if field.blank == Blank::Clear { Wish::Clear } else { Wish::Leave }
+    Wish::Leave
+}
+
+/// What emptying means for the field at `at`.
+pub fn clear<'r>(program: &Program, draft: &mut Draft<'_>, at: usize) -> Wish<'r> {
+    let (field, mode) = (&program.fields[at], program.mode);
+    if field.is_key {
+        let message = "to be emptied, and it identifies the record";
+        return refuse(program, draft, at, Fault::new(Code::BlankKey, Stage::Match, message), None);
+    }
+    if field.field.required && mode != Mode::Create {
+        let message = "blank, and a required field cannot be emptied";
+        return refuse(program, draft, at, Fault::new(Code::Required, Stage::Validate, message), None);
+    }
+    if field.field.required {
+        draft.missing.push(at);
+    }
+    Wish::Clear
 }
 
 /// Notes what is wrong with the field at `at`.

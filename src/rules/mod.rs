@@ -1,16 +1,15 @@
 //! Pure decisions, values in, values out: no file, no network, no clock.
 //!
 //! In the order in which a row meets them: `mapping` (what the user wants),
-//! `program` (the mapping held against dictionary and header), `draft` (a row
-//! run through the program, by `convert`), `duplicates`, `planning` (what is
-//! to be done, by `compare`), `causes` (why rows were rejected). `language` is
-//! the language of `--where`; `drift` tells what the CRM changed about fields
-//! since the last time.
-//!
-//! `condition` (which rows are meant) and `proof` (what a whole column shows of
-//! its format) are not asked yet: the mapping keys that reach them come with the
-//! issue on real files.
+//! `program` (the mapping held against dictionary and header), `proving` (what
+//! whole columns show of their format, by `proof`), `condition` (which rows are
+//! meant), `draft` (a row run through the program, by `convert` and
+//! `expression`), `duplicates`, `additions` (what dropdown lists lack),
+//! `planning` (what is to be done, by `compare`), `causes` (why rows were
+//! rejected). `language` is the language of `--where` and `when`; `drift` tells
+//! what the CRM changed about fields since the last time.
 
+pub mod additions;
 pub mod causes;
 pub mod compare;
 pub mod condition;
@@ -18,6 +17,7 @@ pub mod convert;
 pub mod draft;
 pub mod drift;
 pub mod duplicates;
+pub mod expression;
 pub mod ids;
 pub mod language;
 pub mod mapping;
@@ -27,6 +27,7 @@ pub mod planning;
 pub mod problem;
 pub mod program;
 pub mod proof;
+pub mod proving;
 
 #[cfg(test)]
 mod properties;

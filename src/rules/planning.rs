@@ -46,8 +46,8 @@ pub enum Step {
         body: String,
         /// The same fields' values before, as a JSON object.
         before: String,
-        /// How many of the fields are emptied.
-        clears: usize,
+        /// The fields that are emptied.
+        cleared: Vec<String>,
     },
     /// The record already is as the row wants it.
     Unchanged {
@@ -141,7 +141,7 @@ fn create(program: &Program, draft: &Draft<'_>) -> Step {
 
 fn update(program: &Program, draft: &Draft<'_>, record: &Record) -> Step {
     let (mut body, mut before) = (JsonObject::default(), JsonObject::default());
-    let mut clears = 0;
+    let mut emptied = Vec::new();
     for (field, wish) in program.fields.iter().zip(&draft.wishes) {
         // What identifies the record is the same by its own rules of comparison.
         if field.is_key {
@@ -154,7 +154,7 @@ fn update(program: &Program, draft: &Draft<'_>, record: &Record) -> Step {
         }
         let sent = match wish {
             Wish::Clear => {
-                clears += 1;
+                emptied.push(field.field.name.clone());
                 cleared(&field.field)
             }
             _ => wanted,
@@ -165,7 +165,7 @@ fn update(program: &Program, draft: &Draft<'_>, record: &Record) -> Step {
     if body.is_empty() {
         return Step::Unchanged { id: record.id };
     }
-    Step::Update { id: record.id, body: body.finish(), before: before.finish(), clears }
+    Step::Update { id: record.id, body: body.finish(), before: before.finish(), cleared: emptied }
 }
 
 /// What empties a field: null for numbers and dates, 0 for a checkbox, the

@@ -82,7 +82,7 @@ fn an_update_sends_what_differs_and_keeps_what_was() {
         id: acme.id,
         body: r#"{"text":"new"}"#.to_owned(),
         before: r#"{"text":"old"}"#.to_owned(),
-        clears: 0,
+        cleared: Vec::new(),
     };
     assert_eq!(step, wanted);
 }
@@ -100,8 +100,8 @@ fn clearing_sends_what_empties_the_kind_of_field_and_only_where_something_is() {
         let acme = record(7, &[(field, kept.clone())]);
         let fields = format!("name: A\n {field}: B");
         let step_of = |record: &Record| step(top, &fields, &["acme", ""], &Found::One(record));
-        let Step::Update { body, clears, .. } = step_of(&acme) else { panic!("{field}") };
-        assert_eq!((body, clears), (format!("{{\"{field}\":{sent}}}"), 1));
+        let Step::Update { body, cleared, .. } = step_of(&acme) else { panic!("{field}") };
+        assert_eq!((body, cleared), (format!("{{\"{field}\":{sent}}}"), vec![field.to_owned()]));
         for blank in [Value::Null, Value::from("")] {
             let step = step_of(&record(7, &[(field, blank)]));
             assert!(matches!(step, Step::Unchanged { .. }), "{field}: {step:?}");

@@ -4,11 +4,14 @@
 mod choices;
 mod columns;
 mod field;
+mod proven;
+mod steps;
 mod typed;
 
 use std::collections::{HashMap, HashSet};
 
-use crate::model::{Dictionary, Field, FieldKind, Header, Notice, shown};
+use crate::model::{Dictionary, Field, FieldKind, Header, Notice, Row, shown};
+use crate::rules::condition::{Condition, Verdict};
 use crate::rules::mapping::{Blank, FieldRule, Guard, Mapping, Mode};
 use crate::rules::names::folded;
 use crate::rules::nearest::nearest;
@@ -30,6 +33,8 @@ pub struct Program {
     pub fields: Vec<FieldProgram>,
     /// Which of `fields` identify a record; empty if records are not matched.
     pub key: Vec<usize>,
+    /// Which rows are meant; all without it.
+    pub when: Option<Condition>,
     /// The file's columns.
     pub header: Header,
 }
@@ -81,6 +86,16 @@ impl Program {
         self.key_names() == ["id"]
     }
 
+    /// Whether a row is meant. A row that is faulty as a whole is never left out.
+    pub fn judge(&self, row: &Row) -> Verdict {
+        match &self.when {
+            Some(when) if row.fault.is_none() => {
+                when.judge(row, &|column, text, sort| self.read_column(column, text, sort))
+            }
+            Some(_) | None => Verdict::Meant,
+        }
+    }
+
     /// The column of a field's first cell, by the field's name.
     pub fn column_of(&self, field: &str) -> Option<usize> {
         let program = self.fields.iter().find(|f| f.field.name == field)?;
@@ -115,7 +130,19 @@ impl Compiler<'_> {
         if mode.creates() {
             self.check_required(&fields);
         }
-        Program { object: self.mapping.object.value.clone(), mode, fields, key, header: self.header.clone() }
+        let (object, when) = (self.mapping.object.value.clone(), self.when());
+        Program { object, mode, fields, key, when, header: self.header.clone() }
+    }
+
+    fn when(&mut self) -> Option<Condition> {
+        let when = self.mapping.when.as_ref()?;
+        match Condition::parse(&when.value, self.header) {
+            Ok(condition) => Some(condition),
+            Err(error) => {
+                self.problems.push(Problem::inside(when, error));
+                None
+            }
+        }
     }
 
     fn field(&mut self, name: &Located<String>, rule: &FieldRule) -> Option<FieldProgram> {
@@ -128,15 +155,20 @@ impl Compiler<'_> {
             return None;
         }
         self.check_reference(rule);
-        let columns = columns::resolve(&rule.from, self.header, &mut self.problems);
+        let origin = Origin::find(rule, self.header, &mut self.problems);
         let blank = self.overrides.blank.or(rule.blank).unwrap_or(self.mapping.defaults.blank);
         let settings = field::Settings {
             trim: rule.trim.unwrap_or(self.mapping.defaults.trim),
             strip_guard: self.overrides.guarded_source && self.mapping.source.guard == Guard::Strip,
             blank,
+            clear_token: rule
+                .clear_token
+                .as_ref()
+                .or(self.mapping.defaults.clear_token.as_ref())
+                .map(|t| t.value.clone()),
             is_key,
         };
-        FieldProgram::new(&field, rule, columns?, settings, &mut self.problems)
+        FieldProgram::new(&field, rule, origin?, settings, &mut self.problems)
     }
 
     /// The object that a reference names, and the fields it is looked up by.
@@ -209,7 +241,8 @@ impl Compiler<'_> {
 
     /// A field of `match` that no line under `fields` fills.
     fn report_unfilled_key(&mut self, name: &Located<String>) {
-        if self.mapping.fields.iter().any(|(field, _)| field.value == name.value) {
+        let stands = self.mapping.fields.iter().any(|(field, _)| field.value == name.value);
+        if stands || self.mapping.unread.contains(&name.value) {
             // Its line has a problem of its own, told already.
             return;
         }
@@ -221,7 +254,8 @@ impl Compiler<'_> {
 
     fn check_required(&mut self, fields: &[FieldProgram]) {
         let filled: HashSet<&str> = fields.iter().map(|f| f.field.name.as_str()).collect();
-        let named: HashSet<&str> = self.mapping.fields.iter().map(|(name, _)| name.value.as_str()).collect();
+        let named = self.mapping.fields.iter().map(|(name, _)| name.value.as_str());
+        let named: HashSet<&str> = named.chain(self.mapping.unread.iter().map(String::as_str)).collect();
         let object = &self.dictionary.object;
         for field in self.dictionary.fields() {
             let name = field.name.as_str();
@@ -305,7 +339,9 @@ pub fn mapping_of_header(
         source: Default::default(),
         defaults: Default::default(),
         fields,
+        when: None,
         ignore,
+        unread: Vec::new(),
     }
 }
 

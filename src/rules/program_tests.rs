@@ -73,7 +73,10 @@ fn values_that_stand_in_the_mapping_must_fit_the_field() {
         ("text: { const: ' ' }", "text: the value is empty; to leave the field alone, take the line out"),
         ("type: { const: Custmer }", "type: \"Custmer\" is not in the list; nearest \"Customer \""),
         ("tags: { const: 'Red;Pink' }", "tags: \"Pink\" is not in the list"),
-        ("check: { const: maybe }", "check: not a word for yes or no (1 true yes y on, 0 false no n off)"),
+        (
+            "check: { const: maybe }",
+            "check: not a word for yes or no (1 true yes y on, 0 false no n off); name others under true: and false: in the mapping",
+        ),
         ("number: { from: A, default: x }", "number: not a number"),
         ("money: { from: A, default: 1.234 }", "money: 3 digits behind the decimal point, the field takes 2"),
         (

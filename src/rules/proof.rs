@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::convert::date::{self, DateOrder};
+use super::convert::order::{self, DateOrder};
 use super::mapping::DecimalMark;
 
 /// A cell that speaks for something.
@@ -118,9 +118,9 @@ impl DateEvidence {
         let mut set = 0;
         let mut dates = Vec::new();
         for (bit, order) in ORDERS {
-            if date::fits(text, order) {
+            if order::fits(text, order) {
                 set |= bit;
-                dates.push(date::read_in_order(text, order).ok());
+                dates.push(order::read_in_order(text, order).ok());
             }
         }
         let differs = dates.windows(2).any(|pair| pair[0] != pair[1]);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::{RunName, Store, StoreError, list_runs};
 use crate::model::{Action, Counts, Outcome, RunState};
@@ -208,6 +208,12 @@ impl Store {
             last = end.row;
             page.into_iter().try_for_each(&mut act)?;
         }
+    }
+
+    /// A row's own cells, as `tabular` kept them.
+    pub fn source_of(&self, row: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let sql = "SELECT source FROM rows WHERE row = ?1";
+        self.try_db(|db| db.prepare_cached(sql)?.query_row([row], |found| found.get(0)).optional())
     }
 
     /// The first updates of the plan: row, record, values before and after, as JSON.

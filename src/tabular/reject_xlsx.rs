@@ -5,24 +5,25 @@ use std::path::PathBuf;
 use jiff::civil::{DateTime, Time};
 use rust_xlsxwriter::{Format, Formula, Workbook, Worksheet, XlsxError};
 
-use super::cells::{day_fraction, serial};
+use super::cells::{day_fraction, is_no_date, serial};
 use super::dialect::{Dialect, RESERVED, SheetForm, is_reserved};
 use super::error::OutputError;
 use super::kept::{KeptCell, read_kept};
 use super::output::Output;
+use super::package::MAX_PARTS;
 use super::reject::Mark;
-use super::write_xlsx::{contained, cut, new_book, save};
+use super::write_xlsx::{contained, cut, fitting_name, new_book, save};
 
 pub(super) struct XlsxRejects {
     book: Workbook,
-    /// The place of the rows' sheet.
-    sheet: usize,
     output: Output,
     formats: Formats,
     /// Places of the columns in the sheet; earlier marks are left out.
     columns: Vec<Option<u16>>,
     /// Where the marks begin.
     marks: u16,
+    /// The sheet's 0-based place.
+    sheet: usize,
     row: u32,
     extra: bool,
 }
@@ -50,12 +51,17 @@ impl XlsxRejects {
             text: Format::new().set_num_format("@"),
         };
         let (columns, marks) = places(dialect);
+        // A mapping that says sheet: 2 must find the rejects there.
+        let before = form.number.saturating_sub(1).min(MAX_PARTS);
         let header = dialect.header_row.saturating_sub(1);
         let mut book = new_book(&target)?;
         contained(&target, || {
-            add_sheets_before(&mut book, form)?;
+            let name = fitting_name(&form.name);
+            for number in 1..=before {
+                book.add_worksheet().set_name(blank_name(number, &name))?;
+            }
             let sheet = book.add_worksheet_with_constant_memory()?;
-            sheet.set_name(&form.name)?.set_active(true);
+            sheet.set_name(name)?.set_active(true);
             for title in form.titles.iter().filter(|title| (1..=header).contains(&title.row)) {
                 for (column, cell) in (0_u16..16_384).zip(read_kept(title.cells.as_bytes())) {
                     write_cell(sheet, (title.row - 1, column), &cell, &formats)?;
@@ -71,8 +77,7 @@ impl XlsxRejects {
             }
             Ok(())
         })?;
-        let sheet = book.worksheets().len().saturating_sub(1);
-        Ok(Self { book, sheet, output, formats, columns, marks, row: header, extra })
+        Ok(Self { book, output, formats, columns, marks, sheet: before, row: header, extra })
     }
 
     pub(super) fn write(&mut self, kept: &[u8], mark: &Mark<'_>) -> Result<(), OutputError> {
@@ -107,15 +112,10 @@ impl XlsxRejects {
     }
 }
 
-/// Empty sheets, so that a mapping that asks for its sheet by number finds the
-/// rows where they were.
-fn add_sheets_before(book: &mut Workbook, form: &SheetForm) -> Result<(), XlsxError> {
-    let taken = form.name.trim().to_lowercase();
-    let names = (1..).map(|number| format!("({number})")).filter(|name| *name != taken);
-    for name in names.take(form.number.saturating_sub(1)) {
-        book.add_worksheet_with_constant_memory()?.set_name(name)?;
-    }
-    Ok(())
+/// The name of a blank sheet that stands before the rejects' own.
+fn blank_name(number: usize, own: &str) -> String {
+    let name = number.to_string();
+    if name == own.trim() { format!("({name})") } else { name }
 }
 
 /// Where each column goes, and the first place behind them. Marks of an
@@ -152,25 +152,26 @@ fn write_cell(
         KeptCell::Time(time) => {
             sheet.write_number_with_format(row, column, day_fraction(*time), &formats.time).map(drop)
         }
-        // What is refused stays what it was, so that a row imported again
-        // unmended is refused again: as a text, such a number would be one that
-        // a number's field takes.
-        KeptCell::NoSuchDate(text) => write_as(sheet, (row, column), text, &formats.date),
-        KeptCell::PrecisionLost(text) => write_as(sheet, (row, column), text, &formats.text),
-        // An error value is a formula of itself.
+        // What was no date, by the 1904 system or by its form, must not become one here.
+        KeptCell::NoSuchDate(text) => write_as(sheet, (row, column), text, is_no_date, &formats.date),
+        // As a text, a number that lost digits would be one that a number's field takes.
+        KeptCell::PrecisionLost(text) => write_as(sheet, (row, column), text, f64::is_finite, &formats.text),
+        // An error stays an error, so that a row imported again unmended is
+        // refused again. An error value is a formula of itself.
         KeptCell::Error(text) => write_error(sheet, (row, column), text),
         KeptCell::Missing => write_error(sheet, (row, column), "#N/A"),
     }
 }
 
-/// A number with the format that made its cell what it is; a text if it is none.
+/// A number that is still what it was, in the format that makes it so; else its text.
 fn write_as(
     sheet: &mut Worksheet,
     (row, column): (u32, u16),
     text: &str,
+    is_still: fn(f64) -> bool,
     format: &Format,
 ) -> Result<(), XlsxError> {
-    match text.parse::<f64>().ok().filter(|number| number.is_finite()) {
+    match text.parse::<f64>().ok().filter(|&number| is_still(number) && number.is_finite()) {
         Some(number) => sheet.write_number_with_format(row, column, number, format).map(drop),
         None => sheet.write_string(row, column, cut(text)).map(drop),
     }

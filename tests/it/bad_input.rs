@@ -180,7 +180,7 @@ error: createddate is filled by the CRM and cannot be written
 error: nothing fills this field
   --> m.yaml:5:9
 5 |   name: { form: Company }
-  |         ^^ give a column (from) or a value (const)
+  |         ^^ give a column (from), a value (const) or an expression (expr)
 error: unknown key \"form\"
   --> m.yaml:5:11
 5 |   name: { form: Company }
@@ -195,6 +195,29 @@ error: unknown key \"ignroe\"
   | ^^^^^^ nearest: ignore",
     );
     assert!(desk.runs().is_empty());
+}
+
+#[test]
+fn what_does_not_read_and_what_does_not_fit_are_told_together() {
+    let desk = Desk::with("a.csv", "Company,Tel\nX,1\n");
+    desk.write(
+        "m.yaml",
+        "version: 1\nobject: accounts\nwhen: Tl = 1\nfields:\n  name: { form: Company }\n  phon: Tel\n  notes: Tell\nignroe: [x]\n",
+    );
+    let crm = Crm::start();
+    let done = crm.carafe(&desk, ["check", "a.csv", "-m", "m.yaml"]).ends_with(2);
+    let told: Vec<&str> = done.stderr.lines().filter(|line| line.starts_with("error")).collect();
+    assert_eq!(
+        told,
+        [
+            "error: the file has no column \"Tl\"",
+            "error: nothing fills this field",
+            "error: unknown key \"form\"",
+            "error: accounts has no field \"phon\"",
+            "error: the file has no column \"Tell\"",
+            "error: unknown key \"ignroe\"",
+        ]
+    );
 }
 
 #[test]

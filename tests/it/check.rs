@@ -114,7 +114,7 @@ fn the_machines_language_and_time_zone_change_no_byte() {
         ),
     );
     crm.carafe(&desk, ["describe", "--save", "d.json"]).ends_with(0);
-    desk.write("a.csv", "n,v,d,t\nÄ,1.5,2020-02-03,2020-02-03 23:59:59\nI,\"1,5\",03/02/2020,x\nı,x,2020-02-30,2020-03-29 02:30:00\n");
+    desk.write("a.csv", "n,v,d,t\nÄ,1.5,2020-02-03,2020-02-03 23:59:59\nI,\"1,234.5\",n/a,x\nı,x,2020-02-30,2020-03-29 02:30:00\n");
     let settings = [
         ("C", "UTC"),
         ("de_DE.UTF-8", "Europe/Berlin"),

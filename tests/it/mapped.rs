@@ -124,16 +124,6 @@ ignore: [Internal ref]
 }
 
 #[test]
-fn a_date_that_reads_two_ways_is_never_guessed_at() {
-    let (crm, desk) = (Crm::start(), Desk::with("a.csv", "name,inceptiondate\nA,03/04/2020\nB,2020-06-05\n"));
-    let done = crm.carafe(&desk, ["import", "a.csv", "--object", "accounts", "--json"]).ends_with(4);
-    assert_eq!(done.rows(), json!({ "read": 2, "created": 1, "rejected": 1 }));
-    let message = desk.errors()[0]["message"].as_str().unwrap().to_owned();
-    assert!(message.contains("date: \"%d/%m/%Y\""), "{message}");
-    assert_eq!(crm.account("B")["inceptiondate"], "2020-06-05");
-}
-
-#[test]
 fn every_finding_of_a_row_is_told_not_the_first_alone() {
     let (crm, desk) = (Crm::start(), Desk::new());
     desk.write(

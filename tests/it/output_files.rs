@@ -205,3 +205,26 @@ fn runs_go_to_the_folder_that_is_asked_for() {
     call.env("CARAFE_RUNS_DIR", "by-environment").ends_with(0);
     assert!(desk.path("by-environment").is_dir());
 }
+
+#[test]
+fn a_ragged_row_that_comes_again_as_it_was_is_told() {
+    let rows = "Company,Tel,Kind,Notes\nA,1,Customer\nB,1,Customer,n,surplus\nC,1,Nope,n\n";
+    let (crm, desk) = (Crm::start(), Desk::with("a.csv", rows));
+    desk.write("m.yaml", BY_NAME);
+    crm.carafe(&desk, ["import", "a.csv", "-m", "m.yaml"]).ends_with(4);
+    let rejects = desk.run_text("rejects.csv");
+    desk.write("again.csv", &rejects);
+    let again = crm.carafe(&desk, ["check", "again.csv", "-m", "m.yaml"]).ends_with(4);
+    let told = "notice: 2 rows (row 2, row 3) were refused for too few or too many cells and come as before: \
+                a missing cell is taken for blank, what stands under _extra is left out\n";
+    assert!(again.stderr.contains(told), "{}", again.stderr);
+    // A cell filled in, the surplus put where it belongs: nothing to tell.
+    let corrected = rejects
+        .replace("\nA,1,Customer,,", "\nA,1,Customer,note,")
+        .replace("B,1,Customer,n,", "B,1,Customer,n surplus,");
+    desk.write("corrected.csv", corrected.replace("Nope", "Customer"));
+    let done = crm.carafe(&desk, ["import", "corrected.csv", "-m", "m.yaml", "--json"]).ends_with(0);
+    assert_eq!(done.rows(), json!({ "read": 3, "created": 3 }));
+    assert!(!done.stderr.contains("as before"), "{}", done.stderr);
+    assert_eq!(crm.account("B")["notes"], "n surplus");
+}

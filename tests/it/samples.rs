@@ -217,6 +217,11 @@ samples! {
     contacts "contacts.csv" after []:
         "6 read, 4 created, 2 updated", then "6 read, 6 unchanged", because []
 
+    people_of_an_old_system "contacts-old-system.csv" after ["contacts.csv"]:
+        "6 read, 3 created, 1 updated, 1 skipped, 1 rejected",
+        then "6 read, 4 unchanged, 1 skipped, 1 rejected",
+        because ["birthday date: 1, row 7", "decisionmaker checkbox: 1, row 7"]
+
     users "users.csv" after []:
         "4 read, 2 created, 1 updated, 1 unchanged", then "4 read, 4 unchanged", because []
 

@@ -4,6 +4,8 @@ use std::fmt;
 
 use jiff::civil;
 
+use crate::model::shown;
+
 /// The years taken as meant: `0026` and `24` are slips of a format, not years.
 pub const YEARS: std::ops::RangeInclusive<i16> = 1000..=9999;
 
@@ -63,7 +65,7 @@ enum Part {
 
 impl fmt::Display for DateFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.pattern)
+        shown(&self.pattern).fmt(f)
     }
 }
 
@@ -75,6 +77,7 @@ impl DateFormat {
         while let Some(c) = chars.next() {
             match c {
                 '%' => Self::directive(chars.next(), &mut parts)?,
+                c if c.is_whitespace() && parts.last() == Some(&Part::Blank) => {}
                 c if c.is_whitespace() => parts.push(Part::Blank),
                 c => parts.push(Part::Literal(c)),
             }
@@ -87,6 +90,15 @@ impl DateFormat {
         ] {
             if has(wanted) != 1 {
                 return Err(format!("a date format names {name} once, for example %d/%m/%Y"));
+            }
+        }
+        for (name, wanted) in [
+            ("hour (%H or %I)", &[Part::Hour, Part::Hour12][..]),
+            ("minute (%M)", &[Part::Minute]),
+            ("second (%S)", &[Part::Second]),
+        ] {
+            if has(wanted) > 1 {
+                return Err(format!("a date format names the {name} once at most; %m is the month"));
             }
         }
         if has(&[Part::Hour12]) != has(&[Part::AmPm]) {
@@ -118,7 +130,10 @@ impl DateFormat {
                 parts.extend([Part::Hour, colon, Part::Minute, colon, Part::Second]);
                 return Ok(());
             }
-            Some(other) => return Err(format!("%{other} is not known; use %Y %y %m %d %b %H %I %M %S %p")),
+            Some(other) => {
+                let other = other.to_string();
+                return Err(format!("%{} is not known; use %Y %y %m %d %b %H %I %M %S %p", shown(&other)));
+            }
             None => return Err("a % at the end names nothing".to_owned()),
         });
         Ok(())
@@ -140,15 +155,16 @@ impl DateFormat {
     }
 }
 
+/// The parts of a date as far as they have been read.
 #[derive(Default)]
-struct Found {
-    year: i16,
-    month: i8,
-    day: i8,
-    hour: i8,
-    minute: i8,
-    second: i8,
-    afternoon: Option<bool>,
+pub(super) struct Found {
+    pub(super) year: i16,
+    pub(super) month: i8,
+    pub(super) day: i8,
+    pub(super) hour: i8,
+    pub(super) minute: i8,
+    pub(super) second: i8,
+    pub(super) afternoon: Option<bool>,
 }
 
 impl Found {
@@ -192,7 +208,7 @@ impl Found {
         Some(rest)
     }
 
-    fn datetime(mut self) -> Result<civil::DateTime, DateFault> {
+    pub(super) fn datetime(mut self) -> Result<civil::DateTime, DateFault> {
         if !YEARS.contains(&self.year) {
             return Err(DateFault::Year);
         }
@@ -216,7 +232,8 @@ fn digits(text: &str, least: usize, most: usize) -> Option<(u32, &str)> {
     Some((text[..count].parse().ok()?, &text[count..]))
 }
 
-fn month_name(text: &str) -> Option<(i8, &str)> {
+/// A month's name at the beginning of a text, and the text behind it.
+pub(super) fn month_name(text: &str) -> Option<(i8, &str)> {
     let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
     let word = text[..letters].to_ascii_lowercase();
     let month = MONTHS.iter().position(|name| {
@@ -264,150 +281,6 @@ pub fn iso(text: &str) -> Result<civil::DateTime, DateFault> {
     }
 }
 
-/// The order of a date's parts, whatever stands between them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DateOrder {
-    /// `2024-02-13`, `2024/2/13`
-    YearMonthDay,
-    /// `13/02/2024`, `13.2.24`
-    DayMonthYear,
-    /// `02/13/2024`
-    MonthDayYear,
-    /// `13 Feb 2024`, `13-February-24`
-    DayNameYear,
-    /// `Feb 13, 2024`
-    NameDayYear,
-}
-
-impl DateOrder {
-    /// How people write it.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::YearMonthDay => "year-month-day",
-            Self::DayMonthYear => "day-month-year",
-            Self::MonthDayYear => "month-day-year",
-            Self::DayNameYear => "day, month's name, year",
-            Self::NameDayYear => "month's name, day, year",
-        }
-    }
-}
-
-/// Three parts of a date and the time behind them.
-struct Parts<'t> {
-    parts: [&'t str; 3],
-    time: &'t str,
-}
-
-/// Cuts a text into three parts with one kind of separator, and a time.
-fn parts(text: &str) -> Option<Parts<'_>> {
-    let is_part = |c: char| c.is_ascii_alphanumeric();
-    let first = text.find(|c| !is_part(c))?;
-    let separator = text[first..].chars().next()?;
-    if !matches!(separator, '/' | '.' | '-' | ' ') {
-        return None;
-    }
-    let rest = text[first..].trim_start_matches(separator);
-    let second = rest.find(|c| !is_part(c))?;
-    // `Feb 13, 2024` has a comma, `Feb. 3 2024` a point.
-    let tail = rest[second..].trim_start_matches([',', separator, ' ']);
-    if tail.len() == rest[second..].len() {
-        return None;
-    }
-    let third = tail.find(|c| !is_part(c)).unwrap_or(tail.len());
-    // An ISO date has its time behind a T.
-    let third = match tail[..third].find('T') {
-        Some(at) if at > 0 && tail.as_bytes()[at - 1].is_ascii_digit() => at,
-        _ => third,
-    };
-    let time = tail[third..].trim_start_matches(['T', ' ', ',']);
-    Some(Parts { parts: [&text[..first], &rest[..second], &tail[..third]], time })
-}
-
-fn is_number(part: &str, most: usize) -> bool {
-    (1..=most).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit())
-}
-
-fn at_most(part: &str, most: u32) -> bool {
-    is_number(part, 2) && part.parse::<u32>().is_ok_and(|number| (1..=most).contains(&number))
-}
-
-fn is_year(part: &str) -> bool {
-    is_number(part, 4) && (part.len() == 4 || part.len() == 2)
-}
-
-/// Whether a text has this order's form. `31/02/2024` has the form of a
-/// day-first date, though there is no such day.
-pub fn fits(text: &str, order: DateOrder) -> bool {
-    let Some(Parts { parts: [a, b, c], time }) = parts(text) else { return false };
-    let dated = match order {
-        DateOrder::YearMonthDay => is_year(a) && at_most(b, 12) && at_most(c, 31),
-        DateOrder::DayMonthYear => at_most(a, 31) && at_most(b, 12) && is_year(c),
-        DateOrder::MonthDayYear => at_most(a, 12) && at_most(b, 31) && is_year(c),
-        DateOrder::DayNameYear => at_most(a, 31) && is_month_name(b) && is_year(c),
-        DateOrder::NameDayYear => is_month_name(a) && at_most(b, 31) && is_year(c),
-    };
-    dated && (time.is_empty() || read_time(time).is_some())
-}
-
-fn is_month_name(part: &str) -> bool {
-    month_name(part).is_some_and(|(_, rest)| rest.is_empty())
-}
-
-/// Reads a text whose parts stand in this order.
-pub fn read_in_order(text: &str, order: DateOrder) -> Result<civil::DateTime, DateFault> {
-    let Parts { parts: [a, b, c], time } = parts(text).ok_or(DateFault::Form)?;
-    if !fits(text, order) {
-        let zoned = time.ends_with('Z') || time.rfind(['+', '-']).is_some_and(|at| at > 4);
-        return Err(if zoned { DateFault::Zone } else { DateFault::Form });
-    }
-    let (year, month, day) = match order {
-        DateOrder::YearMonthDay => (a, b, c),
-        DateOrder::DayMonthYear | DateOrder::DayNameYear => (c, b, a),
-        DateOrder::MonthDayYear | DateOrder::NameDayYear => (c, a, b),
-    };
-    let number = |part: &str| part.parse::<i16>().map_err(|_| DateFault::Form);
-    let mut found = Found { year: number(year)?, ..Found::default() };
-    if year.len() == 2 {
-        found.year += if found.year >= 69 { 1900 } else { 2000 };
-    }
-    found.day = i8::try_from(number(day)?).map_err(|_| DateFault::NoSuchDay)?;
-    found.month = match month_name(month) {
-        Some((month, _)) => month,
-        None => i8::try_from(number(month)?).map_err(|_| DateFault::NoSuchDay)?,
-    };
-    if !time.is_empty() {
-        (found.hour, found.minute, found.second) = read_time(time).ok_or(DateFault::Form)?;
-    }
-    found.datetime()
-}
-
-/// `9:30`, `09:30:15`, `9:30:15.250`, `9:30 PM`.
-fn read_time(text: &str) -> Option<(i8, i8, i8)> {
-    let lower = text.to_ascii_lowercase();
-    let (clock, half) =
-        match lower.strip_suffix("am").map(|t| (t, 0)).or(lower.strip_suffix("pm").map(|t| (t, 12))) {
-            Some((clock, half)) => (clock.trim_end(), Some(half)),
-            None => (lower.as_str(), None),
-        };
-    let mut parts = clock.split(':');
-    let (hour, minute) = (parts.next()?, parts.next()?);
-    let second = parts.next().unwrap_or("00");
-    let (second, fraction) = second.split_once('.').unwrap_or((second, "0"));
-    let well_formed = is_number(hour, 2) && minute.len() == 2 && second.len() == 2 && is_number(fraction, 9);
-    if parts.next().is_some() || !well_formed {
-        return None;
-    }
-    let (mut hour, minute, second) = (hour.parse().ok()?, minute.parse().ok()?, second.parse().ok()?);
-    if let Some(half) = half {
-        if !(1..=12).contains(&hour) {
-            return None;
-        }
-        hour = hour % 12 + half;
-    }
-    (hour < 24 && minute < 60 && second < 60).then_some((hour, minute, second))
-}
-
 /// `YYYY-MM-DD`.
 pub fn date_text(at: civil::DateTime) -> String {
     format!("{:04}-{:02}-{:02}", at.year(), at.month(), at.day())
@@ -442,6 +315,7 @@ mod tests {
             ("%m/%d/%Y %I:%M %p", "1/2/2024 12:05 PM", "2024-01-02 12:05:00"),
             ("%F %T", "2024-02-29 23:59:59", "2024-02-29 23:59:59"),
             ("%Y%m%d", "20240213", "2024-02-13 00:00:00"),
+            ("%d  %B\t %Y", "3 March   2021", "2021-03-03 00:00:00"),
         ] {
             assert_eq!(read(pattern, text).as_deref(), Ok(wanted), "{pattern} {text}");
         }
@@ -487,8 +361,12 @@ mod tests {
 
     #[test]
     fn a_format_that_cannot_be_meant_is_refused() {
-        for pattern in ["%d/%m", "%q", "%d/%m/%Y %I:%M", "%", "%d/%d/%Y", ""] {
+        for pattern in
+            ["%d/%m", "%q", "%d/%m/%Y %I:%M", "%", "%d/%d/%Y", "", "%F %M:%M", "%F %H %I %p", "%F %T:%S"]
+        {
             assert!(DateFormat::new(pattern).is_err(), "{pattern}");
         }
+        assert!(DateFormat::new("%\u{1b}").unwrap_err().contains("%\\u{1B} is not known"));
+        assert_eq!(DateFormat::new("\u{1b}%F").unwrap().to_string(), "\\u{1B}%F");
     }
 }

@@ -6,4 +6,7 @@
 pub mod checkbox;
 pub mod date;
 pub mod number;
+pub mod order;
+pub mod reading;
+pub mod serial;
 pub mod text;

@@ -1,6 +1,6 @@
 //! Words, texts and signs of a condition, with their places.
 
-use super::LanguageError;
+use super::{LanguageError, complain as error};
 
 /// One piece of a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,9 +97,4 @@ fn quoted(text: &str, chars: &[char], start: usize, quote: char) -> Result<(Toke
     }
     let token = if quote == '`' { Token::Name(content) } else { Token::Text(content) };
     Ok((token, at + 1 - start))
-}
-
-/// An error at a place of the condition.
-pub fn error(text: &str, at: usize, length: usize, message: String) -> LanguageError {
-    LanguageError { text: text.to_owned(), at, length, message, hint: None }
 }

@@ -43,6 +43,11 @@ impl fmt::Display for LanguageError {
     }
 }
 
+/// An error at a place of a text, counted in characters.
+pub fn complain(text: &str, at: usize, length: usize, message: String) -> LanguageError {
+    LanguageError { text: text.to_owned(), at, length, message, hint: None }
+}
+
 /// What a name in a condition stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameKind {
@@ -50,6 +55,8 @@ pub enum NameKind {
     Number,
     /// Compared as a text, or a date as text.
     Text,
+    /// A cell: a number without quotes is meant as one.
+    Cell,
 }
 
 /// Reads a condition over an object's fields.
@@ -85,7 +92,7 @@ pub fn parse_over_columns(text: &str, header: &Header) -> Result<Filter, Languag
     let resolve = |name: &str| -> Result<(String, NameKind), Option<String>> {
         let wanted = folded(name);
         match header.columns.iter().position(|column| folded(&column.name) == wanted) {
-            Some(place) => Ok((place.to_string(), NameKind::Text)),
+            Some(place) => Ok((place.to_string(), NameKind::Cell)),
             None => {
                 let names = header.columns.iter().map(|column| column.name.as_str());
                 Err(nearest(name, names).map(str::to_owned))
@@ -93,6 +100,19 @@ pub fn parse_over_columns(text: &str, header: &Header) -> Result<Filter, Languag
         }
     };
     parser::parse(text, "the file has no column", &resolve)
+}
+
+/// The names in a condition over columns, as they stand; none where it does not read.
+pub fn column_names(text: &str) -> Vec<String> {
+    let names = std::cell::RefCell::new(Vec::new());
+    let resolve = |name: &str| -> Result<(String, NameKind), Option<String>> {
+        names.borrow_mut().push(name.to_owned());
+        Ok((name.to_owned(), NameKind::Cell))
+    };
+    match parser::parse(text, "", &resolve) {
+        Ok(_) => names.into_inner(),
+        Err(_) => Vec::new(),
+    }
 }
 
 #[cfg(test)]

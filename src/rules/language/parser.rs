@@ -1,7 +1,7 @@
 //! From tokens to a filter, by recursive descent.
 
-use super::lexer::{Placed, Token, error, tokens};
-use super::{LanguageError, NameKind};
+use super::lexer::{Placed, Token, tokens};
+use super::{LanguageError, NameKind, complain as error};
 use crate::model::{Filter, Number, Test, Value, shown};
 use crate::rules::convert::checkbox;
 
@@ -196,13 +196,16 @@ impl Parser<'_> {
     fn value(&mut self, kind: NameKind) -> Result<Value, LanguageError> {
         let value = match (&self.peek().token, kind) {
             (Token::Word(word), _) if word.eq_ignore_ascii_case("null") => Some(Value::Null),
-            (Token::Text(text), NameKind::Text) => Some(Value::Text(text.clone())),
+            (Token::Text(text), NameKind::Text | NameKind::Cell) => Some(Value::Text(text.clone())),
+            (Token::Word(word), NameKind::Cell) if is_plain_number(word) => {
+                Number::parse(word).map(Value::Number)
+            }
             (Token::Text(text), NameKind::Number) if text.is_empty() => Some(Value::Text(String::new())),
             (Token::Text(text) | Token::Word(text), NameKind::Number) => match Number::parse(text) {
                 Some(number) => Some(Value::Number(number)),
                 None => checkbox::read(text).map(|flag| Value::from(i64::from(flag))),
             },
-            (Token::Word(word), NameKind::Text)
+            (Token::Word(word), NameKind::Text | NameKind::Cell)
                 if word.starts_with(|c: char| c.is_ascii_digit() || c == '-') =>
             {
                 Some(Value::Text(word.clone()))
@@ -220,7 +223,7 @@ impl Parser<'_> {
 
     fn not_a_value(&self, kind: NameKind) -> LanguageError {
         match (&self.peek().token, kind) {
-            (Token::Word(word), NameKind::Text) => {
+            (Token::Word(word), NameKind::Text | NameKind::Cell) => {
                 let mut wrong = self.wrong("a text stands in quotes");
                 wrong.hint = Some(format!("write: \"{}\"", shown(word)));
                 wrong
@@ -229,4 +232,11 @@ impl Parser<'_> {
             _ => self.wrong("expected a value"),
         }
     }
+}
+
+/// A number without zeros in front: `00123` is a text of digits.
+fn is_plain_number(word: &str) -> bool {
+    let digits = word.strip_prefix('-').unwrap_or(word);
+    let padded = digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0.");
+    !padded && Number::parse(word).is_some()
 }

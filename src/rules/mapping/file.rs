@@ -24,15 +24,31 @@ pub struct Mapping {
     pub defaults: Defaults,
     /// Fields and how they are filled, in the file's order.
     pub fields: Vec<(Located<String>, FieldRule)>,
+    /// Which rows are meant: a condition over columns.
+    pub when: Option<Located<String>>,
     /// Columns left out on purpose.
     pub ignore: Vec<Located<String>>,
+    /// Fields that stand in the file but whose lines do not read.
+    pub unread: Vec<String>,
 }
 
-const KEYS: [&str; 8] = ["version", "object", "mode", "match", "source", "defaults", "fields", "ignore"];
+/// The keys of a mapping file.
+pub(super) const KEYS: [&str; 9] =
+    ["version", "object", "mode", "match", "source", "defaults", "fields", "when", "ignore"];
 
 impl Mapping {
     /// Reads a mapping file's text; every problem of it is told at once.
     pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
+        let (mapping, problems) = Self::parse_what_reads(file, text)?;
+        if problems.is_empty() { Ok(mapping) } else { Err(Problems::new(file, &mapping.text, problems)) }
+    }
+
+    /// Reads as much of a mapping file's text as can be read, so that the rest
+    /// can be held against the dictionary too before anything is told.
+    ///
+    /// # Errors
+    /// Every problem of the text, where no mapping is left.
+    pub fn parse_what_reads(file: &str, text: &str) -> Result<(Self, Vec<Problem>), Problems> {
         // Places count without a byte-order mark, and lines end in one way.
         let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
         let text = &text.replace("\r\n", "\n").replace('\r', "\n");
@@ -45,8 +61,8 @@ impl Mapping {
             }
         };
         match (mapping, noted.into_inner()) {
-            (Some(mapping), problems) if problems.is_empty() => Ok(mapping),
-            (_, problems) => Err(Problems::new(file, text, problems)),
+            (Some(mapping), problems) => Ok((mapping, problems)),
+            (None, problems) => Err(Problems::new(file, text, problems)),
         }
     }
 
@@ -84,8 +100,10 @@ impl Mapping {
             match_on: names(find("match")),
             source: find("source").and_then(|node| read(node, noted)).unwrap_or_default(),
             defaults: find("defaults").and_then(|node| read(node, noted)).unwrap_or_default(),
+            when: find("when").and_then(|node| read(node, noted)),
             ignore: names(find("ignore")),
             object: object?,
+            unread: unread_fields(find("fields"), fields.as_deref()?),
             fields: fields?,
         })
     }
@@ -136,6 +154,16 @@ fn read_fields(node: &Node, noted: &Noted) -> Vec<(Located<String>, FieldRule)> 
     fields
 }
 
+/// The names under `fields` of which no rule was read.
+fn unread_fields(node: Option<&Node>, read: &[(Located<String>, FieldRule)]) -> Vec<String> {
+    let Some(Node { kind: Kind::Map(entries), .. }) = node else { return Vec::new() };
+    let names = entries.iter().filter_map(|(key, _)| match &key.kind {
+        Kind::Scalar(name) => Some(name),
+        Kind::Null | Kind::List(_) | Kind::Map(_) => None,
+    });
+    names.filter(|name| read.iter().all(|(known, _)| known.value != **name)).cloned().collect()
+}
+
 fn read_rule(node: &Node, noted: &Noted) -> Option<FieldRule> {
     let rule = match &node.kind {
         Kind::Scalar(_) => FieldRule { from: vec![read(node, noted)?], ..FieldRule::default() },
@@ -154,14 +182,7 @@ fn read_rule(node: &Node, noted: &Noted) -> Option<FieldRule> {
 
 /// Keys that do not go together.
 fn rule_conflicts(node: &Node, rule: &FieldRule) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    if rule.from.is_empty() && rule.constant.is_none() {
-        let problem = Problem::at(node.place, "nothing fills this field");
-        problems.push(problem.hint("give a column (from) or a value (const)"));
-    }
-    if let (Some(constant), false) = (&rule.constant, rule.from.is_empty()) {
-        problems.push(Problem::at(constant.place, "a field has either \"from\" or \"const\", not both"));
-    }
+    let mut problems = fillers(node, rule);
     if let (Some(join), true) = (&rule.join, rule.from.len() < 2) {
         problems.push(Problem::at(join.place, "\"join\" needs several columns in \"from\""));
     }
@@ -175,6 +196,25 @@ fn rule_conflicts(node: &Node, rule: &FieldRule) -> Vec<Problem> {
         problems.push(problem.hint("for example: by: name"));
     }
     problems
+}
+
+/// A field is filled by exactly one of `from`, `const` and `expr`.
+fn fillers(node: &Node, rule: &FieldRule) -> Vec<Problem> {
+    let from = rule.from.first().map(|column| (column.place, "from"));
+    let constant = rule.constant.as_ref().map(|value| (value.place, "const"));
+    let expr = rule.expr.as_ref().map(|value| (value.place, "expr"));
+    let given: Vec<_> = [from, constant, expr].into_iter().flatten().collect();
+    match given.as_slice() {
+        [] => {
+            let problem = Problem::at(node.place, "nothing fills this field");
+            vec![problem.hint("give a column (from), a value (const) or an expression (expr)")]
+        }
+        [_] => Vec::new(),
+        [(_, one), (place, other), ..] => {
+            let message = format!("a field has either \"{one}\" or \"{other}\", not both");
+            vec![Problem::at(*place, message)]
+        }
+    }
 }
 
 #[cfg(test)]
@@ -240,7 +280,7 @@ ignore: [Internal ref]
                 "6: nothing fills this field",
                 "6: unknown key \"form\"",
                 "7: expected a column, found a list",
-                "8: \"maybe\" is not one of: strict, off",
+                "8: \"maybe\" is not one of: strict, append, off",
                 "8: unknown key \"dat\"",
                 "9: a field has either \"from\" or \"const\", not both",
             ]
@@ -254,7 +294,7 @@ ignore: [Internal ref]
         assert_eq!(
             messages(text),
             [
-                "3: expected keys and values (blank, trim), found a list",
+                "3: expected keys and values (blank, trim, clear_token), found a list",
                 "4: expected keys and values (format, encoding, delimiter, sheet, header_row, range, hidden, guard), found nothing",
                 "6: expected reject, keep, blank or { use: VALUE }, found keys and values",
                 "7: nothing fills this field",

@@ -1,12 +1,13 @@
 //! The keys of a mapping file and the words that they take.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::shapes;
+use super::{schema, shapes};
 use crate::rules::problem::Located;
 
 /// What an import does with each row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Every row becomes a new record.
@@ -42,7 +43,7 @@ impl Mode {
 }
 
 /// What a blank cell does on update. On create it is never sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Blank {
     /// Leaves the field alone.
@@ -67,14 +68,50 @@ impl Blank {
 }
 
 /// Whether an unknown dropdown value rejects the row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LookupRule {
     /// It does.
     #[default]
     Strict,
+    /// The value is added to the list before the first row is sent.
+    Append,
     /// The value is sent as it is.
     Off,
+}
+
+/// Capital and small letters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Case {
+    /// `ACME LTD`
+    Upper,
+    /// `acme ltd`
+    Lower,
+    /// `Acme Ltd`
+    Title,
+}
+
+/// Which parts of a text that is cut into pieces are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// All of them, as values of a multi-select.
+    All,
+    /// One, counted from 1.
+    One(usize),
+    /// One, counted from the end.
+    Last(usize),
+    /// This one, counted from 1, and all behind it as they stand.
+    From(usize),
+}
+
+/// Where a text is cut, and what is taken of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// What stands between two parts; a blank stands for any run of blanks.
+    pub by: String,
+    /// What is taken.
+    pub part: Part,
 }
 
 /// What becomes of a cell that is not among `values`.
@@ -92,7 +129,7 @@ pub enum Otherwise {
 }
 
 /// The sign between whole digits and decimals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
 pub enum DecimalMark {
     /// `1,234.56`
     #[serde(rename = ".")]
@@ -102,8 +139,18 @@ pub enum DecimalMark {
     Comma,
 }
 
+impl DecimalMark {
+    /// How people say it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Point => "with a decimal point",
+            Self::Comma => "with a decimal comma",
+        }
+    }
+}
+
 /// Whether a reference without a record rejects the row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Missing {
     /// It does.
@@ -114,7 +161,7 @@ pub enum Missing {
 }
 
 /// Whether the `'` that an export put before `=`, `+`, `-`, `@` is taken off.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Guard {
     /// Taken off, and counted in a notice.
@@ -125,7 +172,7 @@ pub enum Guard {
 }
 
 /// Whether a sheet's hidden rows and columns are read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum HiddenRows {
     /// They are, and counted in a notice.
@@ -145,8 +192,9 @@ pub enum SheetName {
 }
 
 /// How to read the file.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(deny_unknown_fields)]
 pub struct SourceKeys {
     /// `csv`, `tsv`, `xlsx`, …
     pub format: Option<Located<String>>,
@@ -167,28 +215,33 @@ pub struct SourceKeys {
 }
 
 /// What holds for every field that does not say otherwise.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(deny_unknown_fields)]
 pub struct Defaults {
     /// What a blank cell does on update.
     pub blank: Blank,
     /// Whether blanks at the ends of a cell are taken off.
     pub trim: bool,
+    /// The cell text that empties a field.
+    pub clear_token: Option<Located<String>>,
 }
 
 impl Default for Defaults {
     fn default() -> Self {
-        Self { blank: Blank::Keep, trim: true }
+        Self { blank: Blank::Keep, trim: true, clear_token: None }
     }
 }
 
 /// A record of another object that a cell names.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct RefRule {
     /// The other object.
     pub object: Located<String>,
     /// The fields that the cell's text is compared with; several are joined by a blank.
     #[serde(deserialize_with = "shapes::one_or_more")]
+    #[schemars(with = "schema::OneOrMore")]
     pub by: Vec<Located<String>>,
     /// What happens where there is none.
     #[serde(default)]
@@ -196,32 +249,55 @@ pub struct RefRule {
 }
 
 /// How one field is filled.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(deny_unknown_fields)]
 pub struct FieldRule {
     /// The column, or several to be joined.
     #[serde(deserialize_with = "shapes::one_or_more")]
+    #[schemars(with = "schema::OneOrMore")]
     pub from: Vec<Located<String>>,
     /// What stands between joined columns; default a blank.
     pub join: Option<Located<String>>,
     /// The same value for every row.
     #[serde(rename = "const")]
     pub constant: Option<Located<String>>,
+    /// An expression over columns, where the named steps do not suffice.
+    pub expr: Option<Located<String>>,
+    /// Patterns and what stands in their place, in order.
+    #[serde(deserialize_with = "shapes::pairs")]
+    #[schemars(with = "schema::Pairs")]
+    pub replace: Vec<(Located<String>, Located<String>)>,
+    /// Where the text is cut, and what is taken of it.
+    pub split: Option<Located<Split>>,
+    /// Capital or small letters.
+    pub case: Option<Located<Case>>,
     /// Cell texts and what they become.
     #[serde(deserialize_with = "shapes::pairs")]
+    #[schemars(with = "schema::Pairs")]
     pub values: Vec<(Located<String>, Located<String>)>,
     /// What becomes of a cell that is not among `values`.
     pub otherwise: Option<Located<Otherwise>>,
     /// Whether an unknown dropdown value rejects the row.
     pub lookup: Option<Located<LookupRule>>,
-    /// The date format, `%d/%m/%Y`.
+    /// The date format, `%d/%m/%Y`; `excel` for its day numbers.
     pub date: Option<Located<String>>,
     /// The decimal mark.
     pub decimal: Option<Located<DecimalMark>>,
+    /// Further words for yes in a checkbox.
+    #[serde(rename = "true", deserialize_with = "shapes::one_or_more")]
+    #[schemars(with = "schema::OneOrMore")]
+    pub yes: Vec<Located<String>>,
+    /// Further words for no in a checkbox.
+    #[serde(rename = "false", deserialize_with = "shapes::one_or_more")]
+    #[schemars(with = "schema::OneOrMore")]
+    pub no: Vec<Located<String>>,
     /// Digits to fill up to with zeros in front.
     pub pad: Option<Located<u32>>,
     /// What a blank cell does on update.
     pub blank: Option<Blank>,
+    /// The cell text that empties the field.
+    pub clear_token: Option<Located<String>>,
     /// The value of a blank cell.
     pub default: Option<Located<String>>,
     /// The record of another object that the cell names.

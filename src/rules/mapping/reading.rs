@@ -76,6 +76,12 @@ impl de::Error for Error {
         Self { place: None, message, hint }
     }
 
+    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
+        let hint = nearest(field, expected.iter().copied()).map(|name| format!("nearest: {name}"));
+        let hint = hint.unwrap_or_else(|| format!("known here: {}", expected.join(", ")));
+        Self { place: None, message: format!("unknown key \"{}\"", shown(field)), hint: Some(hint) }
+    }
+
     fn missing_field(field: &'static str) -> Self {
         Self::custom(format!("the key \"{field}\" is missing"))
     }

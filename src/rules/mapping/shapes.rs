@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::keys::{Otherwise, SheetName};
+use super::keys::{Otherwise, Part, SheetName, Split};
 use crate::model::shown;
 use crate::rules::problem::{Located, Place};
 
@@ -78,6 +78,56 @@ pub fn pairs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TextPairs, D:
     }
 
     deserializer.deserialize_map(Pairs)
+}
+
+impl<'de> Deserialize<'de> for Part {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let (number, rest) = match text.strip_suffix('-') {
+            Some(number) => (number, true),
+            None => (text.as_str(), false),
+        };
+        let found = match number.strip_prefix('-') {
+            Some(number) if !rest => number.parse().ok().filter(|&n| n > 0).map(Self::Last),
+            Some(_) => None,
+            None => number.parse().ok().filter(|&n| n > 0).map(if rest { Self::From } else { Self::One }),
+        };
+        let wanted = "a part: 1 is the first, -1 the last, 2- the second and all behind it";
+        found.ok_or_else(|| de::Error::invalid_value(de::Unexpected::Str(&text), &wanted))
+    }
+}
+
+impl<'de> Deserialize<'de> for Split {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Shapes;
+
+        impl<'de> Visitor<'de> for Shapes {
+            type Value = Split;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("what stands between two parts, or { by: \" \", part: 1 }")
+            }
+
+            fn visit_str<E: de::Error>(self, by: &str) -> Result<Split, E> {
+                Ok(Split { by: by.to_owned(), part: Part::All })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Split, A::Error> {
+                let (mut by, mut part) = (None, None);
+                while let Some(key) = entries.next_key::<String>()? {
+                    match key.as_str() {
+                        "by" => by = Some(entries.next_value()?),
+                        "part" => part = Some(entries.next_value()?),
+                        _ => return Err(de::Error::unknown_field(&key, &["by", "part"])),
+                    }
+                }
+                let by = by.ok_or_else(|| de::Error::missing_field("by"))?;
+                Ok(Split { by, part: part.unwrap_or(Part::All) })
+            }
+        }
+
+        deserializer.deserialize_any(Shapes)
+    }
 }
 
 impl<'de> Deserialize<'de> for SheetName {

@@ -94,7 +94,8 @@ fn no_such_column(name: &Located<String>, header: &Header) -> Problem {
 
 /// The named columns that nothing reads and nobody ignores.
 pub fn unmapped<'h>(program: &Program, header: &'h Header, ignore: &[Located<String>]) -> Vec<&'h str> {
-    let used: Vec<usize> = program.fields.iter().flat_map(|f| f.columns().iter().copied()).collect();
+    let mut used: Vec<usize> = program.fields.iter().flat_map(|f| f.columns().iter().copied()).collect();
+    used.extend(program.when.iter().flat_map(|when| when.columns()));
     let ignored: Vec<Cow<'_, str>> = ignore.iter().map(|name| folded(&name.value)).collect();
     let columns = header.columns.iter().enumerate();
     columns

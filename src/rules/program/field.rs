@@ -2,17 +2,19 @@
 
 use std::collections::HashMap;
 
+use super::steps::Steps;
 use super::{Choices, Converted, Fault};
-use crate::model::{Field, FieldKind, shown};
-use crate::rules::convert::date::DateFormat;
+use crate::model::{Field, FieldKind, Header, shown};
 use crate::rules::convert::number::Notation;
+use crate::rules::convert::reading::DateReading;
+use crate::rules::expression::Expression;
 use crate::rules::ids::holds_id;
 use crate::rules::mapping::{Blank, FieldRule, LookupRule, Missing, Otherwise};
 use crate::rules::names::{folded, trim};
 use crate::rules::problem::{Located, Problem};
 
 /// Where a field's text comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Origin {
     /// One column.
     Column(usize),
@@ -20,6 +22,8 @@ pub enum Origin {
     Joined(Vec<usize>, String),
     /// The same text for every row.
     Constant(String),
+    /// An expression over columns.
+    Expression(Expression),
 }
 
 /// A record of another object that a cell names.
@@ -46,6 +50,8 @@ pub struct FieldProgram {
     pub strip_guard: bool,
     /// What a blank does on update.
     pub blank: Blank,
+    /// The cell text that empties the field.
+    pub clear_token: Option<String>,
     /// The text that stands in for a blank.
     pub default: Option<String>,
     /// The record of another object that the text names.
@@ -58,20 +64,25 @@ pub struct FieldProgram {
     pub(super) otherwise: Otherwise,
     /// The list to hold values against; `None` if not checked.
     pub(super) list: Option<Choices>,
-    pub(super) date: Option<DateFormat>,
-    /// Digits to fill up to with zeros in front.
-    pub(super) pad: Option<usize>,
+    /// Values that the list lacks are added to it.
+    pub(super) appends: bool,
+    /// Those values, as they are to be written.
+    pub(super) spelled: Choices,
+    /// Own words of a checkbox for yes and for no.
+    pub(super) words: [Choices; 2],
+    pub(super) date: Option<DateReading>,
     pub(super) notation: Notation,
+    /// `date` or `notation.decimal` is what the column has proven, not what the mapping says.
+    pub(super) proven: bool,
+    pub(super) steps: Steps,
 }
-
-/// Most digits that `pad` fills up to.
-const MOST_DIGITS: u32 = 100;
 
 /// What the mapping as a whole says for this field.
 pub(super) struct Settings {
     pub trim: bool,
     pub strip_guard: bool,
     pub blank: Blank,
+    pub clear_token: Option<String>,
     pub is_key: bool,
 }
 
@@ -80,20 +91,15 @@ impl FieldProgram {
     pub(super) fn new(
         field: &Field,
         rule: &FieldRule,
-        columns: Vec<usize>,
+        origin: Origin,
         settings: Settings,
         problems: &mut Vec<Problem>,
     ) -> Option<Self> {
         let before = problems.len();
         check_keys_fit(field, rule, problems);
-        let date = date_format(rule, problems);
-        if let Some(pad) = rule.pad.as_ref().filter(|pad| !(1..=MOST_DIGITS).contains(&pad.value)) {
-            problems.push(Problem::at(
-                pad.place,
-                format!("pad takes a number of digits from 1 to {MOST_DIGITS}"),
-            ));
-        }
-        let origin = origin_of(rule, columns);
+        let date = date_reading(rule, problems);
+        let steps = Steps::new(field, rule, problems);
+        let own = |words: &[Located<String>]| Choices::new(words.iter().map(|word| word.value.clone()));
         let reference = rule.reference.as_ref().map(|r| Reference {
             object: r.object.value.clone(),
             by: r.by.iter().map(|name| name.value.clone()).collect(),
@@ -106,21 +112,26 @@ impl FieldProgram {
             trim: settings.trim || settings.is_key,
             strip_guard: settings.strip_guard,
             blank: settings.blank,
+            clear_token: settings.clear_token,
             default: rule.default.as_ref().map(|d| d.value.clone()),
             reference,
             is_key: settings.is_key,
             values: (!rule.values.is_empty()).then(|| Choices::new(values.clone().map(|(from, _)| from))),
             targets: values.collect(),
             otherwise: rule.otherwise.as_ref().map_or(Otherwise::Keep, |o| o.value.clone()),
-            list: strict_list(field, rule),
+            list: checked_list(field, rule),
+            appends: rule.lookup.as_ref().is_some_and(|l| l.value == LookupRule::Append),
+            spelled: Choices::default(),
+            words: [own(&rule.yes), own(&rule.no)],
             date,
-            pad: rule.pad.as_ref().map(|pad| pad.value as usize),
             notation: Notation {
                 decimal: rule.decimal.as_ref().map(|d| d.value),
                 currency: field.kind == FieldKind::Currency,
                 percent: field.kind == FieldKind::Percent,
                 id: holds_id(field),
             },
+            proven: false,
+            steps,
         };
         program.check_written_values(rule, problems);
         (problems.len() == before).then_some(program)
@@ -131,8 +142,24 @@ impl FieldProgram {
         match &self.origin {
             Origin::Column(one) => std::slice::from_ref(one),
             Origin::Joined(columns, _) => columns,
+            Origin::Expression(expression) => expression.columns(),
             Origin::Constant(_) => &[],
         }
+    }
+
+    /// Whether values that the list lacks are added to it.
+    pub fn appends(&self) -> bool {
+        self.appends && self.list.is_some()
+    }
+
+    /// Whether the CRM's list has a value.
+    pub fn is_listed(&self, value: &str) -> bool {
+        self.list.as_ref().is_none_or(|list| list.find(value).is_some() || list.has_number(value))
+    }
+
+    /// Writes values that the list lacks as they are written here.
+    pub fn spell(&mut self, values: impl Iterator<Item = String>) {
+        self.spelled = Choices::new(values);
     }
 
     /// Values that the mapping itself holds must fit the field too.
@@ -165,19 +192,38 @@ impl FieldProgram {
     }
 }
 
-fn origin_of(rule: &FieldRule, columns: Vec<usize>) -> Origin {
-    match (&rule.constant, columns.as_slice()) {
-        (Some(constant), _) => Origin::Constant(constant.value.clone()),
-        (None, [one]) => Origin::Column(*one),
-        (None, _) => {
-            let between = rule.join.as_ref().map_or(" ", |join| join.value.as_str());
-            Origin::Joined(columns, between.to_owned())
+impl Origin {
+    /// What a rule names, in the file's header; `None` where something is not
+    /// there, which is then among the problems.
+    pub(super) fn find(rule: &FieldRule, header: &Header, problems: &mut Vec<Problem>) -> Option<Self> {
+        if let Some(constant) = &rule.constant {
+            return Some(Self::Constant(constant.value.clone()));
         }
+        if let Some(expr) = &rule.expr {
+            return match Expression::compile(&expr.value, header) {
+                Ok(mut expression) => {
+                    expression.line = expr.place.line;
+                    Some(Self::Expression(expression))
+                }
+                Err(error) => {
+                    problems.push(Problem::inside(expr, error));
+                    None
+                }
+            };
+        }
+        let columns = super::columns::resolve(&rule.from, header, problems)?;
+        Some(match columns.as_slice() {
+            [one] => Self::Column(*one),
+            _ => {
+                let between = rule.join.as_ref().map_or(" ", |join| join.value.as_str());
+                Self::Joined(columns, between.to_owned())
+            }
+        })
     }
 }
 
 /// The list to hold values against, unless the mapping says `lookup: off`.
-fn strict_list(field: &Field, rule: &FieldRule) -> Option<Choices> {
+fn checked_list(field: &Field, rule: &FieldRule) -> Option<Choices> {
     if rule.lookup.as_ref().is_some_and(|l| l.value == LookupRule::Off) || rule.reference.is_some() {
         return None;
     }
@@ -185,10 +231,10 @@ fn strict_list(field: &Field, rule: &FieldRule) -> Option<Choices> {
     Some(Choices::new(values.iter().cloned()))
 }
 
-fn date_format(rule: &FieldRule, problems: &mut Vec<Problem>) -> Option<DateFormat> {
+fn date_reading(rule: &FieldRule, problems: &mut Vec<Problem>) -> Option<DateReading> {
     let date = rule.date.as_ref()?;
-    match DateFormat::new(&date.value) {
-        Ok(format) => Some(format),
+    match DateReading::of_mapping(&date.value) {
+        Ok(reading) => Some(reading),
         Err(message) => {
             problems.push(Problem::at(date.place, message));
             None
@@ -213,10 +259,27 @@ fn check_keys_fit(field: &Field, rule: &FieldRule, problems: &mut Vec<Problem>) 
     if let (Some(reference), false) = (&rule.reference, names_records) {
         refuse(reference.object.place, "ref");
     }
+    if let (Some(word), false) = (rule.yes.first(), field.kind == FieldKind::Checkbox) {
+        refuse(word.place, "true");
+    }
+    if let (Some(word), false) = (rule.no.first(), field.kind == FieldKind::Checkbox) {
+        refuse(word.place, "false");
+    }
+    check_words_differ(rule, problems);
     check_values_differ(rule, problems);
     if let (Some(lookup), None) = (&rule.lookup, &field.lookup) {
         let message = format!("{} has no list to hold values against", shown(&field.name));
         problems.push(Problem::at(lookup.place, message).hint("take out \"lookup\""));
+    }
+}
+
+/// A word cannot mean yes and no.
+fn check_words_differ(rule: &FieldRule, problems: &mut Vec<Problem>) {
+    for no in &rule.no {
+        if rule.yes.iter().any(|yes| folded(&yes.value) == folded(&no.value)) {
+            let message = format!("\"{}\" stands under \"true\" and under \"false\"", shown(&no.value));
+            problems.push(Problem::at(no.place, message).hint("take it out of one of them"));
+        }
     }
 }
 

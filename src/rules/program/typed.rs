@@ -6,7 +6,7 @@ use super::FieldProgram;
 use crate::model::{Code, FieldKind, Number, RecordId, Stage, shown};
 use crate::rules::convert::date::{DateFault, YEARS, date_text, datetime_text, iso};
 use crate::rules::convert::number::{Notation, NumberFault, looks_shortened_by_excel};
-use crate::rules::convert::{checkbox, number, text};
+use crate::rules::convert::{checkbox, number, serial, text};
 use crate::rules::mapping::{DecimalMark, Otherwise};
 use crate::rules::names::trim;
 
@@ -82,9 +82,13 @@ enum Hand {
 }
 
 impl FieldProgram {
+    /// The text after the mapping's steps: `replace`, `split`, `case`, `pad`.
+    pub fn stepped<'r>(&self, text: Cow<'r, str>) -> Cow<'r, str> {
+        self.steps.take(text, self.trim)
+    }
+
     /// Turns a text that is not blank into the field's type.
     pub fn convert<'r>(&self, text: Cow<'r, str>, form: CellForm) -> Result<Converted<'r>, Fault> {
-        let text = self.padded(text);
         let hand = match form {
             CellForm::Number if self.field.kind.is_numeric() => Hand::Plain,
             CellForm::Number | CellForm::Text => Hand::Column,
@@ -106,14 +110,15 @@ impl FieldProgram {
         }
     }
 
-    /// Digits filled up with the zeros that a spreadsheet has dropped.
-    fn padded<'r>(&self, text: Cow<'r, str>) -> Cow<'r, str> {
-        match self.pad {
-            Some(digits) if text.len() < digits && text.bytes().all(|byte| byte.is_ascii_digit()) => {
-                Cow::Owned(format!("{text:0>digits$}"))
-            }
-            _ => text,
-        }
+    /// The text, if it is to be read in the column's own notation: a workbook's
+    /// numbers and what the mapping's `values` replace are not.
+    pub fn in_own_notation<'r>(&self, text: Cow<'r, str>, form: CellForm) -> Option<Cow<'r, str>> {
+        let exact = form == CellForm::Number && self.field.kind.is_numeric();
+        let replaced = self
+            .values
+            .as_ref()
+            .is_some_and(|values| values.find(&text).is_some() || self.otherwise != Otherwise::Keep);
+        (!exact && !replaced).then_some(text)
     }
 
     /// The value that a `const` stands for.
@@ -152,11 +157,12 @@ impl FieldProgram {
     /// Reads a value that stands in the mapping: plainly, or in the column's
     /// own notation. Where both read it and differ, nobody knows what is meant.
     pub(super) fn written<'o>(&self, text: &str) -> Result<Converted<'o>, Fault> {
-        let own = self.typed(Cow::Borrowed(text), Hand::Column).map(Converted::into_owned);
-        if self.date.is_none() && self.notation.decimal.is_none() {
-            return own;
+        let plain = self.typed(Cow::Borrowed(text), Hand::Plain).map(Converted::into_owned);
+        // What a column has proven says nothing about the mapping.
+        if self.proven || (self.date.is_none() && self.notation.decimal.is_none()) {
+            return plain;
         }
-        match (self.typed(Cow::Borrowed(text), Hand::Plain).map(Converted::into_owned), own) {
+        match (plain, self.typed(Cow::Borrowed(text), Hand::Column).map(Converted::into_owned)) {
             (Ok(plain), Ok(own)) if plain != own => Err(Fault::convert(
                 if self.date.is_some() { Code::NotADate } else { Code::NotANumber },
                 "it can be read in two ways, plainly and in the column's notation; write it plainly: 2024-02-13, 1234.5",
@@ -170,7 +176,7 @@ impl FieldProgram {
         match &self.field.kind {
             FieldKind::Number | FieldKind::Currency | FieldKind::Percent => self.number(text, hand),
             FieldKind::Date | FieldKind::DateTime => self.date(text, hand),
-            FieldKind::Checkbox => checkbox(&text),
+            FieldKind::Checkbox => self.checkbox(&text),
             FieldKind::MultiSelect => self.multi_select(&text),
             FieldKind::Text
             | FieldKind::TextArea
@@ -207,7 +213,7 @@ impl FieldProgram {
             list.find(&number).is_some() || list.find(&text).is_some() || list.has_number(&number)
         };
         match &self.list {
-            Some(list) if !is_listed(list) => Err(not_in_list(list, &text)),
+            Some(list) if !self.appends && !is_listed(list) => Err(not_in_list(list, &text)),
             _ => Ok(Converted::Number(number)),
         }
     }
@@ -221,11 +227,18 @@ impl FieldProgram {
 
     fn date<'r>(&self, text: Cow<'r, str>, hand: Hand) -> Result<Converted<'r>, Fault> {
         let read = match &self.date {
-            Some(format) if hand == Hand::Column => format.read(&text),
+            Some(reading) if hand == Hand::Column => reading.read(&text),
             Some(_) | None => iso(&text),
         };
         let at = read.map_err(|fault| self.date_fault(fault, &text))?;
         let wanted = self.date_value(at);
+        if let Some(list) = &self.list
+            && !self.appends
+            && list.find(&text).is_none()
+            && list.find(&wanted).is_none()
+        {
+            return Err(not_in_list(list, &text));
+        }
         Ok(Converted::Text(if wanted == text { text } else { Cow::Owned(wanted) }))
     }
 
@@ -249,16 +262,19 @@ impl FieldProgram {
             (DateFault::Zone, _) => {
                 "the time names a zone, and the CRM keeps none; write it without".to_owned()
             }
-            (DateFault::Form, _) if is_serial(text) => {
-                "not a date; it looks like Excel's number for one: format the column as dates and save again"
-                    .to_owned()
-            }
-            (DateFault::Form, Some(format)) => format!("not a date in the form {format}"),
+            (DateFault::Form, Some(reading)) => format!("not a date in the form {reading}"),
             (DateFault::Form, None) => {
                 "not a date in the form YYYY-MM-DD; say the column's form in the mapping, date: \"%d/%m/%Y\""
                     .to_owned()
             }
         };
+        if let (DateFault::Form, Some(day)) = (fault, serial::likely_day(text)) {
+            let message = format!(
+                "not a date; as Excel's day number it would be {day}: format the column as dates and save again, or say date: excel"
+            );
+            let cause = "not a date but, it seems, Excel's day number; say date: excel in the mapping";
+            return Fault { cause: Some(cause.to_owned()), ..Fault::convert(Code::NotADate, message) };
+        }
         Fault::convert(Code::NotADate, message)
     }
 
@@ -306,7 +322,30 @@ impl FieldProgram {
     /// The list's own spelling of a value; `None` if there is no list to hold it against.
     fn listed(&self, value: &str) -> Result<Option<&str>, Fault> {
         let Some(list) = &self.list else { return Ok(None) };
-        list.find(value).map(Some).ok_or_else(|| not_in_list(list, value))
+        match list.find(value) {
+            None if self.appends => Ok(self.spelled.find(value)),
+            found => found.map(Some).ok_or_else(|| not_in_list(list, value)),
+        }
+    }
+
+    /// One of the mapping's own words, else one of the ten that all know.
+    fn checkbox<'r>(&self, text: &str) -> Result<Converted<'r>, Fault> {
+        let own = |words: &super::Choices| words.find(text).is_some();
+        let [yes, no] = &self.words;
+        let flag = match (own(yes), own(no)) {
+            (true, _) => Some(true),
+            (_, true) => Some(false),
+            _ => checkbox::read(text),
+        };
+        match flag {
+            Some(true) => Ok(Converted::Number(Cow::Borrowed("1"))),
+            Some(false) => Ok(Converted::Number(Cow::Borrowed("0"))),
+            None => {
+                let message = "not a word for yes or no (1 true yes y on, 0 false no n off); name others under true: and false: in the mapping";
+                let cause = "not a word for yes or no; name others under true: and false:".to_owned();
+                Err(Fault { cause: Some(cause), ..Fault::convert(Code::NotACheckbox, message) })
+            }
+        }
     }
 
     fn check_text(&self, text: &str) -> Result<(), Fault> {
@@ -350,17 +389,6 @@ fn number_fault(fault: NumberFault, notation: Notation) -> Fault {
     }
 }
 
-fn checkbox<'r>(text: &str) -> Result<Converted<'r>, Fault> {
-    match checkbox::read(text) {
-        Some(true) => Ok(Converted::Number(Cow::Borrowed("1"))),
-        Some(false) => Ok(Converted::Number(Cow::Borrowed("0"))),
-        None => Err(Fault::convert(
-            Code::NotACheckbox,
-            "not a word for yes or no (1 true yes y on, 0 false no n off)",
-        )),
-    }
-}
-
 fn not_in_list(list: &super::Choices, value: &str) -> Fault {
     let hint = list.nearest(value).map(|name| format!("; nearest \"{}\"", shown(name))).unwrap_or_default();
     Fault::validate(Code::Lookup, format!("\"{}\" is not in the list{hint}", shown(value).cut(60)))
@@ -377,15 +405,9 @@ fn precision_lost() -> Fault {
     )
 }
 
-/// Excel's numbers for the days from 1954 to 2119.
-fn is_serial(text: &str) -> bool {
-    let days = text.split('.').next().and_then(|days| days.parse::<u32>().ok());
-    days.is_some_and(|days| (20_000..80_000).contains(&days))
-}
-
 impl super::Choices {
     /// Whether one of the choices is this number in whatever notation (`5.0`).
-    fn has_number(&self, number: &str) -> bool {
+    pub(super) fn has_number(&self, number: &str) -> bool {
         let Some(wanted) = Number::parse(number) else { return false };
         self.all().any(|choice| Number::parse(trim(choice)).is_some_and(|choice| choice == wanted))
     }

@@ -161,25 +161,24 @@ fn workbook_rejects_keep_types_titles_and_places() {
 }
 
 #[test]
-fn a_sheet_that_is_asked_for_by_number_is_found_in_its_rejects() {
-    use rust_xlsxwriter::Workbook;
+fn a_sheet_asked_for_by_its_number_has_it_in_the_reject_file_too() {
     let folder = Folder::new();
-    let mut book = Workbook::new();
-    for (name, text) in [("First", "no"), ("(1)", "name"), ("Last", "no")] {
-        book.add_worksheet().set_name(name).unwrap().write_string(0, 0, text).unwrap();
-        book.worksheet_from_name(name).unwrap().write_string(1, 0, "x").unwrap();
+    let mut book = rust_xlsxwriter::Workbook::new();
+    for name in ["First", "1", "2"] {
+        book.add_worksheet().set_name(name).unwrap().write_column(0, 0, ["name", name]).unwrap();
     }
-    book.save(folder.path("b.xlsx")).unwrap();
-    let options = ReadOptions { sheet: Some(SheetChoice::Number(2)), ..ReadOptions::default() };
-    let source = Source::open(&folder.path("b.xlsx"), &options).unwrap();
-    let path = reject(&source, &folder, false);
-    let back = Source::open(&path, &options).unwrap();
-    assert_eq!((back.header().sheet.as_deref(), names(&back)[0]), (Some("(1)"), "name"));
-    assert_eq!(cells(&back)[0][0], "x");
-    // Without a mapping that asks for one, the filled sheet is read.
-    assert_eq!(open(&path).unwrap().header().sheet.as_deref(), Some("(1)"));
-    let stored = r#"{"sheet":{"name":"S","titles":[]}}"#;
-    assert!(serde_json::from_str::<super::super::Form>(stored).is_ok(), "runs of before are still read");
+    let path = folder.path("three.xlsx");
+    book.save(&path).unwrap();
+    for (number, name) in [(2, "1"), (3, "2")] {
+        let asked = ReadOptions { sheet: Some(SheetChoice::Number(number)), ..ReadOptions::default() };
+        let source = Source::open(&path, &asked).unwrap();
+        let rejects = reject(&source, &folder, false);
+        for options in [asked, ReadOptions::default()] {
+            let back = Source::open(&rejects, &options).unwrap();
+            assert_eq!(back.header().sheet.as_deref(), Some(name));
+            assert_eq!(cells(&back)[0][0], name);
+        }
+    }
 }
 
 #[test]
@@ -189,10 +188,11 @@ fn cells_without_a_value_stay_refused() {
         Source::open(&workbook(&folder), &ReadOptions { header_row: 3, ..ReadOptions::default() }).unwrap();
     let path = folder.path("b.xlsx");
     let mut rejects = RejectWriter::create_at(&path, source.dialect(), false, false).unwrap();
-    rejects.write(b"[{\"m\":\"\"},1]", &MARK).unwrap();
+    rejects.write(b"[{\"m\":\"\"},1,{\"s\":\"60\"},{\"s\":\"202\"}]", &MARK).unwrap();
     rejects.finish().unwrap();
     let back = Source::open(&path, &ReadOptions { header_row: 3, ..ReadOptions::default() }).unwrap();
-    assert_eq!(cells(&back)[0][..2], ["!Error(\"#N/A\")", "#1"]);
+    // 202 was no date in its workbook, and would be one here.
+    assert_eq!(cells(&back)[0][..4], ["!Error(\"#N/A\")", "#1", "!NoSuchDate(\"60\")", "202"]);
 }
 
 proptest! {

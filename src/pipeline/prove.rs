@@ -1,0 +1,142 @@
+//! The first half of pass one: columns prove how they are written.
+//!
+//! It costs a pass over the file, and only where the mapping leaves a date or
+//! a number open. The rows of a reject file are read as the run read them that
+//! refused them: so few rows would prove nothing, or something else.
+
+use std::path::Path;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Event, Job, Phase, PipelineError, Reporter};
+use crate::model::{Notice, Row, shown};
+use crate::rules::program::RESERVED_COLUMNS;
+use crate::rules::proving::{ColumnProof, Prover, notice};
+use crate::store::{RunName, Store};
+
+/// Runs that one reject file may come from; nobody merges more by hand.
+const MOST_RUNS: usize = 20;
+
+/// Proves what the mapping leaves open, and reads the columns so from here on.
+/// `runs` is where the run may be that wrote the file, if it is a reject file.
+///
+/// # Errors
+/// All columns that can be read in several ways, with two rows of each and the key to set.
+pub fn prove(
+    job: &mut Job,
+    runs: &Path,
+    reporter: &dyn Reporter,
+    stop: &CancellationToken,
+) -> Result<(), PipelineError> {
+    if job.program.fields.iter().all(|field| field.open_question().is_none()) {
+        return Ok(());
+    }
+    let earlier = earlier_proofs(job, runs, reporter)?;
+    let mut prover = Prover::new(&mut job.program, &earlier);
+    if !prover.is_done() {
+        hear_all(job, &mut prover, reporter, stop)?;
+    }
+    let mut proofs = earlier;
+    proofs.extend(prover.conclude(&mut job.program, &job.mapping)?);
+    proofs.iter().filter_map(notice).for_each(|notice| reporter.event(Event::Notice(notice)));
+    job.proofs = proofs;
+    Ok(())
+}
+
+fn hear_all(
+    job: &Job,
+    prover: &mut Prover,
+    reporter: &dyn Reporter,
+    stop: &CancellationToken,
+) -> Result<(), PipelineError> {
+    let total = Some(job.source.size_hint());
+    reporter.event(Event::Begin { phase: Phase::Prove, what: job.input_name.clone(), total });
+    let mut rows = job.source.rows()?;
+    let (mut row, mut read) = (Row::default(), 0_u64);
+    while rows.read(&mut row)? {
+        prover.hear(&job.program, &row);
+        read += 1;
+        if read.is_multiple_of(1_000) {
+            reporter.event(Event::Progress { phase: Phase::Prove, done: rows.position() });
+            if stop.is_cancelled() {
+                return Err(PipelineError::Cancelled);
+            }
+        }
+    }
+    reporter.event(Event::End(Phase::Prove));
+    Ok(())
+}
+
+/// What the runs proved that the file's rows were rejected by; nothing for a
+/// file that is no reject file.
+fn earlier_proofs(
+    job: &Job,
+    runs: &Path,
+    reporter: &dyn Reporter,
+) -> Result<Vec<ColumnProof>, PipelineError> {
+    let mut known: Vec<(String, ColumnProof)> = Vec::new();
+    for run in runs_named(job)? {
+        let Some(proofs) = proofs_of(&run, runs) else {
+            let (run, runs) = (shown(&run).cut(60), runs.display());
+            let message = format!(
+                "the file names the run {run}, which is not in {runs}; how its columns are written is proven anew"
+            );
+            reporter.event(Event::Notice(Notice(message)));
+            continue;
+        };
+        for proof in proofs {
+            match known.iter().find(|(_, p)| p.field == proof.field && p.columns == proof.columns) {
+                Some((_, one)) if one.reading == proof.reading => {}
+                Some((first, one)) => return Err(contradiction(first, one, &run, &proof)),
+                None => known.push((run.clone(), proof)),
+            }
+        }
+    }
+    Ok(known.into_iter().map(|(_, proof)| proof).collect())
+}
+
+fn contradiction(first: &str, one: &ColumnProof, run: &str, other: &ColumnProof) -> PipelineError {
+    PipelineError::usage(
+        format!(
+            "the file holds rows of two runs that read \"{}\" in two ways: {first} {}, {run} {}",
+            shown(&one.columns.join(" + ")),
+            one.reading.words(),
+            other.reading.words()
+        ),
+        "import the rows of each run from a file of their own",
+    )
+}
+
+/// The runs that the rows of a reject file name, in the order of their rows.
+fn runs_named(job: &Job) -> Result<Vec<String>, PipelineError> {
+    let [_, wanted, ..] = RESERVED_COLUMNS;
+    let columns = &job.source.header().columns;
+    let is_run = |name: &str| name.trim().eq_ignore_ascii_case(wanted);
+    let Some(place) = columns.iter().rposition(|column| is_run(&column.name)) else {
+        return Ok(Vec::new());
+    };
+    let (mut found, mut row) = (Vec::new(), Row::default());
+    let mut rows = job.source.rows()?;
+    while found.len() < MOST_RUNS && rows.read(&mut row)? {
+        let run = row.cell(place).to_string();
+        let run = run.trim();
+        if !run.is_empty() && found.iter().all(|known| known != run) {
+            found.push(run.to_owned());
+        }
+    }
+    Ok(found)
+}
+
+/// What a run has proven; none where it is not there or cannot be read.
+fn proofs_of(run: &str, runs: &Path) -> Option<Vec<ColumnProof>> {
+    Some(run_store(run, runs)?.get("proofs").ok()?.unwrap_or_default())
+}
+
+/// The store of a run that a row names; none where it is not there or cannot
+/// be read. The name comes from a file, so it must be a whole id, and is never
+/// a path.
+pub(super) fn run_store(run: &str, runs: &Path) -> Option<Store> {
+    let folder = RunName(run.to_owned()).find(runs).ok()?;
+    let is_whole = folder.file_name().is_some_and(|name| name == run);
+    Store::open(&folder.join("run.db")).ok().filter(|_| is_whole)
+}

@@ -1,0 +1,301 @@
+//! What is done with a cell's text before anything is read from it: patterns
+//! replaced, the text cut, its letters changed, its zeros given back.
+
+use std::borrow::Cow;
+
+use regex::{Regex, RegexBuilder};
+
+use crate::model::{Field, FieldKind, shown};
+use crate::rules::mapping::{Case, FieldRule, Part, Split};
+use crate::rules::names::trim;
+use crate::rules::problem::Problem;
+
+/// Most digits that `pad` fills up to.
+const MOST_DIGITS: u32 = 100;
+
+/// The longest pattern, in bytes, and the most memory that one may take.
+const LONGEST_PATTERN: usize = 1 << 10;
+const LARGEST_PATTERN: usize = 1 << 20;
+
+/// The longest text that replacing may make, in bytes.
+const LONGEST: usize = 1 << 20;
+
+/// The steps of one field, in the order in which they are taken.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Steps {
+    replace: Vec<(Regex, String)>,
+    split: Option<Split>,
+    case: Option<Case>,
+    pad: Option<usize>,
+}
+
+impl Steps {
+    /// Makes the steps of a rule ready; what is wrong with them goes to `problems`.
+    pub(super) fn new(field: &Field, rule: &FieldRule, problems: &mut Vec<Problem>) -> Self {
+        check_split(field, rule, problems);
+        if let Some(pad) = rule.pad.as_ref().filter(|pad| !(1..=MOST_DIGITS).contains(&pad.value)) {
+            let message = format!("pad takes a number of digits from 1 to {MOST_DIGITS}");
+            problems.push(Problem::at(pad.place, message));
+        }
+        Self {
+            replace: patterns(rule, problems),
+            split: rule.split.as_ref().map(|split| split.value.clone()),
+            case: rule.case.as_ref().map(|case| case.value),
+            pad: rule.pad.as_ref().map(|pad| pad.value as usize),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.replace.is_empty() && self.split.is_none() && self.case.is_none() && self.pad.is_none()
+    }
+
+    /// The text after all steps; blanks at its ends are taken off again where
+    /// the field says so.
+    pub(super) fn take<'r>(&self, text: Cow<'r, str>, trimmed: bool) -> Cow<'r, str> {
+        if self.is_empty() {
+            return text;
+        }
+        let mut text = text;
+        for (pattern, with) in &self.replace {
+            if let Some(new) = replaced(pattern, &text, with) {
+                text = Cow::Owned(new);
+            }
+        }
+        if let Some(split) = &self.split {
+            text = Cow::Owned(part_of(&text, split));
+        }
+        text = match self.case {
+            Some(Case::Upper) => Cow::Owned(text.to_uppercase()),
+            Some(Case::Lower) => Cow::Owned(text.to_lowercase()),
+            Some(Case::Title) => Cow::Owned(title(&text)),
+            None => text,
+        };
+        if trimmed && trim(&text).len() < text.len() {
+            text = Cow::Owned(trim(&text).to_owned());
+        }
+        match self.pad {
+            Some(digits) if text.len() < digits && is_digits(&text) => {
+                Cow::Owned(format!("{text:0>digits$}"))
+            }
+            _ => text,
+        }
+    }
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The text with every match replaced; none where nothing matches. What would
+/// grow far beyond any field is cut, and refused as too long later.
+fn replaced(pattern: &Regex, text: &str, with: &str) -> Option<String> {
+    if !pattern.is_match(text) {
+        return None;
+    }
+    let (mut out, mut rest) = (String::with_capacity(text.len()), 0);
+    for found in pattern.captures_iter(text) {
+        let Some(whole) = found.get(0) else { continue };
+        out.push_str(&text[rest..whole.start()]);
+        found.expand(with, &mut out);
+        rest = whole.end();
+        if out.len() > LONGEST {
+            return Some(cut(out));
+        }
+    }
+    out.push_str(&text[rest..]);
+    Some(cut(out))
+}
+
+fn cut(mut text: String) -> String {
+    if text.len() > LONGEST {
+        let end = (0..=LONGEST).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+        text.truncate(end);
+    }
+    text
+}
+
+fn patterns(rule: &FieldRule, problems: &mut Vec<Problem>) -> Vec<(Regex, String)> {
+    let mut ready = Vec::with_capacity(rule.replace.len());
+    for (pattern, with) in &rule.replace {
+        let text = &pattern.value;
+        if text.is_empty() || text.len() > LONGEST_PATTERN {
+            problems.push(Problem::at(pattern.place, "a pattern has between 1 and 1,024 characters"));
+            continue;
+        }
+        if with.value.len() > LONGEST_PATTERN {
+            problems.push(Problem::at(with.place, "what replaces a pattern has at most 1,024 characters"));
+            continue;
+        }
+        match RegexBuilder::new(text).size_limit(LARGEST_PATTERN).build() {
+            Ok(regex) => ready.push((regex, with.value.clone())),
+            Err(error) => problems.push(Problem::at(pattern.place, pattern_fault(&error))),
+        }
+    }
+    ready
+}
+
+/// What is wrong with a pattern, without the drawing that the library makes.
+fn pattern_fault(error: &regex::Error) -> String {
+    match error {
+        regex::Error::CompiledTooBig(_) => "the pattern is too large".to_owned(),
+        regex::Error::Syntax(words) => {
+            let last = words.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            format!("the pattern does not read: {}", shown(last))
+        }
+        _ => "the pattern does not read".to_owned(),
+    }
+}
+
+fn check_split(field: &Field, rule: &FieldRule, problems: &mut Vec<Problem>) {
+    let Some(split) = &rule.split else { return };
+    if split.value.by.is_empty() {
+        let problem = Problem::at(split.place, "an empty text cuts nothing");
+        problems.push(problem.hint("say what stands between two parts"));
+    } else if split.value.part == Part::All && field.kind != FieldKind::MultiSelect {
+        let message = format!("{} takes one value: say which part is meant", shown(&field.name));
+        let by = shown(&split.value.by);
+        problems.push(Problem::at(split.place, message).hint(format!("split: {{ by: \"{by}\", part: 1 }}")));
+    }
+}
+
+/// What is taken of a text; blank where it has no such part.
+fn part_of(text: &str, split: &Split) -> String {
+    if let Part::From(first) = split.part {
+        return rest_from(text, &split.by, first).trim().to_owned();
+    }
+    let parts: Vec<&str> = if trim(&split.by).is_empty() {
+        text.split_whitespace().collect()
+    } else {
+        text.split(split.by.as_str()).map(trim).collect()
+    };
+    let one = match split.part {
+        Part::All | Part::From(_) => return parts.join(";"),
+        Part::One(number) => parts.get(number - 1),
+        Part::Last(number) => parts.len().checked_sub(number).and_then(|at| parts.get(at)),
+    };
+    one.copied().unwrap_or_default().to_owned()
+}
+
+/// The part with this number and all behind it, as they stand in the text.
+fn rest_from<'t>(text: &'t str, by: &str, first: usize) -> &'t str {
+    let mut rest = text;
+    for _ in 1..first {
+        rest = if trim(by).is_empty() {
+            let word = rest.trim_start();
+            word.find(char::is_whitespace).map_or("", |at| word[at..].trim_start())
+        } else {
+            rest.split_once(by).map_or("", |(_, behind)| behind)
+        };
+    }
+    rest
+}
+
+/// Each word with a capital first: `O'NEIL-SMITH` is `O'Neil-Smith`, `it's` is `It's`.
+fn title(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    // Letters of the word so far.
+    let mut letters = 0;
+    for c in text.chars() {
+        let after_apostrophe = out.ends_with(['\'', '’']);
+        if !c.is_alphanumeric() {
+            // Behind one letter an apostrophe begins a name (O'Neil), behind more it does not.
+            if !matches!(c, '\'' | '’') || letters == 1 {
+                letters = 0;
+            }
+            out.push(c);
+        } else if letters == 0 {
+            out.extend(c.to_uppercase());
+            letters = 1;
+        } else {
+            out.extend(c.to_lowercase());
+            letters += usize::from(!after_apostrophe);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::testing::{mapping, refusals};
+
+    fn taken(keys: &str, text: &str) -> String {
+        let mapping = mapping("", &format!("tags: {{ from: A, {keys} }}"));
+        let field = Field::new("tags", FieldKind::MultiSelect);
+        let mut problems = Vec::new();
+        let steps = Steps::new(&field, &mapping.fields[0].1, &mut problems);
+        assert_eq!(problems, []);
+        steps.take(Cow::Borrowed(text), true).into_owned()
+    }
+
+    #[test]
+    fn texts_are_cut_into_parts() {
+        for (keys, text, wanted) in [
+            ("split: { by: ' ', part: 1 }", "Ada  King Lovelace", "Ada"),
+            ("split: { by: ' ', part: -1 }", "Ada  King Lovelace", "Lovelace"),
+            ("split: { by: ' ', part: 2- }", "Ada  King  Lovelace", "King  Lovelace"),
+            ("split: { by: ' ', part: 4 }", "Ada King", ""),
+            ("split: { by: ' ', part: -4 }", "Ada King", ""),
+            ("split: { by: ' ', part: 4- }", "Ada King", ""),
+            ("split: { by: ', ', part: 1 }", "King, Ada", "King"),
+            ("split: { by: ',', part: 2- }", "a, b, c", "b, c"),
+            ("split: ','", "Red, Green,Blue", "Red;Green;Blue"),
+            ("split: { by: '|' }", "Red|Green", "Red;Green"),
+        ] {
+            assert_eq!(taken(keys, text), wanted, "{keys} {text}");
+        }
+    }
+
+    #[test]
+    fn letters_are_changed_and_names_keep_their_shape() {
+        for (case, text, wanted) in [
+            ("upper", "straße", "STRASSE"),
+            ("lower", "ÄBC", "äbc"),
+            ("title", "ADA o'neil-SMITH", "Ada O'Neil-Smith"),
+            ("title", "it's dell’aria d’angelo", "It's Dell’aria D’Angelo"),
+            ("title", "3m uk ltd", "3m Uk Ltd"),
+        ] {
+            assert_eq!(taken(&format!("case: {case}"), text), wanted, "{case}");
+        }
+    }
+
+    #[test]
+    fn patterns_are_replaced_in_order_before_all_else() {
+        for (keys, text, wanted) in [
+            (r"replace: { '[^0-9+]': '' }", "+44 (0)20", "+44020"),
+            (r"replace: { '^0': '+44', ' ': '' }", "020 7946", "+44207946"),
+            (r"replace: { '(\w+), (\w+)': '$2 $1' }", "King, Ada", "Ada King"),
+            (r"replace: { '(?i)ltd\.?$': '' }, case: upper", "Acme LTD.", "ACME"),
+            (r"replace: { '[^0-9]': '' }, pad: 6", "no 12", "000012"),
+            (r"replace: { x: '' }, pad: 6", "x", ""),
+            (r"replace: { '\b': '|' }", "é a", "|é| |a|"),
+            (r"replace: { 'x*': '-' }", "ab", "-a-b-"),
+        ] {
+            assert_eq!(taken(keys, text), wanted, "{keys}");
+        }
+    }
+
+    #[test]
+    fn steps_that_cannot_be_meant_are_told_with_their_place() {
+        let long = "x".repeat(1_025);
+        for (keys, complaint) in [
+            ("split: ','".to_owned(), "text takes one value: say which part is meant"),
+            ("split: { by: '', part: 1 }".to_owned(), "an empty text cuts nothing"),
+            ("replace: { '(': x }".to_owned(), "the pattern does not read: unclosed group"),
+            ("replace: { '': x }".to_owned(), "a pattern has between 1 and 1,024 characters"),
+            (format!("replace: {{ '{long}': x }}"), "a pattern has between 1 and 1,024 characters"),
+            (r"replace: { '(\w{1000}){1000}': x }".to_owned(), "the pattern is too large"),
+        ] {
+            let refused = refusals("", &format!("name: N\n text: {{ from: A, {keys} }}"), &["N", "A"]);
+            assert_eq!(refused, [format!("6: {complaint}")], "{keys}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_takes_no_longer_on_a_hostile_text() {
+        // Exponential for engines that go back.
+        assert_eq!(taken("replace: { '^(a+)+$': x }", &format!("{}!", "a".repeat(50_000))).len(), 50_001);
+        let grown = taken(r"replace: { a: '$0$0$0$0$0$0$0$0$0$0' }", &"a".repeat(400_000));
+        assert!(grown.len() <= LONGEST);
+    }
+}

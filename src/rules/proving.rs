@@ -1,0 +1,264 @@
+//! Pass one's first half: every column whose cells can be read in several ways
+//! is heard whole, and read in one way or not at all.
+//!
+//! A workbook's own dates and numbers need no proof, and neither does a column
+//! whose format the mapping gives. What a column has proven is kept with the
+//! run: a reject file holds too few rows to prove anything again.
+
+use serde::{Deserialize, Serialize};
+
+use super::condition::{Sort, Verdict};
+use super::convert::order::DateOrder;
+use super::draft::spoken;
+use super::mapping::{DecimalMark, FieldRule, Mapping};
+use super::problem::{Located, Problem, Problems};
+use super::program::{FieldProgram, Program};
+use super::proof::{DateEvidence, DecimalEvidence, Proof, Witness};
+use crate::model::{Notice, Row, shown};
+
+/// How the cells of one field's columns are read, and the cell that shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnProof {
+    /// The field.
+    pub field: String,
+    /// The headers of its columns.
+    pub columns: Vec<String>,
+    /// How they are read.
+    pub reading: Reading,
+    /// A cell that has no other reading.
+    pub witness: Witness,
+}
+
+/// One way to read a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reading {
+    /// The order of a date's parts.
+    Date(DateOrder),
+    /// The decimal mark.
+    Decimal(DecimalMark),
+}
+
+impl Reading {
+    /// How people say it: "day-month-year", "with a decimal comma".
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Date(order) => order.words(),
+            Self::Decimal(mark) => mark.words(),
+        }
+    }
+
+    /// The way in which a machine writes it, which is worth no notice.
+    fn is_plain(self) -> bool {
+        matches!(self, Self::Date(DateOrder::YearMonthDay) | Self::Decimal(DecimalMark::Point))
+    }
+}
+
+enum Evidence {
+    Dates(DateEvidence),
+    Decimals(DecimalEvidence),
+}
+
+/// Hears every row of a file.
+pub struct Prover {
+    open: Vec<(usize, Evidence)>,
+}
+
+impl Prover {
+    /// For the fields that earlier proofs leave open; those are read as they were then.
+    pub fn new(program: &mut Program, earlier: &[ColumnProof]) -> Self {
+        let mut open = Vec::new();
+        for at in 0..program.fields.len() {
+            let Some(sort) = program.fields[at].open_question() else { continue };
+            let columns = column_names(program, at);
+            let field = &mut program.fields[at];
+            let known = earlier.iter().find(|p| p.field == field.field.name && p.columns == columns);
+            match (known.map(|proof| proof.reading), sort) {
+                (Some(Reading::Date(order)), Sort::Date) => field.settle_dates(Some(order)),
+                (Some(Reading::Decimal(mark)), Sort::Number) => field.settle_decimals(Some(mark)),
+                (_, Sort::Date) => open.push((at, Evidence::Dates(DateEvidence::default()))),
+                (_, Sort::Number) => open.push((at, Evidence::Decimals(DecimalEvidence::default()))),
+            }
+        }
+        Self { open }
+    }
+
+    /// Whether there is nothing to be proven.
+    pub fn is_done(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Hears one row. Rows that `when` leaves out for sure prove nothing.
+    pub fn hear(&mut self, program: &Program, row: &Row) {
+        if row.fault.is_some() || program.judge(row) == Verdict::LeftOut {
+            return;
+        }
+        for (at, evidence) in &mut self.open {
+            let Some(text) = spoken(program, row, *at) else { continue };
+            match evidence {
+                Evidence::Dates(evidence) => evidence.add(row.number, &text),
+                Evidence::Decimals(evidence) => evidence.add(row.number, &text),
+            }
+        }
+    }
+
+    /// What the columns have proven; the program reads them so from here on.
+    ///
+    /// # Errors
+    /// Every column that can be read in several ways, or in none, with two of
+    /// its rows and the key to set.
+    pub fn conclude(self, program: &mut Program, mapping: &Mapping) -> Result<Vec<ColumnProof>, Problems> {
+        let (mut proofs, mut problems) = (Vec::new(), Vec::new());
+        for (at, evidence) in self.open {
+            let columns = column_names(program, at);
+            let field = &mut program.fields[at];
+            let name = field.field.name.clone();
+            let proven = match evidence {
+                Evidence::Dates(evidence) => conclude_dates(field, &evidence.conclude()),
+                Evidence::Decimals(evidence) => conclude_decimals(field, &evidence.conclude()),
+            };
+            match proven {
+                Ok(Some((reading, witness))) => {
+                    proofs.push(ColumnProof { field: name, columns, reading, witness });
+                }
+                Ok(None) => {}
+                Err(question) => problems.push(problem(mapping, &name, &columns, question)),
+            }
+        }
+        if problems.is_empty() {
+            Ok(proofs)
+        } else {
+            Err(Problems::new(&mapping.file, &mapping.text, problems))
+        }
+    }
+}
+
+/// What a person should know of a proof; nothing where the column is written
+/// as machines write.
+pub fn notice(proof: &ColumnProof) -> Option<Notice> {
+    (!proof.reading.is_plain()).then(|| {
+        let columns = quoted(&proof.columns);
+        let Witness { row, text } = &proof.witness;
+        let text = shown(text).cut(40);
+        Notice(format!("{columns} is read {}: row {row} has \"{text}\"", proof.reading.words()))
+    })
+}
+
+type Proven = Result<Option<(Reading, Witness)>, Question>;
+
+/// Why a column has no reading, and what the mapping should say.
+struct Question {
+    what: String,
+    key: &'static str,
+    choices: Vec<&'static str>,
+}
+
+fn conclude_dates(field: &mut FieldProgram, proof: &Proof<DateOrder>) -> Proven {
+    let choices =
+        |orders: &[DateOrder]| orders.iter().map(|order| order.format()).collect::<Vec<&'static str>>();
+    match proof {
+        Proof::NotNeeded => {
+            field.settle_dates(None);
+            Ok(None)
+        }
+        Proof::Proven { reading, witness } => {
+            field.settle_dates(Some(*reading));
+            Ok(Some((Reading::Date(*reading), witness.clone())))
+        }
+        Proof::Ambiguous { readings, witness } => Err(Question {
+            what: ambiguous("dates", witness, readings.iter().map(|order| order.words())),
+            key: "date",
+            choices: choices(readings),
+        }),
+        Proof::Contradiction { one, other } => Err(Question {
+            what: contradiction("dates", one, other, DateOrder::words),
+            key: "date",
+            choices: choices(&[one.1.clone(), other.1.clone()].concat()),
+        }),
+    }
+}
+
+fn conclude_decimals(field: &mut FieldProgram, proof: &Proof<DecimalMark>) -> Proven {
+    let choices = vec![",", "."];
+    match proof {
+        Proof::NotNeeded => {
+            field.settle_decimals(None);
+            Ok(None)
+        }
+        Proof::Proven { reading, witness } => {
+            field.settle_decimals(Some(*reading));
+            Ok(Some((Reading::Decimal(*reading), witness.clone())))
+        }
+        Proof::Ambiguous { readings, witness } => Err(Question {
+            what: ambiguous("numbers", witness, readings.iter().map(|mark| mark.words())),
+            key: "decimal",
+            choices,
+        }),
+        Proof::Contradiction { one, other } => Err(Question {
+            what: contradiction("numbers", one, other, DecimalMark::words),
+            key: "decimal",
+            choices,
+        }),
+    }
+}
+
+fn ambiguous(what: &str, witness: &Witness, readings: impl Iterator<Item = &'static str>) -> String {
+    let ways: Vec<&str> = readings.collect();
+    let Witness { row, text } = witness;
+    format!(
+        "{what} that can be read in several ways ({}), and no row shows which: row {row} has \"{}\"",
+        ways.join(", or "),
+        shown(text).cut(40)
+    )
+}
+
+fn contradiction<T: Copy>(
+    what: &str,
+    one: &(Witness, Vec<T>),
+    other: &(Witness, Vec<T>),
+    words: fn(T) -> &'static str,
+) -> String {
+    let side = |(Witness { row, text }, readings): &(Witness, Vec<T>)| {
+        let ways: Vec<&str> = readings.iter().map(|reading| words(*reading)).collect();
+        format!("row {row} has \"{}\" ({})", shown(text).cut(40), ways.join(" or "))
+    };
+    format!("{what} written in two ways: {}, {}", side(one), side(other))
+}
+
+fn problem(mapping: &Mapping, field: &str, columns: &[String], question: Question) -> Problem {
+    let Question { what, key, choices } = question;
+    let rule = mapping.fields.iter().find(|(name, _)| name.value == field);
+    let place = rule.map(|(name, rule)| place_of(name, rule)).unwrap_or_default();
+    let message = format!("{} holds {what}", quoted(columns));
+    let mut seen: Vec<&str> = Vec::new();
+    choices.into_iter().for_each(|choice| {
+        if !seen.contains(&choice) {
+            seen.push(choice);
+        }
+    });
+    let keys: Vec<String> = seen.iter().map(|choice| format!("{key}: \"{choice}\"")).collect();
+    let hint = match mapping.text.is_empty() {
+        false => format!("say which: {}", keys.join(", or ")),
+        true => format!("map the column with -m MAPPING and say which: {}", keys.join(", or ")),
+    };
+    Problem::at(place, message).hint(hint)
+}
+
+fn place_of(name: &Located<String>, rule: &FieldRule) -> super::problem::Place {
+    let from = rule.from.first().map(|column| column.place);
+    from.or_else(|| rule.expr.as_ref().map(|expr| expr.place)).unwrap_or(name.place)
+}
+
+fn column_names(program: &Program, at: usize) -> Vec<String> {
+    let name = |column: &usize| program.header.columns.get(*column).map(|column| column.name.clone());
+    program.fields[at].columns().iter().filter_map(name).collect()
+}
+
+fn quoted(columns: &[String]) -> String {
+    let names: Vec<String> = columns.iter().map(|name| format!("\"{}\"", shown(name).cut(60))).collect();
+    names.join(" + ")
+}
+
+#[cfg(test)]
+#[path = "proving_tests.rs"]
+mod tests;
