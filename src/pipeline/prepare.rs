@@ -206,7 +206,7 @@ async fn references(mapping: &Mapping, catalog: &Catalog) -> Result<Dictionaries
     Ok(known)
 }
 
-fn is_unknown_object(error: &PipelineError) -> bool {
+pub(super) fn is_unknown_object(error: &PipelineError) -> bool {
     matches!(
         error,
         PipelineError::Usage { .. }

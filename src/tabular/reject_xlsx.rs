@@ -16,14 +16,14 @@ use super::write_xlsx::{contained, cut, fitting_name, new_book, save};
 
 pub(super) struct XlsxRejects {
     book: Workbook,
+    /// The place of the rows' sheet.
+    sheet: usize,
     output: Output,
     formats: Formats,
     /// Places of the columns in the sheet; earlier marks are left out.
     columns: Vec<Option<u16>>,
     /// Where the marks begin.
     marks: u16,
-    /// The sheet's 0-based place.
-    sheet: usize,
     row: u32,
     extra: bool,
 }
@@ -153,9 +153,14 @@ fn write_cell(
             sheet.write_number_with_format(row, column, day_fraction(*time), &formats.time).map(drop)
         }
         // What was no date, by the 1904 system or by its form, must not become one here.
-        KeptCell::NoSuchDate(text) => write_as(sheet, (row, column), text, is_no_date, &formats.date),
-        // As a text, a number that lost digits would be one that a number's field takes.
-        KeptCell::PrecisionLost(text) => write_as(sheet, (row, column), text, f64::is_finite, &formats.text),
+        KeptCell::NoSuchDate(text) => {
+            match text.parse().ok().filter(|&serial: &f64| serial.is_finite() && is_no_date(serial)) {
+                Some(serial) => sheet.write_number_with_format(row, column, serial, &formats.date).map(drop),
+                None => sheet.write_string(row, column, cut(text)).map(drop),
+            }
+        }
+        // As a text, such a number would be one that a number's field takes.
+        KeptCell::PrecisionLost(text) => write_as(sheet, (row, column), text, &formats.text),
         // An error stays an error, so that a row imported again unmended is
         // refused again. An error value is a formula of itself.
         KeptCell::Error(text) => write_error(sheet, (row, column), text),
@@ -163,15 +168,14 @@ fn write_cell(
     }
 }
 
-/// A number that is still what it was, in the format that makes it so; else its text.
+/// A number with the format that made its cell what it is; a text if it is none.
 fn write_as(
     sheet: &mut Worksheet,
     (row, column): (u32, u16),
     text: &str,
-    is_still: fn(f64) -> bool,
     format: &Format,
 ) -> Result<(), XlsxError> {
-    match text.parse::<f64>().ok().filter(|&number| is_still(number) && number.is_finite()) {
+    match text.parse::<f64>().ok().filter(|number| number.is_finite()) {
         Some(number) => sheet.write_number_with_format(row, column, number, format).map(drop),
         None => sheet.write_string(row, column, cut(text)).map(drop),
     }

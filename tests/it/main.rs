@@ -7,6 +7,7 @@ mod check;
 mod crm_faults;
 mod describe;
 mod docs;
+mod draft;
 mod drift;
 mod export;
 mod forms;

@@ -182,6 +182,28 @@ fn a_sheet_asked_for_by_its_number_has_it_in_the_reject_file_too() {
 }
 
 #[test]
+fn a_sheet_that_is_asked_for_by_number_is_found_in_its_rejects() {
+    use rust_xlsxwriter::Workbook;
+    let folder = Folder::new();
+    let mut book = Workbook::new();
+    for (name, text) in [("First", "no"), ("(1)", "name"), ("Last", "no")] {
+        book.add_worksheet().set_name(name).unwrap().write_string(0, 0, text).unwrap();
+        book.worksheet_from_name(name).unwrap().write_string(1, 0, "x").unwrap();
+    }
+    book.save(folder.path("b.xlsx")).unwrap();
+    let options = ReadOptions { sheet: Some(SheetChoice::Number(2)), ..ReadOptions::default() };
+    let source = Source::open(&folder.path("b.xlsx"), &options).unwrap();
+    let path = reject(&source, &folder, false);
+    let back = Source::open(&path, &options).unwrap();
+    assert_eq!((back.header().sheet.as_deref(), names(&back)[0]), (Some("(1)"), "name"));
+    assert_eq!(cells(&back)[0][0], "x");
+    // Without a mapping that asks for one, the filled sheet is read.
+    assert_eq!(open(&path).unwrap().header().sheet.as_deref(), Some("(1)"));
+    let stored = r#"{"sheet":{"name":"S","titles":[]}}"#;
+    assert!(serde_json::from_str::<super::super::Form>(stored).is_ok(), "runs of before are still read");
+}
+
+#[test]
 fn cells_without_a_value_stay_refused() {
     let folder = Folder::new();
     let source =
