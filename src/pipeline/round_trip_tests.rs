@@ -112,6 +112,7 @@ async fn plan_again(
         outputs: OutputSettings::default(),
     };
     let mut job = Job::prepare(&settings, catalog, &Silent).await.unwrap_or_else(|error| panic!("{error}"));
+    prove(&mut job, &settings_of_import.runs, &Silent, &stop).unwrap();
     let planned = plan_import(&mut job, &settings_of_import, tools).await.unwrap();
     let mut found = Vec::new();
     let tell = |finding: crate::store::StoredFinding| {
