@@ -46,6 +46,13 @@ impl Again {
         format!("carafe import {} {}{}", word(file), self.mapping, self.options)
     }
 
+    /// Checks a file with the mapping that was drafted for it.
+    pub fn check_drafted(common: &CommonArgs, file: &str, mapping: &Path) -> String {
+        let dictionary = common.dictionary.as_deref().map(|file| format!(" --dictionary {}", path(file)));
+        let (dictionary, options) = (dictionary.unwrap_or_default(), options(common));
+        format!("carafe check {} -m {}{dictionary}{options}", word(file), path(mapping))
+    }
+
     /// Sends a plan.
     pub fn apply(&self, run: &str, yes: bool) -> String {
         let yes = if yes { " --yes" } else { "" };

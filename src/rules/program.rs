@@ -18,7 +18,7 @@ use crate::rules::nearest::nearest;
 use crate::rules::problem::{Located, Place, Problem, Problems};
 
 pub use choices::Choices;
-pub use columns::{RESERVED_COLUMNS, is_reserved};
+pub use columns::{RESERVED_COLUMNS, is_reserved, resolve};
 pub use field::{FieldProgram, Origin, Reference};
 pub use typed::{CellForm, Converted, Fault};
 

@@ -260,6 +260,8 @@ impl<R: Read> Records<R> {
     }
 }
 
+/// A parser that takes the bytes of a byte-order mark for what they are: the
+/// file's own is passed before, and any other is part of a cell.
 fn parser(delimiter: u8) -> Reader {
     let mut parser = ReaderBuilder::new().delimiter(delimiter).build();
     // The first bytes that a parser sees lose a byte-order mark. The file's own
@@ -399,6 +401,14 @@ mod tests {
         let seen = read("\u{FEFF}a,\u{FEFF}b\n\u{FEFF}\n".as_bytes(), b',').unwrap();
         assert_eq!(seen[0].2, ["\u{FEFF}a", "\u{FEFF}b"]);
         assert_eq!((seen[1].0, seen[1].1, seen[1].2.as_slice()), (2, 2, &["\u{FEFF}".to_owned()][..]));
+    }
+
+    #[test]
+    fn a_byte_order_mark_inside_the_text_belongs_to_its_cell() {
+        let text = "\u{FEFF}a,\u{FEFF}b\n\u{FEFF}c,\"\u{FEFF}d\"\n";
+        let seen = read(text.as_bytes(), b',').unwrap();
+        assert_eq!(seen[0].2, ["\u{FEFF}a", "\u{FEFF}b"]);
+        assert_eq!(seen[1].2, ["\u{FEFF}c", "\u{FEFF}d"]);
     }
 
     #[test]

@@ -12,18 +12,18 @@ use super::kept::{KeptCell, read_kept};
 use super::output::Output;
 use super::package::MAX_PARTS;
 use super::reject::Mark;
-use super::write_xlsx::{contained, cut, exact_number, fitting_name, new_book, save};
+use super::write_xlsx::{contained, cut, fitting_name, new_book, save};
 
 pub(super) struct XlsxRejects {
     book: Workbook,
+    /// The place of the rows' sheet.
+    sheet: usize,
     output: Output,
     formats: Formats,
     /// Places of the columns in the sheet; earlier marks are left out.
     columns: Vec<Option<u16>>,
     /// Where the marks begin.
     marks: u16,
-    /// The sheet's 0-based place.
-    sheet: usize,
     row: u32,
     extra: bool,
 }
@@ -32,6 +32,8 @@ struct Formats {
     date: Format,
     datetime: Format,
     time: Format,
+    /// Of numbers that lost digits: what is typed over them stays a text.
+    text: Format,
 }
 
 impl XlsxRejects {
@@ -46,6 +48,7 @@ impl XlsxRejects {
             date: Format::new().set_num_format("yyyy-mm-dd"),
             datetime: Format::new().set_num_format("yyyy-mm-dd hh:mm:ss"),
             time: Format::new().set_num_format("hh:mm:ss"),
+            text: Format::new().set_num_format("@"),
         };
         let (columns, marks) = places(dialect);
         // A mapping that says sheet: 2 must find the rejects there.
@@ -150,15 +153,31 @@ fn write_cell(
             sheet.write_number_with_format(row, column, day_fraction(*time), &formats.time).map(drop)
         }
         // What was no date, by the 1904 system or by its form, must not become one here.
-        KeptCell::NoSuchDate(text) => match exact_number(text).filter(|&serial| is_no_date(serial)) {
-            Some(serial) => sheet.write_number_with_format(row, column, serial, &formats.date).map(drop),
-            None => sheet.write_string(row, column, cut(text)).map(drop),
-        },
-        KeptCell::PrecisionLost(text) => sheet.write_string(row, column, text).map(drop),
+        KeptCell::NoSuchDate(text) => {
+            match text.parse().ok().filter(|&serial: &f64| serial.is_finite() && is_no_date(serial)) {
+                Some(serial) => sheet.write_number_with_format(row, column, serial, &formats.date).map(drop),
+                None => sheet.write_string(row, column, cut(text)).map(drop),
+            }
+        }
+        // As a text, such a number would be one that a number's field takes.
+        KeptCell::PrecisionLost(text) => write_as(sheet, (row, column), text, &formats.text),
         // An error stays an error, so that a row imported again unmended is
         // refused again. An error value is a formula of itself.
         KeptCell::Error(text) => write_error(sheet, (row, column), text),
         KeptCell::Missing => write_error(sheet, (row, column), "#N/A"),
+    }
+}
+
+/// A number with the format that made its cell what it is; a text if it is none.
+fn write_as(
+    sheet: &mut Worksheet,
+    (row, column): (u32, u16),
+    text: &str,
+    format: &Format,
+) -> Result<(), XlsxError> {
+    match text.parse::<f64>().ok().filter(|number| number.is_finite()) {
+        Some(number) => sheet.write_number_with_format(row, column, number, format).map(drop),
+        None => sheet.write_string(row, column, cut(text)).map(drop),
     }
 }
 

@@ -250,21 +250,18 @@ fn only_filled(book: &mut Book, sheets: &[SheetInfo]) -> Result<String, InputPro
     }
     let open: Vec<&str> =
         filled.iter().filter(|(_, visible)| *visible).map(|(name, _)| name.as_str()).collect();
-    let ask = "name one with source: { sheet: … } in the mapping";
+    let own = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
     match (open.as_slice(), filled.as_slice()) {
         ([one], _) => Ok((*one).to_owned()),
         ([], []) => tables()
             .map(|sheet| sheet.name.clone())
             .next()
             .ok_or_else(|| InputProblem::Sheet("the workbook has no sheet with a table".to_owned())),
-        ([], hidden) => Err(InputProblem::Sheet(format!(
-            "only hidden sheets hold data: {}; {ask}",
-            listed(hidden.iter().map(|(name, _)| name.as_str()))
-        ))),
-        (several, _) => Err(InputProblem::Sheet(format!(
-            "several sheets hold data: {}; {ask}",
-            listed(several.iter().copied())
-        ))),
+        ([], hidden) => Err(InputProblem::WhichSheet {
+            sheets: own(hidden.iter().map(|(name, _)| name.as_str()).collect()),
+            hidden: true,
+        }),
+        (_, _) => Err(InputProblem::WhichSheet { sheets: own(open), hidden: false }),
     }
 }
 

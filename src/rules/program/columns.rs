@@ -97,11 +97,14 @@ pub fn unmapped<'h>(program: &Program, header: &'h Header, ignore: &[Located<Str
     let mut used: Vec<usize> = program.fields.iter().flat_map(|f| f.columns().iter().copied()).collect();
     used.extend(program.when.iter().flat_map(|when| when.columns()));
     let ignored: Vec<Cow<'_, str>> = ignore.iter().map(|name| folded(&name.value)).collect();
+    // Of columns that are called alike, `Name#2` names one here as it does under `fields`.
+    let by_number: Vec<usize> = ignored.iter().filter_map(|name| numbered(name, header)).collect();
     let columns = header.columns.iter().enumerate();
     columns
         .filter(|(at, column)| {
             let name = folded(&column.name);
-            !name.is_empty() && !used.contains(at) && !ignored.contains(&name) && !is_reserved(&column.name)
+            let is_ignored = ignored.contains(&name) || by_number.contains(at);
+            !name.is_empty() && !used.contains(at) && !is_ignored && !is_reserved(&column.name)
         })
         .map(|(_, column)| column.name.as_str())
         .collect()

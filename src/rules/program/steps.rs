@@ -57,8 +57,8 @@ impl Steps {
         }
         let mut text = text;
         for (pattern, with) in &self.replace {
-            if let Cow::Owned(new) = pattern.replace_all(&text, with.as_str()) {
-                text = Cow::Owned(cut(new));
+            if let Some(new) = replaced(pattern, &text, with) {
+                text = Cow::Owned(new);
             }
         }
         if let Some(split) = &self.split {
@@ -86,7 +86,26 @@ fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A text far beyond what any field takes is cut; it is refused as too long later.
+/// The text with every match replaced; none where nothing matches. What would
+/// grow far beyond any field is cut, and refused as too long later.
+fn replaced(pattern: &Regex, text: &str, with: &str) -> Option<String> {
+    if !pattern.is_match(text) {
+        return None;
+    }
+    let (mut out, mut rest) = (String::with_capacity(text.len()), 0);
+    for found in pattern.captures_iter(text) {
+        let Some(whole) = found.get(0) else { continue };
+        out.push_str(&text[rest..whole.start()]);
+        found.expand(with, &mut out);
+        rest = whole.end();
+        if out.len() > LONGEST {
+            return Some(cut(out));
+        }
+    }
+    out.push_str(&text[rest..]);
+    Some(cut(out))
+}
+
 fn cut(mut text: String) -> String {
     if text.len() > LONGEST {
         let end = (0..=LONGEST).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
@@ -101,6 +120,10 @@ fn patterns(rule: &FieldRule, problems: &mut Vec<Problem>) -> Vec<(Regex, String
         let text = &pattern.value;
         if text.is_empty() || text.len() > LONGEST_PATTERN {
             problems.push(Problem::at(pattern.place, "a pattern has between 1 and 1,024 characters"));
+            continue;
+        }
+        if with.value.len() > LONGEST_PATTERN {
+            problems.push(Problem::at(with.place, "what replaces a pattern has at most 1,024 characters"));
             continue;
         }
         match RegexBuilder::new(text).size_limit(LARGEST_PATTERN).build() {
@@ -245,6 +268,8 @@ mod tests {
             (r"replace: { '(?i)ltd\.?$': '' }, case: upper", "Acme LTD.", "ACME"),
             (r"replace: { '[^0-9]': '' }, pad: 6", "no 12", "000012"),
             (r"replace: { x: '' }, pad: 6", "x", ""),
+            (r"replace: { '\b': '|' }", "é a", "|é| |a|"),
+            (r"replace: { 'x*': '-' }", "ab", "-a-b-"),
         ] {
             assert_eq!(taken(keys, text), wanted, "{keys}");
         }
