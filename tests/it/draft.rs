@@ -286,7 +286,7 @@ fn of_several_sheets_one_must_be_named() {
     draft(&[]).fails(
         2,
         "error: b.xlsx: several sheets hold data: \"Read me\", \"Attendees\", \"Codes\"\n  name one with --sheet, for \
-         example: carafe draft b.xlsx --object contacts -o m.yaml --sheet 'Read me'",
+         example: carafe draft b.xlsx --object contacts -o m.yaml --sheet 'Read me' --sandbox",
     );
     let done = draft(&["--sheet", "People"]);
     assert!(done.stderr.contains("there is no sheet \"People\""), "{}", done.stderr);
