@@ -25,10 +25,17 @@ mod outputs;
 mod plan;
 mod prepare;
 mod prove;
+mod reject_form;
 mod send;
 
 #[cfg(test)]
 mod import_tests;
+#[cfg(test)]
+mod messy;
+#[cfg(test)]
+mod reject_tests;
+#[cfg(test)]
+mod round_trip_tests;
 #[cfg(test)]
 mod testing;
 

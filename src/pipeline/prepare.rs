@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::drift::{Drifted, EarlierRuns, absolute, tell_drift};
+use super::reject_form::open_source;
 use super::{Event, PipelineError, Reporter};
 use crate::crm::{Client, CrmError, Snapshot};
 use crate::model::{Column, Dictionary, Field, FieldKind, Header, Notice, shown};
@@ -141,7 +142,7 @@ impl Job {
     ) -> Result<Self, PipelineError> {
         let input_name = settings.input_name.clone().unwrap_or_else(|| settings.input.display().to_string());
         let options = read_options(mapping.as_ref(), settings)?;
-        let source = Source::open(&settings.input, &options)?;
+        let source = open_source(settings, options, reporter)?;
         source.notices().iter().for_each(|notice| reporter.event(Event::Notice(notice.clone())));
         let object = object_of(mapping.as_ref(), settings)?;
         let wants_values = |field: &Field| match &mapping {

@@ -1,7 +1,9 @@
 //! Whether a record already holds what a row wants.
 
 use crate::model::{Field, FieldKind, Number, Value};
+use crate::rules::convert::text::with_plain_line_breaks;
 use crate::rules::ids::holds_id;
+use crate::rules::names::trim;
 
 /// Whether the record's value and the wanted one are the same to the CRM.
 ///
@@ -71,13 +73,14 @@ fn choices(value: &Value) -> Vec<String> {
     choices
 }
 
-/// The CRM trims texts and keeps line breaks in one form.
+/// The CRM trims texts and keeps line breaks in one form. What an import takes
+/// off a cell must not make the record that it came from look changed, so the
+/// same blanks and line breaks are passed over here.
 fn same_text(current: &Value, wanted: &Value) -> bool {
     let (a, b) = (current.to_text(), wanted.to_text());
-    if a == b || a.trim() == b.trim() {
-        return true;
-    }
-    a.contains('\r') && a.replace("\r\n", "\n").trim() == b.trim()
+    let (a, b) = (trim(&a), trim(&b));
+    // A line break at an end is trimmed in any form, so the order does not matter.
+    a == b || (a.contains('\r') && with_plain_line_breaks(a) == with_plain_line_breaks(b))
 }
 
 #[cfg(test)]
@@ -106,6 +109,9 @@ mod tests {
             ("t", FieldKind::Text, "\"Acme \"", "\"Acme\""),
             ("t", FieldKind::Text, "null", "\"\""),
             ("t", FieldKind::Memo, "\"a\\r\\nb\"", "\"a\\nb\""),
+            ("t", FieldKind::Memo, "\"a\\rb\\r\"", "\"a\\nb\""),
+            ("t", FieldKind::Text, "\"\u{FEFF}\u{A0}Acme\u{200B} \u{AD}\"", "\"Acme\""),
+            ("t", FieldKind::Text, "\"\u{200B}\"", "null"),
             ("t", FieldKind::Text, "5", "\"5\""),
         ] {
             assert!(is_same(name, kind.clone(), current, wanted), "{kind:?} {current} {wanted}");
@@ -125,6 +131,8 @@ mod tests {
             ("d", FieldKind::Date, "null", "\"2024-02-14\""),
             ("t", FieldKind::Text, "\"acme\"", "\"Acme\""),
             ("t", FieldKind::Text, "\"0\"", "null"),
+            ("t", FieldKind::Text, "\"Ac\u{200B}me\"", "\"Acme\""),
+            ("t", FieldKind::Memo, "\"a b\"", "\"a\\nb\""),
             ("m", FieldKind::MultiSelect, "\"a\"", "\"a;b\""),
         ] {
             assert!(!is_same(name, kind.clone(), current, wanted), "{kind:?} {current} {wanted}");

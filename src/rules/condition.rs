@@ -216,13 +216,17 @@ impl Compared<'_> {
             return Ok(Some(self.number(&text).ok_or(Sort::Number)?.compare(wanted)));
         }
         let wanted = wanted.trim();
-        if iso(wanted).is_err() {
+        let Ok(at) = iso(wanted) else {
             return Ok(Some(folded(&text).as_ref().cmp(folded(wanted).as_ref())));
-        }
-        let date = self.date(&text).ok_or(Sort::Date)?;
-        // A day without a time means the whole of it.
-        let cut = date.get(..wanted.len()).unwrap_or(&date);
-        Ok(Some(cut.cmp(&wanted.replace('T', " "))))
+        };
+        let (date, wanted_date) = (self.date(&text).ok_or(Sort::Date)?, datetime_text(at));
+        // A day without a time means the whole of it, a minute all its seconds.
+        let length = match wanted.matches(':').count() {
+            0 => "2024-02-13".len(),
+            1 => "2024-02-13 09:30".len(),
+            _ => wanted_date.len(),
+        };
+        Ok(Some(date.get(..length).cmp(&wanted_date.get(..length))))
     }
 
     fn number(&self, text: &str) -> Option<Number> {
@@ -332,6 +336,8 @@ mod tests {
             "Since = 2020-04-03 and Since < 2020-12-31",
             "Since between '2020-04-03' and 2020-04-03",
             "`E Mail` = 2024-03-01 and `E Mail` > '2024-03-01 09:00:00'",
+            "`E Mail` = '2024-03-01 9:30' and `E Mail` < 2024-03-01T9:31",
+            "`E Mail` = '2024-03-01T09:30:00.000' and not `E Mail` > '2024-03-01T9:30:00.5'",
             "Country < 10",
             "Status = '007' and Status = 7 and Status = 007",
         ] {

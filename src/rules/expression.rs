@@ -106,7 +106,13 @@ impl Expression {
         if text.len() > LONGEST_TEXT {
             return Err(complain(text, 0, 1, "an expression has at most 4,096 characters".to_owned()));
         }
-        let (plain, mut names) = Reader { text, header }.plain()?;
+        let mut names = Vec::new();
+        let plain = Reader { text }.plain(&mut |name| {
+            let column = find(text, name, header)?;
+            names.push((format!("column_{column}_"), column));
+            Ok(format!("column_{column}_"))
+        })?;
+        names.dedup();
         let whole = |error: &Error| {
             let message = format!("the expression does not read: {}", reason(error));
             complain(text, 0, text.chars().count(), message)
@@ -161,14 +167,13 @@ impl Expression {
 
 /// The names in an expression, as they stand; none where it does not read.
 pub fn column_names(text: &str) -> Vec<String> {
-    // Every second part stands between backticks; within texts they are rare,
-    // and a name too many does no harm to those who ask.
-    let parts: Vec<&str> = text.split('`').collect();
-    let (outside, named): (Vec<_>, Vec<_>) = parts.iter().enumerate().partition(|(at, _)| at % 2 == 0);
-    let plain: Vec<&str> = outside.iter().map(|(_, part)| **part).collect();
-    let mut names: Vec<String> = named.iter().map(|(_, name)| (**name).to_owned()).collect();
-    if let Ok(compiled) = ENVIRONMENT.compile_expression_owned(plain.join("none")) {
-        names.extend(compiled.undeclared_variables(false));
+    let mut names = Vec::new();
+    let plain = Reader { text }.plain(&mut |name| {
+        names.push(name.to_owned());
+        Ok("none".to_owned())
+    });
+    if let Ok(compiled) = plain.map(|plain| ENVIRONMENT.compile_expression_owned(plain)) {
+        names.extend(compiled.iter().flat_map(|compiled| compiled.undeclared_variables(false)));
     }
     names
 }
@@ -222,25 +227,25 @@ fn word_at(text: &str, name: &str) -> usize {
 /// Goes through an expression before it is compiled.
 struct Reader<'a> {
     text: &'a str,
-    header: &'a Header,
 }
 
+/// Gives the plain name that stands for one in backticks.
+type Named<'a> = dyn FnMut(&str) -> Result<String, LanguageError> + 'a;
+
 impl Reader<'_> {
-    /// The text with a plain name in the place of each name in backticks, and
-    /// the columns of those; what could make a float is refused.
-    fn plain(&self) -> Result<(String, Vec<(String, usize)>), LanguageError> {
+    /// The text with a plain name in the place of each name in backticks; what
+    /// could make a float is refused.
+    fn plain(&self, named: &mut Named<'_>) -> Result<String, LanguageError> {
         let chars: Vec<char> = self.text.chars().collect();
-        let (mut plain, mut names) = (String::with_capacity(self.text.len()), Vec::new());
+        let mut plain = String::with_capacity(self.text.len());
         let mut at = 0;
         while at < chars.len() {
             match chars[at] {
                 '`' => {
                     let end = self.end_of(&chars, at)?;
                     let name: String = chars[at + 1..end].iter().collect();
-                    let column = find(self.text, &name, self.header)?;
-                    let short = format!("column_{column}_");
-                    plain.push_str(&short);
-                    names.push((short, column));
+                    // It is a word of its own, whatever it touches.
+                    plain.push_str(&format!(" {} ", named(&name)?));
                     at = end + 1;
                 }
                 '"' | '\'' => {
@@ -255,8 +260,7 @@ impl Reader<'_> {
                 }
             }
         }
-        names.dedup();
-        Ok((plain, names))
+        Ok(plain)
     }
 
     /// The place of the quote that closes the one at `start`.
@@ -360,6 +364,8 @@ mod tests {
         let mut names = column_names("`First name` ~ Owner | upper if `A b` else 'x'");
         names.sort();
         assert_eq!(names, ["A b", "First name", "Owner"]);
+        assert_eq!(column_names("'it`s' ~ Owner"), ["Owner"]);
+        assert_eq!(column_names("'open ~ Owner"), Vec::<String>::new());
     }
 
     #[test]
@@ -372,6 +378,10 @@ mod tests {
     fn what_is_unknown_is_told_before_any_row_with_its_place() {
         for (text, wanted) in [
             ("Ownr | upper", "the file has no column \"Ownr\"\n  | Ownr | upper\n  | ^^^^ nearest: Owner"),
+            (
+                "Own`Owner`",
+                "the expression does not read: unexpected input after expression\n  | Own`Owner`\n  | ^^^^^^^^^^",
+            ),
             (
                 "`First nam`",
                 "the file has no column \"First nam\"\n  | `First nam`\n  |  ^^^^^^^^^ nearest: First name",

@@ -6,7 +6,7 @@ use super::charset::{Charset, Decoder};
 use super::csv_source::{TextInput, TextSource};
 use super::error::InputProblem;
 use super::records::{MAX_FIELD, Place, Records, spans};
-use super::utf16::source_bytes;
+use super::utf16::{odd_byte, source_bytes};
 use crate::model::{Cell, CellFault, Row, RowFault};
 
 /// Reads rows of a delimited text.
@@ -126,5 +126,7 @@ fn undecodable(
     let mut in_file = Vec::new();
     charset.push_raw(from.get(..3).unwrap_or(from), &mut in_file);
     let distance = if charset.is_utf16() { source_bytes(before) } else { before.len() as u64 };
-    CellFault::Undecodable { offset: begins + distance, byte: in_file.first().copied().unwrap_or_default() }
+    let odd = odd_byte(from).filter(|_| charset.is_utf16());
+    let byte = odd.or_else(|| in_file.first().copied()).unwrap_or_default();
+    CellFault::Undecodable { offset: begins + distance, byte }
 }

@@ -260,8 +260,14 @@ impl<R: Read> Records<R> {
     }
 }
 
+/// A parser that takes the bytes of a byte-order mark for what they are: the
+/// file's own is passed before, and any other is part of a cell.
 fn parser(delimiter: u8) -> Reader {
-    ReaderBuilder::new().delimiter(delimiter).build()
+    let mut parser = ReaderBuilder::new().delimiter(delimiter).build();
+    // The first bytes that a parser sees lose a byte-order mark. The file's own
+    // was taken off on opening; any other is text of a cell.
+    parser.read_field(b"\n", &mut [0]);
+    parser
 }
 
 /// Line breaks in a text: CRLF, LF and CR count once each.
@@ -296,6 +302,16 @@ fn open_quote(raw: &[u8], delimiter: u8) -> Option<usize> {
 /// Walks over the cells of a record. Returns where the last one begins and
 /// whether it is an open quote.
 fn walk(raw: &[u8], delimiter: u8, mut found: impl FnMut(std::ops::Range<usize>)) -> (usize, bool) {
+    // Most records have no quote, and to make a parser costs more than to read them.
+    if !raw.contains(&b'"') {
+        let mut start = 0;
+        for (at, _) in raw.iter().enumerate().filter(|&(_, &byte)| byte == delimiter) {
+            found(start..at);
+            start = at + 1;
+        }
+        found(start..raw.len());
+        return (start, false);
+    }
     let mut parser = parser(delimiter);
     let mut waste = [0_u8; 4096];
     let (mut start, mut at) = (0, 0);
@@ -316,6 +332,9 @@ fn walk(raw: &[u8], delimiter: u8, mut found: impl FnMut(std::ops::Range<usize>)
 
 /// One cell's text without its quotes, in the file's encoding.
 pub(super) fn unquoted(raw: &[u8], delimiter: u8) -> Vec<u8> {
+    if !raw.contains(&b'"') {
+        return raw.to_vec();
+    }
     let mut parser = parser(delimiter);
     let mut out = vec![0_u8; raw.len() + 1];
     let (_, _, written) = parser.read_field(raw, &mut out);
@@ -375,6 +394,21 @@ mod tests {
     fn quotes_are_taken_off_and_odd_ones_kept() {
         let seen = read(b"\"a \"\"b\"\"\";5\" disk; \"x\";\"\";\"q\"r\n", b';').unwrap();
         assert_eq!(seen[0].2, ["a \"b\"", "5\" disk", " \"x\"", "", "qr"]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_in_a_cell_is_text() {
+        let seen = read("\u{FEFF}a,\u{FEFF}b\n\u{FEFF}\n".as_bytes(), b',').unwrap();
+        assert_eq!(seen[0].2, ["\u{FEFF}a", "\u{FEFF}b"]);
+        assert_eq!((seen[1].0, seen[1].1, seen[1].2.as_slice()), (2, 2, &["\u{FEFF}".to_owned()][..]));
+    }
+
+    #[test]
+    fn a_byte_order_mark_inside_the_text_belongs_to_its_cell() {
+        let text = "\u{FEFF}a,\u{FEFF}b\n\u{FEFF}c,\"\u{FEFF}d\"\n";
+        let seen = read(text.as_bytes(), b',').unwrap();
+        assert_eq!(seen[0].2, ["\u{FEFF}a", "\u{FEFF}b"]);
+        assert_eq!(seen[1].2, ["\u{FEFF}c", "\u{FEFF}d"]);
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod power;
 mod proof;
 mod reading;
 mod references;
+mod rejects;
 mod runs;
 mod samples;
 mod schema;
