@@ -3,14 +3,13 @@
 
 use std::borrow::Cow;
 
-use crate::model::{
-    Cell, CellFault, Code, Finding, Row, RowFault, Stage, Value, column_letters, shown, unguard,
-};
+use crate::model::{Cell, CellFault, Code, Finding, Row, Stage, Value, column_letters, unguard};
 use crate::rules::condition::{Sort, Verdict};
 use crate::rules::expression::Expression;
 use crate::rules::mapping::{Blank, Mode};
 use crate::rules::names::{folded, trim};
 use crate::rules::program::{CellForm, Converted, Fault, FieldProgram, Origin, Program};
+use crate::rules::read_faults::{cell_fault, row_finding};
 
 /// What a row wants with one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +93,7 @@ pub const KEY_SEPARATOR: char = '\u{1F}';
 pub fn draft<'r>(program: &Program, row: &'r Row) -> Draft<'r> {
     let mut draft = Draft { row: row.number, ..Draft::default() };
     if let Some(fault) = &row.fault {
-        draft.findings.push(row_finding(row, fault));
+        draft.findings.push(row_finding(program, row, fault));
         return draft;
     }
     match program.judge(row) {
@@ -134,37 +133,6 @@ fn unclear_finding(program: &Program, row: &Row, column: usize, wanted: Option<S
     };
     let fault = Fault::new(Code::When, Stage::Convert, message);
     finding(program, row.number, Some(column), None, fault, Some(row.cell(column).to_string()))
-}
-
-fn row_finding(row: &Row, fault: &RowFault) -> Finding {
-    let (code, message, cause) = match fault {
-        RowFault::TooFewCells { found, wanted } => (
-            Code::ColumnCount,
-            format!("{found} cells, the header has {wanted}; look for a line break or a missing delimiter"),
-            "fewer cells than the header has",
-        ),
-        RowFault::TooManyCells { found, wanted } => (
-            Code::ColumnCount,
-            format!(
-                "{found} cells, the header has {wanted}; look for a delimiter inside a text that is not in quotes"
-            ),
-            "more cells than the header has",
-        ),
-        RowFault::NotJson(reason) => {
-            (Code::NotJson, format!("not a JSON object: {}", shown(reason)), "not a JSON object")
-        }
-    };
-    Finding {
-        row: row.number,
-        cell: None,
-        column: None,
-        field: None,
-        code,
-        message,
-        cause: Some(cause.to_owned()),
-        value: None,
-        stage: Stage::Read,
-    }
 }
 
 fn cell_words(at: jiff::civil::DateTime) -> String {
@@ -331,28 +299,8 @@ impl<'p, 'r> Drafter<'p, 'r, '_> {
     }
 
     fn note_cell_fault(&mut self, column: usize, fault: CellFault<'_>) {
-        let (code, message) = match fault {
-            CellFault::Error(text) => (Code::ErrorCell, format!("the cell holds the error {}", shown(text))),
-            CellFault::NoStoredValue => (
-                Code::NoStoredValue,
-                "the formula has no stored result; open the workbook in Excel and save it again".to_owned(),
-            ),
-            CellFault::PrecisionLost(_) => (
-                Code::PrecisionLost,
-                "a number of more than 15 digits, whose last digits the workbook has lost; store the column as text".to_owned(),
-            ),
-            CellFault::NoSuchDate(_) => (Code::NotADate, "there is no such day".to_owned()),
-            CellFault::Undecodable { offset, byte } => (
-                Code::Encoding,
-                format!("byte 0x{byte:02X} at offset {offset} of the file is not in its encoding"),
-            ),
-            CellFault::TooLong => (Code::TooLong, "longer than a cell may be".to_owned()),
-        };
-        let cause =
-            (code == Code::Encoding).then(|| "bytes that the file's encoding does not have".to_owned());
         let value = Cell::Fault(fault).to_string();
-        let finding =
-            self.finding(Some(column), Fault { code, stage: Stage::Read, message, cause }, Some(value));
+        let finding = self.finding(Some(column), cell_fault(&fault), Some(value));
         if !self.draft.findings.contains(&finding) {
             self.draft.findings.push(finding);
         }

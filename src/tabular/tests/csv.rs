@@ -83,6 +83,17 @@ fn ragged_rows_are_faults_with_all_their_cells() {
 }
 
 #[test]
+fn text_behind_a_closing_quote_is_a_fault_of_its_row_with_its_lines() {
+    let text = "a,b\n1,\"x\"y\n2,\"open\n3,x\n4,\"z\"\n5,\"9\" \n";
+    let rows = read(&csv(text).1).unwrap();
+    let told: Vec<(u64, &str)> = rows.iter().map(|row| (row.number, row.fault.as_str())).collect();
+    let stray = |line, line_ends| format!("StrayQuote {{ cell: 1, line: {line}, line_ends: {line_ends} }}");
+    assert_eq!(told, [(2, stray(2, 0).as_str()), (3, &stray(3, 2)), (4, "")]);
+    assert_eq!(rows[1].kept, b"2,\"open\n3,x\n4,\"z\"");
+    assert_eq!(rows[2].cells, ["5", "9 "]);
+}
+
+#[test]
 fn titles_above_the_header_are_passed_over() {
     let folder = Folder::new();
     let path = folder.file("a.csv", "Report; 2024\n\nname;city\nA;B\n");
