@@ -17,6 +17,7 @@ mod error;
 mod events;
 mod export;
 mod finder;
+mod header;
 mod import;
 mod lists;
 mod outputs;

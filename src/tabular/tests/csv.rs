@@ -109,6 +109,19 @@ fn titles_above_the_header_are_passed_over() {
 }
 
 #[test]
+fn a_title_that_is_read_as_the_header_is_doubted_whatever_cells_are_blank() {
+    let doubted = "row 1 is read as the header and has one filled cell, row 3 has 3";
+    for text in [
+        "Report;;\n;;\nname;city;x\nA;B;\n;B;1\nC;;\n",
+        "Report\n\nname,city,x\nA,B,\nC,,\n",
+        "Report 2024;;\n;;\nname;city;x\nA;B;1,5\n",
+    ] {
+        assert!(told(&csv(text).1).contains(doubted), "{text}");
+    }
+    assert!(!told(&csv("name\nLane, Town, Land\nA\n").1).contains("one filled cell"));
+}
+
+#[test]
 fn a_byte_that_the_encoding_lacks_spoils_its_cell_only() {
     let mut content = "name,city,x\nZoë,Köln,é\n".as_bytes().to_vec();
     let at = content.len() + 4;
