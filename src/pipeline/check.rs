@@ -23,6 +23,8 @@ pub struct Checked {
     pub skipped: u64,
     /// Rows with findings.
     pub rejected: u64,
+    /// All that is wrong with them.
+    pub findings: u64,
     /// Why rows are rejected.
     pub causes: Causes,
     /// Cells from which a formula guard was taken.
@@ -66,6 +68,7 @@ pub fn check(
             checked.additions.add(&job.program, &draft);
         } else {
             checked.rejected += 1;
+            checked.findings += draft.findings.len() as u64;
             for finding in &draft.findings {
                 checked.causes.add(finding);
                 on_finding(finding);

@@ -272,19 +272,30 @@ impl Compiler<'_> {
         }
     }
 
+    /// The notice on columns that nothing reads.
+    fn left_out(&self, columns: &[&str]) -> Notice {
+        let named = columns.iter().take(MOST_NAMED).map(|name| format!("\"{}\"", shown(name).cut(60)));
+        let list = named.collect::<Vec<_>>().join(", ");
+        let more = columns.len().saturating_sub(MOST_NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let (count, plural) = (columns.len(), columns.len() != 1);
+        if self.mapping.text.is_empty() {
+            let are = if plural { "columns are no fields" } else { "column is no field" };
+            let object = shown(&self.dictionary.object);
+            return Notice(format!("{count} {are} of {object} and left out: {list}{more}"));
+        }
+        let are = if plural { "columns are" } else { "column is" };
+        Notice(format!(
+            "{count} {are} not mapped and left out: {list}{more} (name them under \"ignore\" to silence this)"
+        ))
+    }
+
     /// What is left out, and what the dictionary leaves open.
     fn notices(&self, program: &Program) -> Vec<Notice> {
         let mut notices = Vec::new();
         let unmapped = columns::unmapped(program, self.header, &self.mapping.ignore);
         if !unmapped.is_empty() {
-            let names: Vec<String> =
-                unmapped.iter().map(|name| format!("\"{}\"", shown(name).cut(60))).collect();
-            let plural = if names.len() == 1 { "column is" } else { "columns are" };
-            let list = names.join(", ");
-            notices.push(Notice(format!(
-                "{} {plural} not mapped and left out: {list} (name them under \"ignore\" to silence this)",
-                names.len()
-            )));
+            notices.push(self.left_out(&unmapped));
         }
         for field in &program.fields {
             if let FieldKind::Other(word) = &field.field.kind {
@@ -297,6 +308,9 @@ impl Compiler<'_> {
         notices
     }
 }
+
+/// Columns left out that a notice names.
+const MOST_NAMED: usize = 20;
 
 /// A mapping for a file whose headers are field names (`--object` in place of
 /// a mapping).
