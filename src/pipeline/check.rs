@@ -9,6 +9,7 @@ use crate::rules::additions::Additions;
 use crate::rules::causes::Causes;
 use crate::rules::draft::{Draft, draft, missing_findings};
 use crate::rules::duplicates::SeenKeys;
+use crate::rules::mapping::Mode;
 use crate::rules::planning::duplicate_finding;
 use tokio_util::sync::CancellationToken;
 
@@ -90,7 +91,11 @@ pub fn check(
 /// Adds what only the row as a whole shows.
 fn finish_row(job: &Job, draft: &mut Draft<'_>, seen: Option<&mut SeenKeys>) {
     if draft.may_create(&job.program) && !draft.skipped {
-        let missing = missing_findings(&job.program, draft);
+        let mut missing = missing_findings(&job.program, draft);
+        if job.program.mode == Mode::Upsert {
+            // Whether the row has a record is not asked here.
+            missing.iter_mut().for_each(|finding| finding.message += " of a new record");
+        }
         draft.findings.extend(missing);
     }
     let first = seen.and_then(|seen| draft.key(&job.program).and_then(|key| seen.add(&key, draft.row)));

@@ -20,6 +20,7 @@ mod finder;
 mod header;
 mod import;
 mod lists;
+mod origins;
 mod outputs;
 mod plan;
 mod prepare;

@@ -157,7 +157,12 @@ impl Job {
         };
         let references = references(&mapping, catalog).await?;
         let is_text = source.dialect().format.is_text();
-        let overrides = Overrides { mode: settings.mode, blank: settings.on_blank, guarded_source: is_text };
+        let overrides = Overrides {
+            mode: settings.mode,
+            blank: settings.on_blank,
+            guarded_source: is_text,
+            source_without_grid: source.dialect().format == Format::Jsonl,
+        };
         let compile =
             |header: &Header| Program::compile(&mapping, &dictionary, &references, header, overrides);
         // A file without any column has no rows either; that is no fault of the mapping.

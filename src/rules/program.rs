@@ -37,6 +37,8 @@ pub struct Program {
     pub when: Option<Condition>,
     /// The file's columns.
     pub header: Header,
+    /// Whether the file's cells have addresses.
+    pub has_grid: bool,
 }
 
 /// What a user may say beside the mapping.
@@ -48,6 +50,8 @@ pub struct Overrides {
     pub blank: Option<Blank>,
     /// The source is a CSV, whose exports carry a formula guard.
     pub guarded_source: bool,
+    /// The source has no grid of cells: its rows are lines, its columns keys.
+    pub source_without_grid: bool,
 }
 
 /// Dictionaries of the objects that a mapping's references name; one that the
@@ -96,6 +100,11 @@ impl Program {
         }
     }
 
+    /// The address of a cell; none where the file is no grid.
+    pub fn address(&self, column: usize, row: u64) -> Option<String> {
+        self.has_grid.then(|| self.header.address(column, row))
+    }
+
     /// The column of a field's first cell, by the field's name.
     pub fn column_of(&self, field: &str) -> Option<usize> {
         let program = self.fields.iter().find(|f| f.field.name == field)?;
@@ -131,7 +140,15 @@ impl Compiler<'_> {
             self.check_required(&fields);
         }
         let (object, when) = (self.mapping.object.value.clone(), self.when());
-        Program { object, mode, fields, key, when, header: self.header.clone() }
+        Program {
+            object,
+            mode,
+            fields,
+            key,
+            when,
+            header: self.header.clone(),
+            has_grid: !self.overrides.source_without_grid,
+        }
     }
 
     fn when(&mut self) -> Option<Condition> {
