@@ -145,6 +145,10 @@ impl FieldProgram {
     }
 
     fn referred_or_typed<'r>(&self, text: Cow<'r, str>, hand: Hand) -> Result<Converted<'r>, Fault> {
+        // A CSV has no error cells, only what Excel wrote in their place.
+        if text::is_excel_error(&text) {
+            return Err(Fault::convert(Code::ErrorCell, format!("the cell holds the error {text}")));
+        }
         if self.reference.is_none() {
             return self.typed(text, hand);
         }
