@@ -6,7 +6,7 @@ use super::advice::Again;
 use super::args::{CheckArgs, InputArgs};
 use super::connection::{Connection, read_snapshot};
 use super::import::{Spool, job_settings, prove_columns, spool};
-use super::summary::{addition_lines, cause_lines};
+use super::summary::{addition_lines, cause_lines, unsaid};
 use super::{Context, out};
 use crate::model::{Calls, Finding, Notice, shown};
 use crate::pipeline::{
@@ -115,7 +115,8 @@ fn text(
     lines.push(format!("  {:>9}   rows, all accounted for", out::thousands(checked.read)));
     lines.extend(finding_lines(first, checked));
     let causes = checked.causes.sorted();
-    if causes.len() > 1 || checked.rejected > first.len() as u64 {
+    // Where each finding has a cause of its own and all are listed, the causes say nothing new.
+    if causes.iter().any(|cause| cause.rows > 1) || checked.findings > first.len() as u64 {
         lines.push(String::new());
         lines.extend(cause_lines(&causes, "why rejected", "--json lists all"));
     }
@@ -144,14 +145,14 @@ fn finding_lines(first: &[Finding], checked: &Checked) -> Vec<String> {
         .map(|finding| {
             let place = finding.cell.clone().unwrap_or_else(|| format!("row {}", finding.row));
             let field = finding.field.as_deref().map(|f| format!("{f}: ")).unwrap_or_default();
-            let value = finding.value.as_deref().filter(|value| !finding.message.contains(*value));
+            let value = finding.value.as_deref().and_then(|value| unsaid(value, &finding.message));
             let value = value.map(|value| format!("   found: {}", shown(value).cut(40))).unwrap_or_default();
             vec![format!("  {}", shown(&place)), format!("{}{}{value}", shown(&field), finding.message)]
         })
         .collect();
     let table = out::table(&["", ""], &rows, false);
     let mut lines: Vec<String> = table.lines().map(str::to_owned).collect();
-    if checked.rejected as usize > rows.len() {
+    if checked.findings > first.len() as u64 {
         lines.push(format!("  … the first {} findings; --json lists all causes", rows.len()));
     }
     lines

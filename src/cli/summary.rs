@@ -126,11 +126,21 @@ pub fn cause_lines(causes: &[Cause], title: &str, all: &str) -> Vec<String> {
 
 /// Where to look: a row, and its value where the sentence does not hold it.
 fn example(cause: &Cause) -> String {
-    let value = cause.example.value.as_deref().filter(|value| !cause.message.contains(*value));
+    let value = cause.example.value.as_deref().and_then(|value| unsaid(value, &cause.message));
     match value {
         Some(value) => format!("row {}: {}", cause.example.row, shown(value).cut(30)),
         None => format!("row {}", cause.example.row),
     }
+}
+
+/// A value that the sentence on it does not say. A few letters stand in many
+/// sentences by chance; only in quotes are they the value.
+pub fn unsaid<'v>(value: &'v str, message: &str) -> Option<&'v str> {
+    let said = match value.chars().nth(3) {
+        Some(_) => message.contains(value),
+        None => message.contains(&format!("\"{value}\"")),
+    };
+    (!said).then_some(value)
 }
 
 /// What happens beside the rows: lists that gain values, fields that are emptied.

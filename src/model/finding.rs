@@ -30,6 +30,8 @@ pub struct Finding {
 pub enum Code {
     /// More or fewer cells than the header has.
     ColumnCount,
+    /// Text behind the closing quote of a cell.
+    StrayQuote,
     /// A byte that the encoding does not have.
     Encoding,
     /// A control character in a text.
@@ -99,6 +101,7 @@ impl Code {
     pub fn word(&self) -> &str {
         match self {
             Self::ColumnCount => "column_count",
+            Self::StrayQuote => "stray_quote",
             Self::Encoding => "encoding",
             Self::ControlChar => "control_char",
             Self::ErrorCell => "error_cell",

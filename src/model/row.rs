@@ -105,6 +105,16 @@ pub enum RowFault {
         /// Columns in the header.
         wanted: usize,
     },
+    /// Text behind the closing quote of a cell: a quote that belongs to the text
+    /// is not doubled, or one is missing and the cell has swallowed what follows.
+    StrayQuote {
+        /// The cell.
+        cell: usize,
+        /// The physical line on which the cell begins, 1-based.
+        line: u64,
+        /// Line ends inside the cell.
+        line_ends: u64,
+    },
     /// A line of JSON Lines that is not an object.
     NotJson(String),
 }

@@ -9,6 +9,7 @@ use crate::rules::additions::Additions;
 use crate::rules::causes::Causes;
 use crate::rules::draft::{Draft, draft, missing_findings};
 use crate::rules::duplicates::SeenKeys;
+use crate::rules::mapping::Mode;
 use crate::rules::planning::duplicate_finding;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +24,8 @@ pub struct Checked {
     pub skipped: u64,
     /// Rows with findings.
     pub rejected: u64,
+    /// All that is wrong with them.
+    pub findings: u64,
     /// Why rows are rejected.
     pub causes: Causes,
     /// Cells from which a formula guard was taken.
@@ -66,6 +69,7 @@ pub fn check(
             checked.additions.add(&job.program, &draft);
         } else {
             checked.rejected += 1;
+            checked.findings += draft.findings.len() as u64;
             for finding in &draft.findings {
                 checked.causes.add(finding);
                 on_finding(finding);
@@ -87,7 +91,11 @@ pub fn check(
 /// Adds what only the row as a whole shows.
 fn finish_row(job: &Job, draft: &mut Draft<'_>, seen: Option<&mut SeenKeys>) {
     if draft.may_create(&job.program) && !draft.skipped {
-        let missing = missing_findings(&job.program, draft);
+        let mut missing = missing_findings(&job.program, draft);
+        if job.program.mode == Mode::Upsert {
+            // Whether the row has a record is not asked here.
+            missing.iter_mut().for_each(|finding| finding.message += " of a new record");
+        }
         draft.findings.extend(missing);
     }
     let first = seen.and_then(|seen| draft.key(&job.program).and_then(|key| seen.add(&key, draft.row)));

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::drift::{Drifted, EarlierRuns, absolute, tell_drift};
+use super::header::{Elsewhere, assumed_header, column_names};
 use super::reject_form::open_source;
 use super::{Event, PipelineError, Reporter};
 use crate::crm::{Client, CrmError, Snapshot};
@@ -15,7 +16,6 @@ use crate::rules::names::folded;
 use crate::rules::problem::{Located, Problem, Problems};
 use crate::rules::program::{Dictionaries, Overrides, Program, mapping_of_header};
 use crate::rules::proving::ColumnProof;
-use crate::rules::{expression, language};
 use crate::tabular::{Format, Hidden, ReadOptions, SheetChoice, Source};
 
 /// Where the CRM's description of its fields comes from.
@@ -143,7 +143,9 @@ impl Job {
         let input_name = settings.input_name.clone().unwrap_or_else(|| settings.input.display().to_string());
         let options = read_options(mapping.as_ref(), settings)?;
         let source = open_source(settings, options, reporter)?;
-        source.notices().iter().for_each(|notice| reporter.event(Event::Notice(notice.clone())));
+        let tell = |notices: &[Notice]| {
+            notices.iter().for_each(|notice| reporter.event(Event::Notice(notice.clone())));
+        };
         let object = object_of(mapping.as_ref(), settings)?;
         let wants_values = |field: &Field| match &mapping {
             Some(mapping) => mapping.fields.iter().any(|(name, _)| name.value == field.name),
@@ -154,16 +156,32 @@ impl Job {
             Some(mapping) => mapping,
             None => header_mapping(&object, &source, &dictionary, settings, &input_name)?,
         };
-        let drift = tell_drift(settings, &mapping, source.header(), &dictionary, catalog, reporter);
         let references = references(&mapping, catalog).await?;
         let is_text = source.dialect().format.is_text();
-        let overrides = Overrides { mode: settings.mode, blank: settings.on_blank, guarded_source: is_text };
+        let overrides = Overrides {
+            mode: settings.mode,
+            blank: settings.on_blank,
+            guarded_source: is_text,
+            source_without_grid: source.dialect().format == Format::Jsonl,
+        };
+        let compile =
+            |header: &Header| Program::compile(&mapping, &dictionary, &references, header, overrides);
         // A file without any column has no rows either; that is no fault of the mapping.
         let assumed = source.header().columns.is_empty().then(|| assumed_header(&mapping));
-        let header = assumed.as_ref().unwrap_or(source.header());
-        let (program, notices) = Program::compile(&mapping, &dictionary, &references, header, overrides)?;
+        let compiled = compile(assumed.as_ref().unwrap_or(source.header()));
+        if compiled.is_err()
+            && let Some(elsewhere) = Elsewhere::find(&source, &input_name, &column_names(&mapping))
+        {
+            // All that is told of the file takes its header for the right one.
+            let others = compile(&elsewhere.header).err().map(|problems| problems.problems);
+            let problems = Problems::new(&mapping.file, &mapping.text, vec![elsewhere.problem(&mapping)]);
+            return Err(problems.and(others.unwrap_or_default()).into());
+        }
+        tell(source.notices());
+        let drift = tell_drift(settings, &mapping, source.header(), &dictionary, catalog, reporter);
+        let (program, notices) = compiled?;
         if mapping.unread.is_empty() {
-            notices.into_iter().for_each(|notice| reporter.event(Event::Notice(notice)));
+            tell(&notices);
         }
         Ok(Self {
             source,
@@ -331,6 +349,10 @@ fn header_mapping(
         ..mapping_of_header(object, source.header(), dictionary, settings.mode)
     };
     if mapping.fields.is_empty() {
+        let fields: Vec<String> = dictionary.fields().iter().map(|field| field.name.clone()).collect();
+        if let Some(elsewhere) = Elsewhere::find(source, input_name, &fields) {
+            return Err(elsewhere.error(object));
+        }
         let message =
             format!("no header of {} is the name of a field of {}", shown(input_name), shown(object));
         let advice = format!("see: carafe describe {}; or map the columns with -m MAPPING", shown(object));
@@ -344,21 +366,6 @@ fn every_field(dictionary: &Dictionary) -> Header {
     let columns = dictionary.fields().iter().enumerate();
     let columns = columns.map(|(place, field)| Column { name: field.name.clone(), place });
     Header { sheet: None, columns: columns.collect() }
-}
-
-/// A header that holds every column the mapping names, for a file that has none.
-fn assumed_header(mapping: &Mapping) -> Header {
-    let from = mapping.fields.iter().flat_map(|(_, rule)| &rule.from).map(|name| name.value.clone());
-    let exprs = mapping.fields.iter().filter_map(|(_, rule)| rule.expr.as_ref());
-    let in_exprs = exprs.flat_map(|expr| expression::column_names(&expr.value));
-    let in_when = mapping.when.iter().flat_map(|when| language::column_names(&when.value));
-    let mut columns: Vec<Column> = Vec::new();
-    for name in from.chain(in_exprs).chain(in_when) {
-        if columns.iter().all(|column| folded(&column.name) != folded(&name)) {
-            columns.push(Column { name, place: columns.len() });
-        }
-    }
-    Header { sheet: None, columns }
 }
 
 fn read_options(mapping: Option<&Mapping>, settings: &JobSettings) -> Result<ReadOptions, PipelineError> {

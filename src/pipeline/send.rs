@@ -12,10 +12,10 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::origins::Origins;
 use super::{Event, Phase, PipelineError, Reporter};
 use crate::crm::{Client, CrmError, Deleted, NextStep};
-use crate::model::{Action, Code, Counts, Finding, Header, Notice, RecordId, Stage, column_letters};
-use crate::rules::program::Program;
+use crate::model::{Action, Code, Counts, Finding, Notice, RecordId, Stage};
 use crate::store::{Answer, AnswerKind, Store, ToSend};
 
 /// How to send.
@@ -40,41 +40,6 @@ pub enum Ended {
     Stopped(String),
     /// The CRM cannot be reached or refuses the token.
     Failed(CrmError),
-}
-
-/// Leads an answer's field back to the cell that the value came from.
-#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
-pub struct Origins {
-    sheet: Option<String>,
-    /// Field, header, 0-based place of the column.
-    fields: Vec<(String, String, usize)>,
-}
-
-impl Origins {
-    /// The first column of each field.
-    pub fn of(program: &Program) -> Self {
-        let origin = |header: &Header, column: usize, field: &str| {
-            let found = header.columns.get(column)?;
-            Some((field.to_owned(), found.name.clone(), found.place))
-        };
-        let fields = program
-            .fields
-            .iter()
-            .filter_map(|field| origin(&program.header, *field.columns().first()?, &field.field.name));
-        Self { sheet: program.header.sheet.clone(), fields: fields.collect() }
-    }
-
-    fn cell(&self, field: &str, row: u64) -> (Option<String>, Option<String>) {
-        let Some((_, name, place)) = self.fields.iter().find(|(known, ..)| known == field) else {
-            return (None, None);
-        };
-        let letters = column_letters(*place);
-        let cell = match &self.sheet {
-            Some(sheet) => format!("{sheet}!{letters}{row}"),
-            None => format!("{letters}{row}"),
-        };
-        (Some(cell), Some(name.clone()))
-    }
 }
 
 /// Sends every planned row of the store.

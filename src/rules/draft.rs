@@ -3,14 +3,13 @@
 
 use std::borrow::Cow;
 
-use crate::model::{
-    Cell, CellFault, Code, Finding, Row, RowFault, Stage, Value, column_letters, shown, unguard,
-};
+use crate::model::{Cell, CellFault, Code, Finding, Row, Stage, Value, column_letters, unguard};
 use crate::rules::condition::{Sort, Verdict};
 use crate::rules::expression::Expression;
 use crate::rules::mapping::{Blank, Mode};
 use crate::rules::names::{folded, trim};
 use crate::rules::program::{CellForm, Converted, Fault, FieldProgram, Origin, Program};
+use crate::rules::read_faults::{cell_fault, row_finding};
 
 /// What a row wants with one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +53,8 @@ pub struct Draft<'r> {
     pub findings: Vec<Finding>,
     /// Required fields that are blank: a fault only if the row becomes a new record.
     pub missing: Vec<usize>,
+    /// Of these, the texts that count as blank by the mapping's steps.
+    pub emptied: Vec<(usize, String)>,
     /// Cells from which an export's formula guard was taken.
     pub unguarded: u64,
     /// The mapping's `when` leaves the row out.
@@ -94,7 +95,7 @@ pub const KEY_SEPARATOR: char = '\u{1F}';
 pub fn draft<'r>(program: &Program, row: &'r Row) -> Draft<'r> {
     let mut draft = Draft { row: row.number, ..Draft::default() };
     if let Some(fault) = &row.fault {
-        draft.findings.push(row_finding(row, fault));
+        draft.findings.push(row_finding(program, row, fault));
         return draft;
     }
     match program.judge(row) {
@@ -122,7 +123,7 @@ pub fn spoken<'r>(program: &Program, row: &'r Row, at: usize) -> Option<Cow<'r, 
     let mut drafter = Drafter { program, row, draft: &mut scratch, at };
     match drafter.prepared().ok()? {
         Prepared::Text(text, form) => drafter.field().in_own_notation(text, form),
-        Prepared::Blank | Prepared::Clear | Prepared::Date(_) => None,
+        Prepared::Blank | Prepared::Emptied(_) | Prepared::Clear | Prepared::Date(_) => None,
     }
 }
 
@@ -136,37 +137,6 @@ fn unclear_finding(program: &Program, row: &Row, column: usize, wanted: Option<S
     finding(program, row.number, Some(column), None, fault, Some(row.cell(column).to_string()))
 }
 
-fn row_finding(row: &Row, fault: &RowFault) -> Finding {
-    let (code, message, cause) = match fault {
-        RowFault::TooFewCells { found, wanted } => (
-            Code::ColumnCount,
-            format!("{found} cells, the header has {wanted}; look for a line break or a missing delimiter"),
-            "fewer cells than the header has",
-        ),
-        RowFault::TooManyCells { found, wanted } => (
-            Code::ColumnCount,
-            format!(
-                "{found} cells, the header has {wanted}; look for a delimiter inside a text that is not in quotes"
-            ),
-            "more cells than the header has",
-        ),
-        RowFault::NotJson(reason) => {
-            (Code::NotJson, format!("not a JSON object: {}", shown(reason)), "not a JSON object")
-        }
-    };
-    Finding {
-        row: row.number,
-        cell: None,
-        column: None,
-        field: None,
-        code,
-        message,
-        cause: Some(cause.to_owned()),
-        value: None,
-        stage: Stage::Read,
-    }
-}
-
 fn cell_words(at: jiff::civil::DateTime) -> String {
     Cell::DateTime(at).to_string()
 }
@@ -175,6 +145,8 @@ fn cell_words(at: jiff::civil::DateTime) -> String {
 enum Prepared<'r> {
     /// Nothing.
     Blank,
+    /// Nothing, once the mapping's steps are done with this text.
+    Emptied(Cow<'r, str>),
     /// The mapping's word for "empty this field".
     Clear,
     /// A workbook's own date.
@@ -204,7 +176,8 @@ impl<'p, 'r> Drafter<'p, 'r, '_> {
             return self.constant(text);
         }
         match self.prepared() {
-            Ok(Prepared::Blank) => self.blank(),
+            Ok(Prepared::Blank) => blank(self.program, self.draft, self.at, None),
+            Ok(Prepared::Emptied(text)) => blank(self.program, self.draft, self.at, Some(&text)),
             Ok(Prepared::Clear) => clear(self.program, self.draft, self.at),
             Ok(Prepared::Date(at)) => self.accept(field.date_of_cell(at), Some(&cell_words(at))),
             Ok(Prepared::Text(text, form)) => {
@@ -240,8 +213,8 @@ impl<'p, 'r> Drafter<'p, 'r, '_> {
         if field.clear_token.as_deref() == Some(text.as_ref()) {
             return Ok(Prepared::Clear);
         }
-        let text = field.stepped(text);
-        Ok(if text.is_empty() { Prepared::Blank } else { Prepared::Text(text, form) })
+        let stepped = field.stepped(text.clone());
+        Ok(if stepped.is_empty() { Prepared::Emptied(text) } else { Prepared::Text(stepped, form) })
     }
 
     /// What the mapping's expression makes of the row.
@@ -275,13 +248,9 @@ impl<'p, 'r> Drafter<'p, 'r, '_> {
             Ok(Converted::Text(text)) => Wish::Text(text),
             Ok(Converted::Number(number)) => Wish::Number(number),
             Ok(Converted::Reference(text)) => Wish::Reference(text),
-            Ok(Converted::Blank) => self.blank(),
+            Ok(Converted::Blank) => blank(self.program, self.draft, self.at, value),
             Err(fault) => refuse(self.program, self.draft, self.at, fault, value),
         }
-    }
-
-    fn blank(&mut self) -> Wish<'r> {
-        blank(self.program, self.draft, self.at)
     }
 
     /// The cell's text, trimmed where the field says so; a fault is noted.
@@ -331,28 +300,8 @@ impl<'p, 'r> Drafter<'p, 'r, '_> {
     }
 
     fn note_cell_fault(&mut self, column: usize, fault: CellFault<'_>) {
-        let (code, message) = match fault {
-            CellFault::Error(text) => (Code::ErrorCell, format!("the cell holds the error {}", shown(text))),
-            CellFault::NoStoredValue => (
-                Code::NoStoredValue,
-                "the formula has no stored result; open the workbook in Excel and save it again".to_owned(),
-            ),
-            CellFault::PrecisionLost(_) => (
-                Code::PrecisionLost,
-                "a number of more than 15 digits, whose last digits the workbook has lost; store the column as text".to_owned(),
-            ),
-            CellFault::NoSuchDate(_) => (Code::NotADate, "there is no such day".to_owned()),
-            CellFault::Undecodable { offset, byte } => (
-                Code::Encoding,
-                format!("byte 0x{byte:02X} at offset {offset} of the file is not in its encoding"),
-            ),
-            CellFault::TooLong => (Code::TooLong, "longer than a cell may be".to_owned()),
-        };
-        let cause =
-            (code == Code::Encoding).then(|| "bytes that the file's encoding does not have".to_owned());
         let value = Cell::Fault(fault).to_string();
-        let finding =
-            self.finding(Some(column), Fault { code, stage: Stage::Read, message, cause }, Some(value));
+        let finding = self.finding(Some(column), cell_fault(&fault), Some(value));
         if !self.draft.findings.contains(&finding) {
             self.draft.findings.push(finding);
         }
@@ -364,9 +313,10 @@ impl<'p, 'r> Drafter<'p, 'r, '_> {
 }
 
 /// What a blank means for the field at `at`: a cell without text, or a text
-/// that counts as blank after all.
-pub fn blank<'r>(program: &Program, draft: &mut Draft<'_>, at: usize) -> Wish<'r> {
+/// (`had`) that counts as blank after all.
+pub fn blank<'r>(program: &Program, draft: &mut Draft<'_>, at: usize, had: Option<&str>) -> Wish<'r> {
     let (field, mode) = (&program.fields[at], program.mode);
+    let blank = blank_words(had);
     if let Some(default) = field.default_value() {
         return match default {
             Ok(Converted::Number(number)) => Wish::Number(number),
@@ -379,20 +329,26 @@ pub fn blank<'r>(program: &Program, draft: &mut Draft<'_>, at: usize) -> Wish<'r
         if field.field.name == "id" && mode == Mode::Upsert {
             return Wish::Leave;
         }
-        let message = "blank, and it identifies the record; a blank never matches";
-        return refuse(program, draft, at, Fault::new(Code::BlankKey, Stage::Match, message), None);
+        let message = format!("{blank}, and it identifies the record; a blank never matches");
+        return refuse(program, draft, at, Fault::new(Code::BlankKey, Stage::Match, message), had);
     }
     if field.blank == Blank::Error {
-        let message = "blank, and the mapping says blank: error";
-        return refuse(program, draft, at, Fault::new(Code::Blank, Stage::Validate, message), None);
+        let message = format!("{blank}, and the mapping says blank: error");
+        return refuse(program, draft, at, Fault::new(Code::Blank, Stage::Validate, message), had);
     }
     if field.blank == Blank::Clear {
         return clear(program, draft, at);
     }
     if field.field.required && mode.creates() {
         draft.missing.push(at);
+        draft.emptied.extend(had.map(|had| (at, had.to_owned())));
     }
     Wish::Leave
+}
+
+/// How a blank is called that the cell itself is, or is not.
+fn blank_words(had: Option<&str>) -> &'static str {
+    if had.is_none() { "blank" } else { "blank after the mapping's steps" }
 }
 
 /// What emptying means for the field at `at`.
@@ -438,7 +394,7 @@ pub fn finding(
 ) -> Finding {
     Finding {
         row,
-        cell: column.map(|column| program.header.address(column, row)),
+        cell: column.and_then(|column| program.address(column, row)),
         column: column.map(|column| column_name(program, column)),
         field: field.map(str::to_owned),
         code: fault.code,
@@ -463,9 +419,10 @@ fn column_name(program: &Program, column: usize) -> String {
 pub fn missing_findings(program: &Program, draft: &Draft<'_>) -> Vec<Finding> {
     let finding_of = |&at: &usize| {
         let field = &program.fields[at];
-        let message = "blank, and the CRM requires it".to_owned();
+        let had = draft.emptied.iter().find(|(emptied, _)| *emptied == at).map(|(_, had)| had.clone());
+        let message = format!("{}, and the CRM requires it", blank_words(had.as_deref()));
         let fault = Fault::new(Code::Required, Stage::Validate, message);
-        finding(program, draft.row, field.columns().first().copied(), Some(&field.field.name), fault, None)
+        finding(program, draft.row, field.columns().first().copied(), Some(&field.field.name), fault, had)
     };
     draft.missing.iter().map(finding_of).collect()
 }

@@ -1,7 +1,7 @@
 //! Rows run through a program.
 
 use super::*;
-use crate::model::Cell;
+use crate::model::{Cell, CellFault, RowFault};
 use crate::rules::testing::*;
 
 /// What a cell becomes in a field: the JSON sent, `leave`, `clear`, a name to
@@ -256,4 +256,48 @@ fn a_row_of_the_wrong_length_has_one_finding_and_no_wishes() {
     row.fault = Some(RowFault::TooManyCells { found: 2, wanted: 1 });
     let draft = draft(&program, &row);
     assert_eq!((draft.findings.len(), draft.wishes.len(), draft.key(&program)), (1, 0, None));
+}
+
+#[test]
+fn a_stray_quote_is_told_at_its_cell_with_the_lines_that_it_runs_over() {
+    let program = program("match: [name]", "name: N\n text: A", &["N", "A"]);
+    let told = |cell: usize, line_ends: u64| {
+        let mut row = row(&["a", "b"]);
+        row.fault = Some(RowFault::StrayQuote { cell, line: 7, line_ends });
+        let finding = draft(&program, &row).findings.remove(0);
+        format!("{:?} {}", finding.cell, finding.message)
+    };
+    assert!(told(1, 0).starts_with("Some(\"B2\") text stands behind its closing quote"), "{}", told(1, 0));
+    assert!(told(1, 3).contains("from line 7 to line 10"), "{}", told(1, 3));
+    assert!(told(2, 0).starts_with("None"), "a cell beyond the header has no address");
+}
+
+#[test]
+fn a_text_of_which_the_steps_leave_nothing_is_told_with_what_it_was() {
+    let told = |top: &str, name: &str| {
+        let program = program(top, &format!("name: {name}\n text: A"), &["N", "A"]);
+        let row = row(&["Madonna", "x"]);
+        let draft = draft(&program, &row);
+        let findings = draft.findings.iter().cloned().chain(missing_findings(&program, &draft));
+        findings.map(|f| format!("{} | {}", f.message, f.value.unwrap_or_default())).collect::<String>()
+    };
+    let cut = "{ from: N, split: { by: ' ', part: 2- } }";
+    assert_eq!(told("", cut), "blank after the mapping's steps, and the CRM requires it | Madonna");
+    let keyed = told("mode: upsert\nmatch: [name]", cut);
+    assert!(keyed.starts_with("blank after the mapping's steps, and it identifies the record"), "{keyed}");
+    let valued = "{ from: N, values: { Madonna: '' }, blank: error }";
+    assert_eq!(
+        told("", valued),
+        "blank after the mapping's steps, and the mapping says blank: error | Madonna"
+    );
+}
+
+#[test]
+fn a_file_that_is_no_grid_has_no_cells_to_point_at() {
+    let mut program = program("", "name: N\n email: A", &["N", "A"]);
+    let row = row(&["n", "nobody"]);
+    assert_eq!(draft(&program, &row).findings[0].cell.as_deref(), Some("B2"));
+    program.has_grid = false;
+    let finding = &draft(&program, &row).findings[0];
+    assert_eq!((finding.cell.as_deref(), finding.column.as_deref()), (None, Some("A")));
 }

@@ -30,6 +30,7 @@ pub mod problem;
 pub mod program;
 pub mod proof;
 pub mod proving;
+pub mod read_faults;
 
 #[cfg(test)]
 mod properties;

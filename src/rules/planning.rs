@@ -78,7 +78,8 @@ pub fn resolve(program: &Program, draft: &mut Draft<'_>, mut lookup: impl FnMut(
                 continue;
             }
             Resolved::None if reference.missing == Missing::Blank => {
-                draft.wishes[at] = blank(program, draft, at);
+                let name = name.clone();
+                draft.wishes[at] = blank(program, draft, at, Some(&name));
                 continue;
             }
             Resolved::None => {

@@ -37,6 +37,8 @@ pub struct Program {
     pub when: Option<Condition>,
     /// The file's columns.
     pub header: Header,
+    /// Whether the file's cells have addresses.
+    pub has_grid: bool,
 }
 
 /// What a user may say beside the mapping.
@@ -48,6 +50,8 @@ pub struct Overrides {
     pub blank: Option<Blank>,
     /// The source is a CSV, whose exports carry a formula guard.
     pub guarded_source: bool,
+    /// The source has no grid of cells: its rows are lines, its columns keys.
+    pub source_without_grid: bool,
 }
 
 /// Dictionaries of the objects that a mapping's references name; one that the
@@ -96,6 +100,11 @@ impl Program {
         }
     }
 
+    /// The address of a cell; none where the file is no grid.
+    pub fn address(&self, column: usize, row: u64) -> Option<String> {
+        self.has_grid.then(|| self.header.address(column, row))
+    }
+
     /// The column of a field's first cell, by the field's name.
     pub fn column_of(&self, field: &str) -> Option<usize> {
         let program = self.fields.iter().find(|f| f.field.name == field)?;
@@ -131,7 +140,15 @@ impl Compiler<'_> {
             self.check_required(&fields);
         }
         let (object, when) = (self.mapping.object.value.clone(), self.when());
-        Program { object, mode, fields, key, when, header: self.header.clone() }
+        Program {
+            object,
+            mode,
+            fields,
+            key,
+            when,
+            header: self.header.clone(),
+            has_grid: !self.overrides.source_without_grid,
+        }
     }
 
     fn when(&mut self) -> Option<Condition> {
@@ -272,19 +289,30 @@ impl Compiler<'_> {
         }
     }
 
+    /// The notice on columns that nothing reads.
+    fn left_out(&self, columns: &[&str]) -> Notice {
+        let named = columns.iter().take(MOST_NAMED).map(|name| format!("\"{}\"", shown(name).cut(60)));
+        let list = named.collect::<Vec<_>>().join(", ");
+        let more = columns.len().saturating_sub(MOST_NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let (count, plural) = (columns.len(), columns.len() != 1);
+        if self.mapping.text.is_empty() {
+            let are = if plural { "columns are no fields" } else { "column is no field" };
+            let object = shown(&self.dictionary.object);
+            return Notice(format!("{count} {are} of {object} and left out: {list}{more}"));
+        }
+        let are = if plural { "columns are" } else { "column is" };
+        Notice(format!(
+            "{count} {are} not mapped and left out: {list}{more} (name them under \"ignore\" to silence this)"
+        ))
+    }
+
     /// What is left out, and what the dictionary leaves open.
     fn notices(&self, program: &Program) -> Vec<Notice> {
         let mut notices = Vec::new();
         let unmapped = columns::unmapped(program, self.header, &self.mapping.ignore);
         if !unmapped.is_empty() {
-            let names: Vec<String> =
-                unmapped.iter().map(|name| format!("\"{}\"", shown(name).cut(60))).collect();
-            let plural = if names.len() == 1 { "column is" } else { "columns are" };
-            let list = names.join(", ");
-            notices.push(Notice(format!(
-                "{} {plural} not mapped and left out: {list} (name them under \"ignore\" to silence this)",
-                names.len()
-            )));
+            notices.push(self.left_out(&unmapped));
         }
         for field in &program.fields {
             if let FieldKind::Other(word) = &field.field.kind {
@@ -297,6 +325,9 @@ impl Compiler<'_> {
         notices
     }
 }
+
+/// Columns left out that a notice names.
+const MOST_NAMED: usize = 20;
 
 /// A mapping for a file whose headers are field names (`--object` in place of
 /// a mapping).

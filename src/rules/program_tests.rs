@@ -68,6 +68,13 @@ fn columns_are_found_however_they_are_dressed_and_doubtful_ones_are_refused() {
 }
 
 #[test]
+fn columns_that_are_not_there_are_told_each_and_those_that_are_once() {
+    let found = compile("", "name: Firm\n text: Town\n type: Kind", &["X", "Y"]).unwrap_err().to_string();
+    assert_eq!(found.matches("the file has: X, Y").count(), 1, "{found}");
+    assert_eq!(found.matches("the file has no column").count(), 3, "{found}");
+}
+
+#[test]
 fn values_that_stand_in_the_mapping_must_fit_the_field() {
     for (line, complaint) in [
         ("text: { const: ' ' }", "text: the value is empty; to leave the field alone, take the line out"),
@@ -75,7 +82,7 @@ fn values_that_stand_in_the_mapping_must_fit_the_field() {
         ("tags: { const: 'Red;Pink' }", "tags: \"Pink\" is not in the list"),
         (
             "check: { const: maybe }",
-            "check: not a word for yes or no (1 true yes y on, 0 false no n off); name others under true: and false: in the mapping",
+            "check: not a word for yes or no (1 true yes y on, 0 false no n off); the mapping can name others: true, false",
         ),
         ("number: { from: A, default: x }", "number: not a number"),
         ("money: { from: A, default: 1.234 }", "money: 3 digits behind the decimal point, the field takes 2"),

@@ -102,7 +102,11 @@ impl Evidence {
 
 /// Which order the dates of a column have.
 #[derive(Clone, Debug, Default)]
-pub struct DateEvidence(Evidence);
+pub struct DateEvidence {
+    orders: Evidence,
+    /// The orders in which some cell's year has two digits.
+    short_years: Set,
+}
 
 const ORDERS: [(Set, DateOrder); 5] = [
     (1, DateOrder::YearMonthDay),
@@ -120,16 +124,24 @@ impl DateEvidence {
         for (bit, order) in ORDERS {
             if order::fits(text, order) {
                 set |= bit;
+                if order::has_short_year(text, order) {
+                    self.short_years |= bit;
+                }
                 dates.push(order::read_in_order(text, order).ok());
             }
         }
         let differs = dates.windows(2).any(|pair| pair[0] != pair[1]);
-        self.0.add(row, text, set, differs);
+        self.orders.add(row, text, set, differs);
     }
 
     /// What the column proves.
     pub fn conclude(&self) -> Proof<DateOrder> {
-        self.0.conclude(&ORDERS)
+        self.orders.conclude(&ORDERS)
+    }
+
+    /// Whether a year of two digits is among the dates that have this order.
+    pub fn has_short_years(&self, order: DateOrder) -> bool {
+        ORDERS.iter().any(|(bit, known)| *known == order && self.short_years & bit != 0)
     }
 }
 

@@ -27,6 +27,9 @@ pub struct ColumnProof {
     pub reading: Reading,
     /// A cell that has no other reading.
     pub witness: Witness,
+    /// Some of its years have two digits, so that their century is a convention.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub short_years: bool,
 }
 
 /// One way to read a column.
@@ -57,6 +60,15 @@ impl Reading {
 enum Evidence {
     Dates(DateEvidence),
     Decimals(DecimalEvidence),
+}
+
+impl Evidence {
+    fn has_short_years(&self, reading: Reading) -> bool {
+        match (self, reading) {
+            (Self::Dates(evidence), Reading::Date(order)) => evidence.has_short_years(order),
+            (Self::Dates(_), Reading::Decimal(_)) | (Self::Decimals(_), _) => false,
+        }
+    }
 }
 
 /// Hears every row of a file.
@@ -113,13 +125,14 @@ impl Prover {
             let columns = column_names(program, at);
             let field = &mut program.fields[at];
             let name = field.field.name.clone();
-            let proven = match evidence {
+            let proven = match &evidence {
                 Evidence::Dates(evidence) => conclude_dates(field, &evidence.conclude()),
                 Evidence::Decimals(evidence) => conclude_decimals(field, &evidence.conclude()),
             };
             match proven {
                 Ok(Some((reading, witness))) => {
-                    proofs.push(ColumnProof { field: name, columns, reading, witness });
+                    let short_years = evidence.has_short_years(reading);
+                    proofs.push(ColumnProof { field: name, columns, reading, witness, short_years });
                 }
                 Ok(None) => {}
                 Err(question) => problems.push(problem(mapping, &name, &columns, question)),
@@ -136,11 +149,12 @@ impl Prover {
 /// What a person should know of a proof; nothing where the column is written
 /// as machines write.
 pub fn notice(proof: &ColumnProof) -> Option<Notice> {
-    (!proof.reading.is_plain()).then(|| {
+    (!proof.reading.is_plain() || proof.short_years).then(|| {
         let columns = quoted(&proof.columns);
         let Witness { row, text } = &proof.witness;
         let text = shown(text).cut(40);
-        Notice(format!("{columns} is read {}: row {row} has \"{text}\"", proof.reading.words()))
+        let years = if proof.short_years { "; its two-digit years are read as 1969 to 2068" } else { "" };
+        Notice(format!("{columns} is read {}: row {row} has \"{text}\"{years}", proof.reading.words()))
     })
 }
 

@@ -56,6 +56,20 @@ fn the_whole_column_decides_how_each_of_its_cells_is_read() {
 }
 
 #[test]
+fn years_of_two_digits_are_told_with_their_century() {
+    let told = |dates: &[&str]| {
+        let cells: Vec<(&str, &str)> = dates.iter().map(|date| (*date, "1")).collect();
+        let (_, proofs) = prove("", FIELDS, &rows(&cells), &[]).unwrap();
+        proofs.iter().filter_map(notice).map(|notice| notice.0).collect::<String>()
+    };
+    let years = "; its two-digit years are read as 1969 to 2068";
+    assert!(told(&["1.4.70", "13.12.1968"]).ends_with(years), "{}", told(&["1.4.70", "13.12.1968"]));
+    assert!(told(&["70-4-31"]).ends_with(years), "the order alone is worth no notice");
+    assert!(!told(&["1.4.1970", "13.12.1968"]).contains("two-digit"));
+    assert_eq!(told(&["1970-04-01"]), "");
+}
+
+#[test]
 fn what_the_column_leaves_open_is_asked_with_its_rows_and_the_keys() {
     let found = |cells: &[(&str, &str)]| prove("", FIELDS, &rows(cells), &[]).unwrap_err().to_string();
     let told = found(&[("01/02/2024", "1.234"), ("03/03/2024", "5")]);

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::charset::{Charset, Decoder};
 use super::csv_source::{TextInput, TextSource};
 use super::error::InputProblem;
-use super::records::{MAX_FIELD, Place, Records, spans};
+use super::records::{MAX_FIELD, Place, Records, line_breaks, spans, stray_quote};
 use super::utf16::{odd_byte, source_bytes};
 use crate::model::{Cell, CellFault, Row, RowFault};
 
@@ -52,13 +52,24 @@ impl CsvRows {
             if row.is_blank() {
                 continue;
             }
-            let (found, wanted) = (cells, self.columns);
-            row.fault = match found.cmp(&wanted) {
-                std::cmp::Ordering::Less => Some(RowFault::TooFewCells { found, wanted }),
-                std::cmp::Ordering::Equal => None,
-                std::cmp::Ordering::Greater => Some(RowFault::TooManyCells { found, wanted }),
-            };
+            row.fault = self.fault_of(row, cells);
             return Ok(true);
+        }
+    }
+
+    /// What is wrong with the row as a whole. A quote in the wrong place comes
+    /// first: it is why cells are too few or too many.
+    fn fault_of(&self, row: &Row, found: usize) -> Option<RowFault> {
+        if let Some((cell, span)) = stray_quote(&row.raw, self.delimiter) {
+            let line = row.line + line_breaks(row.raw.get(..span.start).unwrap_or_default());
+            let line_ends = line_breaks(row.raw.get(span).unwrap_or_default());
+            return Some(RowFault::StrayQuote { cell, line, line_ends });
+        }
+        let wanted = self.columns;
+        match found.cmp(&wanted) {
+            std::cmp::Ordering::Less => Some(RowFault::TooFewCells { found, wanted }),
+            std::cmp::Ordering::Equal => None,
+            std::cmp::Ordering::Greater => Some(RowFault::TooManyCells { found, wanted }),
         }
     }
 

@@ -143,22 +143,23 @@ fn doubt(sample: &[u8], chosen: u8, header: u64) -> Option<Notice> {
     let others = delimiter::CANDIDATES.into_iter().filter(|&other| other != chosen);
     let better = std::iter::once(chosen).chain(others).find_map(|delimiter| {
         let mut records = Records::new(sample, delimiter, Mark::START);
-        let (mut raw, mut found) = (Vec::new(), None);
+        let (mut raw, mut found) = (Vec::new(), None::<(u64, usize, usize)>);
         while let Ok(Some(place)) = records.next(&mut raw) {
-            let cells = records.filled_cells(0);
+            // Rows that a spreadsheet wrote are equally wide, whatever is filled.
+            let (cells, width) = (records.filled_cells(0), records.ends().len());
             match found {
-                _ if place.row <= header => {}
+                _ if place.row <= header || cells == 0 => {}
                 None if place.row > header + u64::from(DOUBT_ROWS) => return None,
-                None if cells >= DOUBT_CELLS => found = Some((place.row, cells)),
+                None if cells >= DOUBT_CELLS => found = Some((place.row, cells, width)),
                 None => {}
-                Some((row, wanted)) if place.row > row + u64::from(DOUBT_ROWS) => return Some((row, wanted)),
-                Some((_, wanted)) if cells != wanted => return None,
+                Some((row, ..)) if place.row > row + u64::from(DOUBT_ROWS) => break,
+                Some((_, _, wanted)) if width != wanted => return None,
                 Some(_) => {}
             }
         }
         found
     });
-    let (row, cells) = better?;
+    let (row, cells, _) = better?;
     Some(doubtful(u32::try_from(header).ok()?, u32::try_from(row).ok()?, cells))
 }
 

@@ -276,16 +276,32 @@ fn guessed(scan: &Scan, notices: &mut Vec<Notice>) -> Charset {
         // A file that is UTF-8 but for a few places is a damaged UTF-8 file:
         // reading all of it in another encoding would spoil the rest.
         Some(guess) if scan.ill_formed > scan.well_formed => {
-            let charset = Charset::Legacy(guess);
+            let from_a_mac = ends_lines_by_cr(&scan.head) && is_latin(guess);
+            let charset = Charset::Legacy(if from_a_mac { encoding_rs::MACINTOSH } else { guess });
             let sample = Decoder::lossy(charset, &scan.sample);
+            let why = if from_a_mac { ", and its lines end as on old Macs" } else { "" };
             notices.push(said(
                 charset,
-                &format!(" (it is not UTF-8); a cell then reads \"{}\"", shown(&sample).cut(60)),
+                &format!(" (it is not UTF-8{why}); a cell then reads \"{}\"", shown(&sample).cut(60)),
             ));
             charset
         }
         _ => Charset::Utf8,
     }
+}
+
+/// Excel's "CSV (Macintosh)" ends lines so, and writes in the encoding of old Macs.
+fn ends_lines_by_cr(head: &[u8]) -> bool {
+    // A line break inside a cell is a lone LF there.
+    let followed = head.iter().zip(head.iter().skip(1).chain(Some(&0)));
+    let alone = followed.filter(|&(&byte, &next)| byte == b'\r' && next != b'\n').count();
+    alone > head.iter().filter(|&&byte| byte == b'\n').count()
+}
+
+/// Encodings of the Latin script, which the guesser takes that of old Macs for.
+fn is_latin(encoding: &'static Encoding) -> bool {
+    use encoding_rs as e;
+    [e::WINDOWS_1252, e::WINDOWS_1250, e::WINDOWS_1254, e::WINDOWS_1257, e::ISO_8859_2].contains(&encoding)
 }
 
 fn said(charset: Charset, how: &str) -> Notice {
@@ -362,6 +378,17 @@ mod tests {
         let (bytes, _, _) =
             encoding_rs::WINDOWS_1251.encode("имя,город\nИван Петров,Москва\nМария Иванова,Казань\n");
         assert_eq!(found(&bytes).0, "windows-1251");
+    }
+
+    #[test]
+    fn a_latin_file_with_the_lines_of_an_old_mac_is_in_its_encoding() {
+        let (name, _, notice) = found(b"name,city\rRen\x8E,\"K\x9Aln\n1\"\r");
+        assert_eq!(name, "macintosh");
+        assert!(notice.contains("as on old Macs); a cell then reads \"René\""), "{notice}");
+        assert_eq!(found(b"name,city\r\nRen\xE9,K\xF6ln\r\n").0, "windows-1252");
+        let (cyrillic, _, _) =
+            encoding_rs::WINDOWS_1251.encode("имя,город\rИван Петров,Москва\rМария Иванова,Казань\r");
+        assert_eq!(found(&cyrillic).0, "windows-1251");
     }
 
     #[test]

@@ -174,12 +174,12 @@ pub(super) fn notices(
 }
 
 fn told_hidden(count: u64, what: &str, named: Option<&str>, hidden: Hidden) -> Option<Notice> {
-    let (plural, are) = if count == 1 { ("", "is") } else { ("s", "are") };
+    let (plural, are, them) = if count == 1 { ("", "is", "it") } else { ("s", "are", "them") };
     let named = named.map(|named| format!(" ({named})")).unwrap_or_default();
     let told = match hidden {
         Hidden::Include => {
             format!(
-                "{count} hidden {what}{plural}{named} {are} read; source: {{ hidden: skip }} leaves them out"
+                "{count} hidden {what}{plural}{named} {are} read; source: {{ hidden: skip }} leaves {them} out"
             )
         }
         Hidden::Skip => {

@@ -63,7 +63,10 @@ fn an_unreadable_encoding() {
     desk.write("m.yaml", mapping("utf-8"));
     let done = desk.carafe(["import", "a.csv", "-m", "m.yaml", "--json"]).at(&crm.address()).ends_with(4);
     assert_eq!(done.rows(), json!({ "read": 1, "rejected": 1 }));
-    assert_eq!(desk.errors()[0]["message"], "byte 0xFC at offset 19 of the file is not in its encoding");
+    assert_eq!(
+        desk.errors()[0]["message"],
+        "byte 0xFC at offset 19 of the file is not in its encoding; mend the text, or set source: { encoding: … } in the mapping"
+    );
 }
 
 #[test]

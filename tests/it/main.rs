@@ -30,3 +30,6 @@ mod secrets;
 mod support;
 mod tables;
 mod tiny;
+mod traps;
+mod trial;
+mod workbook;

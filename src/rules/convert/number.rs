@@ -84,6 +84,7 @@ fn strip_dressing(text: &str, notation: Notation) -> Option<(bool, &str)> {
         if notation.currency {
             rest = rest.trim_start_matches(is_currency_sign).trim_end_matches(is_currency_sign).trim();
         }
+        rest = without_dashes_for_cents(rest);
         let signed = rest.strip_prefix(['-', '\u{2212}']).or_else(|| rest.strip_suffix('-'));
         if let Some(unsigned) = signed {
             if negative {
@@ -95,6 +96,12 @@ fn strip_dressing(text: &str, notation: Notation) -> Option<(bool, &str)> {
     rest = if negative { rest } else { rest.strip_prefix('+').unwrap_or(rest) };
     let begins_well = rest.starts_with(|c: char| c.is_ascii_digit() || c == '.' || c == ',');
     begins_well.then_some((negative, rest))
+}
+
+/// `1.250,-` and `5.–` have no cents: the dash behind the decimal mark is no minus.
+fn without_dashes_for_cents(text: &str) -> &str {
+    let bare = text.trim_end_matches(['-', '\u{2013}', '\u{2014}', '\u{2212}']);
+    if bare.ends_with(['.', ',']) { bare } else { text }
 }
 
 fn is_currency_sign(c: char) -> bool {
@@ -177,6 +184,11 @@ mod tests {
             (point, "-£5", "-5"),
             (point, "£-5", "-5"),
             (point, "5-", "-5"),
+            (comma, "1.250,-", "1250"),
+            (comma, "-5,\u{2013} €", "-5"),
+            (comma, "1.250,00-", "-1250"),
+            (point, "1,250.--", "1250"),
+            (None, "5.-", "5"),
             (None, "12.5%", "12.5"),
             (point, "1'234.5", "1234.5"),
             (None, "0.1", "0.1"),
@@ -205,6 +217,9 @@ mod tests {
             (comma, "0.123", NumberFault::Form),
             (point, "0,123.5", NumberFault::Form),
             (point, "(-5)", NumberFault::Form),
+            (point, "1.250,-", NumberFault::Form),
+            (None, "1.250,-", NumberFault::Ambiguous),
+            (None, "-.-", NumberFault::Form),
             (None, "NaN", NumberFault::Form),
             (None, "1.2.3", NumberFault::Form),
             (None, "--5", NumberFault::Form),

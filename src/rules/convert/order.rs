@@ -102,6 +102,13 @@ pub fn fits(text: &str, order: DateOrder) -> bool {
     dated && (time.is_empty() || read_time(time).is_some())
 }
 
+/// Whether a text that has this order's form gives its year by two digits.
+pub fn has_short_year(text: &str, order: DateOrder) -> bool {
+    let Some(Parts { parts: [first, _, last], .. }) = parts(text) else { return false };
+    let year = if order == DateOrder::YearMonthDay { first } else { last };
+    year.len() == 2
+}
+
 fn is_month_name(part: &str) -> bool {
     month_name(part).is_some_and(|(_, rest)| rest.is_empty())
 }

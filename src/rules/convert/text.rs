@@ -14,6 +14,39 @@ pub fn control_character(text: &str) -> Option<char> {
     text.chars().find(|&c| c.is_control() && !matches!(c, '\t' | '\n' | '\r'))
 }
 
+/// What Excel writes into a CSV for a cell that holds an error, in the
+/// languages in which its words differ.
+const EXCEL_ERRORS: [&str; 23] = [
+    "#N/A",
+    "#DIV/0!",
+    "#NAME?",
+    "#NULL!",
+    "#NUM!",
+    "#REF!",
+    "#VALUE!",
+    "#SPILL!",
+    "#CALC!",
+    "#NV",
+    "#WERT!",
+    "#BEZUG!",
+    "#ZAHL!",
+    "#VALEUR!",
+    "#NOM?",
+    "#NOMBRE!",
+    "#¡VALOR!",
+    "#¿NOMBRE?",
+    "#¡REF!",
+    "#¡NUM!",
+    "#¡DIV/0!",
+    "#¡NULO!",
+    "#VALORE!",
+];
+
+/// Whether a text is nothing but an error value of Excel.
+pub fn is_excel_error(text: &str) -> bool {
+    text.starts_with('#') && EXCEL_ERRORS.contains(&text)
+}
+
 /// Line breaks as the CRM keeps them: `\n`.
 pub fn with_plain_line_breaks(text: &str) -> Cow<'_, str> {
     if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n").into() } else { text.into() }
@@ -139,6 +172,16 @@ mod tests {
         assert_eq!(control_character("a\0b"), Some('\0'));
         assert_eq!(control_character("a\u{85}b"), Some('\u{85}'));
         assert_eq!(control_character("a\u{7F}"), Some('\u{7F}'));
+    }
+
+    #[test]
+    fn error_values_of_excel_are_known_whole_only() {
+        for text in ["#N/A", "#DIV/0!", "#REF!", "#NV", "#WERT!", "#¡VALOR!"] {
+            assert!(is_excel_error(text), "{text}");
+        }
+        for text in ["", "#", "N/A", "#N/A.", "see #REF!", "#WINNING!", "#1"] {
+            assert!(!is_excel_error(text), "{text}");
+        }
     }
 
     #[test]

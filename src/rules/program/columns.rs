@@ -53,9 +53,21 @@ fn find(name: &Located<String>, header: &Header, problems: &mut Vec<Problem>) ->
             Problem::at(name.place, message).hint(hint)
         }
     };
-    problems.push(problem);
+    problems.push(told_once(problem, problems));
     None
 }
+
+/// The problem without a list of columns that an earlier one has.
+fn told_once(mut problem: Problem, earlier: &[Problem]) -> Problem {
+    let is_list = |hint: &String| hint.starts_with(LIST);
+    if problem.hint.as_ref().is_some_and(is_list) && earlier.iter().any(|other| other.hint == problem.hint) {
+        problem.hint = None;
+    }
+    problem
+}
+
+/// Begins a hint that lists the columns of a file.
+const LIST: &str = "the file has: ";
 
 fn alike(wanted: &str, header: &Header) -> Vec<usize> {
     let names = header.columns.iter().enumerate();
@@ -87,7 +99,7 @@ fn no_such_column(name: &Located<String>, header: &Header) -> Problem {
             let all: Vec<Cow<'_, str>> =
                 columns.iter().take(20).map(|n| shown(n).cut(40).to_string().into()).collect();
             let more = if columns.len() > 20 { ", …" } else { "" };
-            problem.hint(format!("the file has: {}{more}", all.join(", ")))
+            problem.hint(format!("{LIST}{}{more}", all.join(", ")))
         }
     }
 }

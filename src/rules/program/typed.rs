@@ -145,6 +145,10 @@ impl FieldProgram {
     }
 
     fn referred_or_typed<'r>(&self, text: Cow<'r, str>, hand: Hand) -> Result<Converted<'r>, Fault> {
+        // A CSV has no error cells, only what Excel wrote in their place.
+        if text::is_excel_error(&text) {
+            return Err(Fault::convert(Code::ErrorCell, format!("the cell holds the error {text}")));
+        }
         if self.reference.is_none() {
             return self.typed(text, hand);
         }
@@ -260,7 +264,8 @@ impl FieldProgram {
             (DateFault::NoSuchDay, _) => "there is no such day or time".to_owned(),
             (DateFault::Year, _) => "the year is not one from 1000 to 9999".to_owned(),
             (DateFault::Zone, _) => {
-                "the time names a zone, and the CRM keeps none; write it without".to_owned()
+                "the time names a zone, and the CRM keeps none; take it off, for example by replace: { \"Z$\": \"\" }"
+                    .to_owned()
             }
             (DateFault::Form, Some(reading)) => format!("not a date in the form {reading}"),
             (DateFault::Form, None) => {
@@ -272,7 +277,7 @@ impl FieldProgram {
             let message = format!(
                 "not a date; as Excel's day number it would be {day}: format the column as dates and save again, or say date: excel"
             );
-            let cause = "not a date but, it seems, Excel's day number; say date: excel in the mapping";
+            let cause = "not a date but, it seems, Excel's day number; format the column as dates, or say date: excel";
             return Fault { cause: Some(cause.to_owned()), ..Fault::convert(Code::NotADate, message) };
         }
         Fault::convert(Code::NotADate, message)
@@ -341,8 +346,8 @@ impl FieldProgram {
             Some(true) => Ok(Converted::Number(Cow::Borrowed("1"))),
             Some(false) => Ok(Converted::Number(Cow::Borrowed("0"))),
             None => {
-                let message = "not a word for yes or no (1 true yes y on, 0 false no n off); name others under true: and false: in the mapping";
-                let cause = "not a word for yes or no; name others under true: and false:".to_owned();
+                let message = "not a word for yes or no (1 true yes y on, 0 false no n off); the mapping can name others: true, false";
+                let cause = "not a word for yes or no; the mapping can name others: true, false".to_owned();
                 Err(Fault { cause: Some(cause), ..Fault::convert(Code::NotACheckbox, message) })
             }
         }

@@ -83,6 +83,17 @@ fn ragged_rows_are_faults_with_all_their_cells() {
 }
 
 #[test]
+fn text_behind_a_closing_quote_is_a_fault_of_its_row_with_its_lines() {
+    let text = "a,b\n1,\"x\"y\n2,\"open\n3,x\n4,\"z\"\n5,\"9\" \n";
+    let rows = read(&csv(text).1).unwrap();
+    let told: Vec<(u64, &str)> = rows.iter().map(|row| (row.number, row.fault.as_str())).collect();
+    let stray = |line, line_ends| format!("StrayQuote {{ cell: 1, line: {line}, line_ends: {line_ends} }}");
+    assert_eq!(told, [(2, stray(2, 0).as_str()), (3, &stray(3, 2)), (4, "")]);
+    assert_eq!(rows[1].kept, b"2,\"open\n3,x\n4,\"z\"");
+    assert_eq!(rows[2].cells, ["5", "9 "]);
+}
+
+#[test]
 fn titles_above_the_header_are_passed_over() {
     let folder = Folder::new();
     let path = folder.file("a.csv", "Report; 2024\n\nname;city\nA;B\n");
@@ -95,6 +106,19 @@ fn titles_above_the_header_are_passed_over() {
     let (_folder, source) = csv("\n\nname,city\nA,B\n");
     assert!(told(&source).contains("the header is read from row 3"));
     assert_eq!(read(&source).unwrap()[0].number, 4);
+}
+
+#[test]
+fn a_title_that_is_read_as_the_header_is_doubted_whatever_cells_are_blank() {
+    let doubted = "row 1 is read as the header and has one filled cell, row 3 has 3";
+    for text in [
+        "Report;;\n;;\nname;city;x\nA;B;\n;B;1\nC;;\n",
+        "Report\n\nname,city,x\nA,B,\nC,,\n",
+        "Report 2024;;\n;;\nname;city;x\nA;B;1,5\n",
+    ] {
+        assert!(told(&csv(text).1).contains(doubted), "{text}");
+    }
+    assert!(!told(&csv("name\nLane, Town, Land\nA\n").1).contains("one filled cell"));
 }
 
 #[test]
