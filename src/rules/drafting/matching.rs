@@ -45,6 +45,8 @@ pub enum Fate {
     ReadOnly(Match),
     /// Two fields are as likely.
     Torn(Vec<usize>),
+    /// It is cut, and its parts go into two fields. Set by `cutting` alone.
+    Cut,
     /// No field is free for it; the nearest, if any is near.
     Unknown(Option<Match>),
     /// A column that a reject file adds.

@@ -52,6 +52,7 @@ fn fates(columns: &[(&str, &[&str])]) -> Vec<String> {
         Fate::ReadOnly(found) => format!("({})", name(found.field)),
         Fate::Torn(fields) => fields.iter().map(|at| name(*at)).collect::<Vec<_>>().join(" or "),
         Fate::Unknown(near) => near.as_ref().map_or("-".to_owned(), |near| format!("? {}", name(near.field))),
+        Fate::Cut => "cut".to_owned(),
         Fate::Reserved => "reserved".to_owned(),
     };
     fates.iter().map(word).collect()

@@ -7,13 +7,14 @@
 //! a field, by `words` and by what people usually write (`usage`), and `fit`
 //! whether the cells are what the field takes; a [`Matcher`] gives each column
 //! its field; an `entry` becomes of each, with the keys that the `cells` prove
-//! and the questions that they leave (`values`, `references`, `joining`, `whole_name`); a
+//! and the questions that they leave (`values`, `references`, `joining`, `cutting`); a
 //! [`KeyTry`] hears the rows once more for what identifies a record; and
 //! [`written`] makes the [`Proposal`] a text, in which every column is called
 //! so that it is found again (`address`, `yaml`).
 
 mod address;
 mod cells;
+mod cutting;
 mod dates;
 mod entry;
 mod fit;
@@ -27,7 +28,6 @@ mod references;
 mod target;
 mod usage;
 mod values;
-mod whole_name;
 mod words;
 mod written;
 mod yaml;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::cutting;
 use super::entry::{self, Entry, Hints};
 use super::joining;
 use super::key::{KeyTry, candidates};
@@ -10,7 +11,6 @@ use super::matching::{Fate, Match, Matcher, THRESHOLD};
 use super::profile::{Profile, Reading};
 use super::target::Why;
 use super::usage::own_words;
-use super::whole_name;
 use super::words::{plain, squeezed};
 use crate::model::{FieldKind, Header, shown};
 use crate::rules::mapping::Mode;
@@ -66,8 +66,9 @@ impl Proposal {
     ) -> Self {
         let mut fates = matcher.fates(header, profiles);
         name_by_cells(matcher, profiles, &mut fates);
+        let cut = cutting::cut(matcher, header, profiles, &mut fates);
         let file = File { matcher, others, header, profiles, fates: &fates };
-        let (mut entries, used) = file.entries();
+        let (mut entries, used) = file.entries(cut);
         let keys = candidates(matcher.dictionary(), |name| entries.iter().any(|e| e.field.name == name));
         ask_about_id(&mut entries, header, keys.first());
         let left_out =
@@ -183,14 +184,14 @@ struct File<'a> {
 }
 
 impl File<'_> {
-    /// The fields in their order, and the columns that were put to use beside
-    /// those that have a field of their own.
-    fn entries(&self) -> (Vec<Entry>, Vec<usize>) {
+    /// All fields in their order, those that are cut out of a column among
+    /// them, and the columns that are read behind others.
+    fn entries(&self, cut: Vec<Entry>) -> (Vec<Entry>, Vec<usize>) {
         let Self { matcher, header, profiles, fates, .. } = *self;
         let joined = joining::joined(matcher, header, profiles, fates);
-        let mut used: Vec<usize> = joined.iter().map(|part| part.then).collect();
+        let used: Vec<usize> = joined.iter().map(|part| part.then).collect();
         let hints = Hints::of(profiles);
-        let mut entries = Vec::new();
+        let mut entries = cut;
         for (at, (fate, profile)) in fates.iter().zip(profiles).enumerate() {
             let Fate::Mapped(found) = fate else { continue };
             let mut entry = entry::entry(matcher, found, at, profile, self.others, &hints);
@@ -198,10 +199,6 @@ impl File<'_> {
                 entry::join(&mut entry, part.then, part.between, &profiles[part.then]);
             }
             entries.push(entry);
-        }
-        if let Some((column, parts)) = whole_name::entries(matcher, header, profiles, fates) {
-            used.push(column);
-            entries.extend(parts);
         }
         entries.extend(parent_object(matcher, &entries));
         entries.sort_by_key(|entry| {
@@ -215,11 +212,11 @@ impl File<'_> {
     fn remark(&self, at: usize) -> Option<LeftOut> {
         let name = |field: usize| self.matcher.field(field).name.clone();
         let (why, asks, near) = match &self.fates[at] {
-            Fate::Mapped(_) | Fate::Reserved => return None,
+            Fate::Mapped(_) | Fate::Cut | Fate::Reserved => return None,
             Fate::ReadOnly(found) => {
                 (format!("the CRM fills {} itself", shown(&name(found.field))), false, Vec::new())
             }
-            Fate::Torn(_) | Fate::Unknown(_) if whole_name::is_called_so(self.matcher, self.header, at) => {
+            Fate::Torn(_) | Fate::Unknown(_) if cutting::is_whole_name(self.matcher, self.header, at) => {
                 self.whole_name()
             }
             Fate::Torn(fields) => {

@@ -160,6 +160,39 @@ fn a_draft_says_what_goes_where_and_what_to_ask() {
 }
 
 #[test]
+fn postcode_and_town_in_one_column_are_cut() {
+    let dictionary = Dictionary::new(
+        "accounts",
+        vec![
+            Field { required: true, ..Field::new("name", FieldKind::Text) },
+            Field::new("addresscity", FieldKind::Text),
+            Field::new("addresspostcode/zip", FieldKind::Text),
+        ],
+    );
+    let others = Dictionaries::default();
+    let matcher = Matcher::new(&dictionary, &others);
+    let column = |(place, name): (usize, &str)| Column { name: name.to_owned(), place };
+    let header =
+        Header { sheet: None, columns: ["Firma", "PLZ/Ort"].into_iter().enumerate().map(column).collect() };
+    let text = |cells: &[&str]| {
+        let mut profiles = Profile::for_columns(2);
+        cells.iter().zip(2..).for_each(|(cell, row)| profiles[1].add(row, Cell::Text(cell)));
+        let proposal = Proposal::new(&matcher, &others, &header, &profiles, 2);
+        plain_lines(&written(&proposal, &SourceFacts::default(), &header, &addresses(&header), "a.csv"))
+    };
+    let cut = text(&["10115 Berlin", "D-80331 München"]);
+    assert!(
+        cut.contains(&"  addresspostcode/zip: { from: PLZ/Ort, split: { by: \" \", part: 1 } }".to_owned()),
+        "{cut:?}"
+    );
+    assert!(
+        cut.contains(&"  addresscity: { from: PLZ/Ort, split: { by: \" \", part: 2- } }".to_owned()),
+        "{cut:?}"
+    );
+    assert!(!text(&["Berlin", "München"]).iter().any(|line| line.contains("split")));
+}
+
+#[test]
 fn required_fields_without_a_column_are_lines_to_be_completed_and_no_record_is_created() {
     let draft = drafted(&["Mail", "Phone"], &[vec!["a@b.co", "0123456"], vec!["c@d.org", "0123457"]]);
     assert_eq!(draft.proposal.missing, ["accountid", "last"]);

@@ -390,7 +390,7 @@ pub fn own_words(object: &str) -> Vec<String> {
 
 /// Words before or behind a name that do not change which field is meant.
 const QUALIFIERS: &str = "primary, main, business, work, office, billing, mailing, postal, registered, default, \
-    no, nr, nummer, field, value, your, geschaeftlich, dienstlich, beruflich, buero";
+    no, 1, nr, nummer, field, value, your, geschaeftlich, dienstlich, beruflich, buero";
 
 /// Whether a word before or behind a name changes nothing.
 pub fn is_qualifier(word: &str) -> bool {
