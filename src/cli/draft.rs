@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
-use super::advice::{Again, word};
-use super::args::DraftArgs;
+use super::advice::Again;
+use super::args::{CommonArgs, DraftArgs};
 use super::connection::{Connection, read_snapshot};
 use super::import::spool;
 use super::{Context, out};
@@ -36,7 +36,7 @@ pub async fn run(context: &Context, args: DraftArgs) -> Result<u8, PipelineError
     };
     let drafted =
         tokio::task::block_in_place(|| draft_mapping(&settings, &basis, &context.screen, &context.stop));
-    let drafted = drafted.map_err(|error| ask_for_sheet(error, &args))?;
+    let drafted = drafted.map_err(|error| ask_for_sheet(error, &context.common, &args))?;
     if let Some(mut output) = output {
         let name = output.name();
         let fault = |error| PipelineError::Fault(format!("cannot write {name}: {}", io_words(&error)));
@@ -57,9 +57,12 @@ pub async fn run(context: &Context, args: DraftArgs) -> Result<u8, PipelineError
 
 /// A mistyped name is told before the CRM is asked for anything.
 fn look_for(file: &Path) -> Result<(), PipelineError> {
-    let there = file == Path::new("-") || std::fs::metadata(file).is_ok();
+    let is_missing = |error: std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
+    if file == Path::new("-") || !std::fs::metadata(file).is_err_and(is_missing) {
+        return Ok(());
+    }
     let file = shown(&file.display().to_string()).to_string();
-    if there { Ok(()) } else { Err(InputError { file, problem: InputProblem::NotFound }.into()) }
+    Err(InputError { file, problem: InputProblem::NotFound }.into())
 }
 
 /// Where the dictionary comes from: a file opens no connection.
@@ -79,18 +82,15 @@ fn sheet_choice(text: &str) -> SheetChoice {
 }
 
 /// There is no mapping yet in which the sheet could be named.
-fn ask_for_sheet(error: PipelineError, args: &DraftArgs) -> PipelineError {
+fn ask_for_sheet(error: PipelineError, common: &CommonArgs, args: &DraftArgs) -> PipelineError {
     let PipelineError::Input(InputError { file, problem: InputProblem::WhichSheet { sheets, hidden } }) =
         &error
     else {
         return error;
     };
     let message = format!("{file}: {}", holding(sheets, *hidden));
-    let example = sheets.first().map_or("NAME".to_owned(), |sheet| word(sheet));
-    let mut command =
-        format!("carafe draft {} --object {}", word(&args.file.display().to_string()), word(&args.object));
-    command.push_str(&format!(" -o {} --sheet {example}", word(&args.output.display().to_string())));
-    PipelineError::usage(message, format!("name one with --sheet, for example: {command}"))
+    let example = Again::draft_of_sheet(common, args, sheets.first().map_or("NAME", String::as_str));
+    PipelineError::usage(message, format!("name one with --sheet, for example: {example}"))
 }
 
 /// What is said at the end.

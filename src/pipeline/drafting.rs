@@ -7,7 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::prepare::is_unknown_object;
 use super::{Catalog, Event, Phase, PipelineError, Reporter};
-use crate::model::{Dictionary, Header, Row, shown};
+use crate::model::{Dictionary, Header, Notice, Row, shown};
+use crate::rules::convert::text::is_email;
 use crate::rules::drafting::{Matcher, Profile, Proposal, SourceFacts, addresses, objects_of, written};
 use crate::rules::program::Dictionaries;
 use crate::tabular::{Form, Format, ReadOptions, SheetChoice, Source};
@@ -79,6 +80,7 @@ pub fn draft_mapping(
     let source = open(settings, &matcher)?;
     source.notices().iter().for_each(|notice| reporter.event(Event::Notice(notice.clone())));
     let header = source.header();
+    looks_like_data(header).into_iter().for_each(|notice| reporter.event(Event::Notice(notice)));
     let reading = Reading { source: &source, what: &settings.input_name, reporter, stop };
 
     let is_text = source.dialect().format.is_text();
@@ -104,6 +106,14 @@ pub fn draft_mapping(
     let names = addresses(header);
     let text = written(&proposal, &facts, header, &names, &settings.input_name);
     Ok(Drafted { proposal, text, header: header.clone(), header_row: source.dialect().header_row })
+}
+
+/// A file without column names loses its first row to them.
+fn looks_like_data(header: &Header) -> Option<Notice> {
+    let is_cell = |name: &&str| is_email(name.trim());
+    let cell = header.columns.iter().map(|column| column.name.as_str()).find(is_cell)?;
+    let told = "looks like a row of data, not of column names; put a row of names above it";
+    Some(Notice(format!("the header holds \"{}\" and {told}", shown(cell.trim()).cut(60))))
 }
 
 /// Passes over a file, with progress.

@@ -6,10 +6,11 @@
 
 use std::path::Path;
 
+use super::prove::run_store;
 use super::{Event, JobSettings, PipelineError, Reporter};
 use crate::model::{Code, Notice, Row, shown};
 use crate::rules::program::RESERVED_COLUMNS;
-use crate::store::{RunName, Store, StoreError, StoredFinding};
+use crate::store::{Store, StoreError, StoredFinding};
 use crate::tabular::{Dialect, Form, ReadOptions, Source};
 
 /// Rows that are looked at for the name of a run: where the first few have none,
@@ -46,7 +47,7 @@ fn better_encoding(source: &Source, options: &ReadOptions, runs: &Path) -> Optio
         return None;
     }
     let run = run_named(source)?;
-    let store = store_of(&run, runs)?;
+    let store = run_store(&run, runs)?;
     let dialect: Dialect = store.fact("dialect").ok()?;
     let known = encoding(&dialect)?;
     // A source in UTF-8 has rejects that are not UTF-8 only where its own rows
@@ -82,14 +83,6 @@ fn run_named(source: &Source) -> Option<String> {
         }
     }
     None
-}
-
-/// The store of a run whose name comes from a file: it must be a whole id, and
-/// is never a path.
-fn store_of(run: &str, runs: &Path) -> Option<Store> {
-    let folder = RunName(run.to_owned()).find(runs).ok()?;
-    let is_whole = folder.file_name().is_some_and(|name| name == run);
-    is_whole.then(|| Store::open(&folder.join("run.db")).ok())?
 }
 
 fn has_undecodable_rows(store: &Store) -> bool {

@@ -61,10 +61,12 @@ fn look(file: &Path, mapping: &Path) -> Result<(Job, Vec<Seen>), PipelineError> 
         on_blank: None,
         earlier: None,
     };
-    let job = run(Job::prepare(&settings, &catalog(), &Silent))?;
+    let mut job = run(Job::prepare(&settings, &catalog(), &Silent))?;
+    let stop = CancellationToken::new();
+    prove(&mut job, Path::new("runs"), &Silent, &stop)?;
     let mut reasons: HashMap<u64, Vec<String>> = HashMap::new();
     let note = |finding: &Finding| reasons.entry(finding.row).or_default().push(reason(finding));
-    check(&job, CheckOptions::default(), &Silent, &CancellationToken::new(), note)?;
+    check(&job, CheckOptions::default(), &Silent, &stop, note)?;
     let columns = &job.source.header().columns;
     let mut own: Vec<usize> = (0..columns.len()).filter(|&at| !is_reserved(&columns[at].name)).collect();
     // Keys of JSON Lines stand in the order in which they are first seen.

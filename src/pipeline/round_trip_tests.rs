@@ -13,8 +13,6 @@ use super::testing::*;
 use super::*;
 use crate::crm::Client;
 use crate::model::{Field, FieldKind};
-use crate::rules::convert::number::looks_shortened_by_excel;
-use crate::rules::convert::text::control_character;
 use crate::store::StoreError;
 
 type Body = Map<String, Json>;
@@ -114,6 +112,7 @@ async fn plan_again(
         outputs: OutputSettings::default(),
     };
     let mut job = Job::prepare(&settings, catalog, &Silent).await.unwrap_or_else(|error| panic!("{error}"));
+    prove(&mut job, &settings_of_import.runs, &Silent, &stop).unwrap();
     let planned = plan_import(&mut job, &settings_of_import, tools).await.unwrap();
     let mut found = Vec::new();
     let tell = |finding: crate::store::StoredFinding| {
@@ -218,22 +217,12 @@ fn any_text() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..4).prop_map(|pieces| pieces.concat())
 }
 
-/// Texts that the rules take for such a field.
-///
-/// A record may hold others: control characters, `1.23E+11`, values that have
-/// left their list or stand there in another case, addresses without form, the
-/// year 999. Today a row with one of them is rejected (or its spelling is
-/// changed) although nothing would be written: see the test that is ignored
-/// below. Once rows are excused that only repeat what their record holds, the
-/// filters here can go.
+/// Any text that a record can hold, those that the rules would refuse in a new
+/// record among them: control characters, `1.23E+11`.
 fn text(field: &Field) -> BoxedStrategy<Json> {
-    let (size, is_memo) = (field.size.unwrap_or(u32::MAX) as usize, field.kind == FieldKind::Memo);
-    let fits = move |text: &String| {
-        let bare = crate::rules::names::trim(text);
-        control_character(text).is_none() && (is_memo || !looks_shortened_by_excel(bare))
-    };
+    let size = field.size.unwrap_or(u32::MAX) as usize;
     let cut = move |text: String| text.chars().take(size).collect::<String>();
-    any_text().prop_map(cut).prop_filter("the rules refuse it", fits).prop_map(Json::from).boxed()
+    any_text().prop_map(cut).prop_map(Json::from).boxed()
 }
 
 /// Numbers with so many digits behind the point, and up to `whole` before it.
@@ -271,13 +260,13 @@ fn value(field: &Field) -> BoxedStrategy<Json> {
         (_, "ownerid", _) => one_of(&["90505", "90506"]),
         (_, name, _) if name.ends_with("id") => Just(json!(0)).boxed(),
         (FieldKind::MultiSelect, ..) => {
-            let values = [&LISTED[..], &["", " - ", "TRUE"]].concat();
+            let values = [&LISTED[..], &["", " - ", "TRUE", "Gone from the list"]].concat();
             prop::sample::subsequence(values, 0..7)
                 .prop_shuffle()
                 .prop_map(|some| json!(some.join(";")))
                 .boxed()
         }
-        (_, _, Some(_)) => one_of(&LISTED),
+        (_, _, Some(_)) => one_of(&[&LISTED[..], &["Gone from the list"]].concat()),
         (FieldKind::Number, ..) => number(15, field.decimals.unwrap_or(4)),
         (FieldKind::Currency | FieldKind::Percent, ..) => number(22, field.decimals.unwrap_or(4)),
         (FieldKind::Checkbox, ..) => {
@@ -290,10 +279,10 @@ fn value(field: &Field) -> BoxedStrategy<Json> {
             })
             .boxed(),
         (FieldKind::Email, ..) => {
-            one_of(&["a@b.co", "=a+b@c.co", "-x@y.de", "o'neil@example.com", "zoë@exämple.de"])
+            one_of(&["a@b.co", "=a+b@c.co", "-x@y.de", "o'neil@example.com", "zoë@exämple.de", "a@b.c"])
         }
         (FieldKind::Url, ..) => {
-            one_of(&["example.com", "http://a.b/c?d='e'#f", "HTTPS://MÜLLER.de", "-a.com"])
+            one_of(&["example.com", "http://a.b/c?d='e'#f", "HTTPS://MÜLLER.de", "-a.com", "javascript:a.b"])
         }
         _ => text(field),
     }
@@ -353,7 +342,6 @@ proptest! {
 /// so there is nothing to refuse (contract, "An update whose values are already
 /// there is `unchanged`, whoever wrote them").
 #[test]
-#[ignore = "a row is rejected before its record is known; needs a change in rules/draft.rs and pipeline/plan.rs"]
 fn a_value_that_the_record_holds_already_rejects_no_row() {
     let held = [
         ("phone", "a\u{1}b"),

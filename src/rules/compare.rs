@@ -3,6 +3,7 @@
 use crate::model::{Field, FieldKind, Number, Value};
 use crate::rules::convert::text::with_plain_line_breaks;
 use crate::rules::ids::holds_id;
+use crate::rules::names::folded;
 use crate::rules::names::trim;
 
 /// Whether the record's value and the wanted one are the same to the CRM.
@@ -20,14 +21,42 @@ pub fn same(field: &Field, current: Option<&Value>, wanted: &Value) -> bool {
         FieldKind::Checkbox => flag(current) == flag(wanted),
         FieldKind::Date => same_date(current, wanted, 10),
         FieldKind::DateTime => same_date(current, wanted, 19),
-        FieldKind::MultiSelect => choices(current) == choices(wanted),
+        FieldKind::MultiSelect => same_choices(field, current, wanted),
         FieldKind::Text
         | FieldKind::TextArea
         | FieldKind::Memo
         | FieldKind::Email
         | FieldKind::Url
-        | FieldKind::Other(_) => same_text(current, wanted),
+        | FieldKind::Other(_) => same_text(current, wanted) || same_in_list(field, current, wanted),
     }
+}
+
+/// Whether a record's value is what a cell says, letter by letter.
+pub fn is_as_written(current: &Value, text: &str) -> bool {
+    same_text(current, &Value::from(text))
+}
+
+/// Values of a list are compared without case and blanks at the ends, unless
+/// the list has both of them.
+fn same_in_list(field: &Field, current: &Value, wanted: &Value) -> bool {
+    let Some(lookup) = &field.lookup else { return false };
+    let (current, wanted) = (current.to_text(), wanted.to_text());
+    let is_listed = |text: &str| lookup.values.iter().flatten().any(|value| value == text);
+    folded(&current) == folded(&wanted) && !(is_listed(&current) && is_listed(&wanted))
+}
+
+/// The same values in whatever order.
+fn same_choices(field: &Field, current: &Value, wanted: &Value) -> bool {
+    let (current, mut wanted) = (choices(current), choices(wanted));
+    current.len() == wanted.len()
+        && current.into_iter().all(|one| {
+            let one = Value::Text(one);
+            let same = |other: &String| {
+                let other = Value::from(other.as_str());
+                one == other || same_in_list(field, &one, &other)
+            };
+            wanted.iter().position(same).map(|at| wanted.swap_remove(at)).is_some()
+        })
 }
 
 fn same_number(field: &Field, current: &Value, wanted: &Value) -> bool {

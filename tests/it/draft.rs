@@ -1,7 +1,7 @@
 //! `draft`: a first mapping for a file, tried from the outside.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use carafe::rules::mapping::Mapping;
 use serde_json::{Value as Json, json};
@@ -286,7 +286,7 @@ fn of_several_sheets_one_must_be_named() {
     draft(&[]).fails(
         2,
         "error: b.xlsx: several sheets hold data: \"Read me\", \"Attendees\", \"Codes\"\n  name one with --sheet, for \
-         example: carafe draft b.xlsx --object contacts -o m.yaml --sheet 'Read me'",
+         example: carafe draft b.xlsx --object contacts -o m.yaml --sheet 'Read me' --sandbox",
     );
     let done = draft(&["--sheet", "People"]);
     assert!(done.stderr.contains("there is no sheet \"People\""), "{}", done.stderr);
@@ -333,6 +333,17 @@ fn a_file_without_rows_is_drafted_and_one_without_columns_is_refused() {
     assert!(!desk.path("n.yaml").exists());
     let missing = ["draft", "b.csv", "--object", "contacts", "-o", "n.yaml"];
     desk.carafe(missing).run().fails(2, "error: b.csv: there is no such file; check its name and its folder");
+}
+
+#[test]
+fn a_first_row_of_data_is_noticed() {
+    let desk = Desk::with("a.csv", "Acme,a@b.co,0123456\nBeta,c@d.org,0123457\n");
+    let done = draft(&desk, &["-o", "m.yaml"]);
+    done.is(0);
+    assert_eq!(
+        done.stderr,
+        "notice: the header holds \"a@b.co\" and looks like a row of data, not of column names; put a row of names above it\n"
+    );
 }
 
 #[test]
@@ -399,5 +410,5 @@ fn a_draft_asks_the_crm_for_nothing_but_its_dictionary_and_lists() {
     let arguments = ["draft", "a.csv", "--object", "contacts", "-o", "m.yaml"];
     crm.carafe(&desk, arguments).ends_with(0);
     assert_eq!(crm.records("contacts", "{}").len(), before);
-    assert!(!PathBuf::from(desk.path(".carafe")).exists(), "nothing is kept beside the mapping");
+    assert!(!desk.path(".carafe").exists(), "nothing is kept beside the mapping");
 }

@@ -237,3 +237,14 @@ fn a_column_of_names_does_not_become_a_list() {
 ";
     assert!(done.stderr.starts_with(wanted), "{}", done.stderr);
 }
+
+#[test]
+fn a_value_that_the_record_holds_already_rejects_no_row_whatever_it_is() {
+    let crm = Tiny::serve(accounts(&[json!({ "id": 7, "name": "Acme", "phone": "1", "leadscore": "many" })]));
+    let mapping = "object: accounts\nmode: upsert\nmatch: [name]\nfields: { name: name, phone: phone, leadscore: score }\n";
+    let desk = desk("name,phone,score\nAcme,2,many\nBeta,3,many\n", mapping);
+    let done = desk.carafe(["import", "a.csv", "-m", "m.yaml", "--json"]).at(&crm.address()).ends_with(4);
+    assert_eq!(done.rows(), json!({ "read": 2, "updated": 1, "rejected": 1 }));
+    assert_eq!(crm.asked_by("PATCH")[0].json(), json!({ "phone": "2" }));
+    assert_eq!(found(&desk), ["3 C3 number not a number"]);
+}

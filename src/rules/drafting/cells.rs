@@ -42,18 +42,18 @@ pub fn dated(entry: &mut Entry, profile: &Profile, hints: &Hints) {
             entry.note(false, format!("the dates are {words}, in several forms: {}", forms.join(", ")));
         }
         DateVerdict::Open(formats, witness) => {
-            let hint = hints.order.map(|order| format!(" (another column is {})", order.words()));
+            let hint = hints.order.map(|order| format!("; another column is {}", order.words()));
             let (hint, cell) = (hint.unwrap_or_default(), cell(&witness));
-            entry.note(
-                true,
-                format!("day or month first? every date can be read both ways, {cell}{hint}; take one:"),
-            );
-            entry.instead = formats.iter().map(|known| format(known)).collect();
+            entry.note(true, format!("which form? every date can be read in several, {cell}{hint}"));
+            choose(entry, formats.iter().map(|known| format(known)).collect());
         }
         DateVerdict::Torn(one, other, formats) => {
             let (one, other) = (cell(&one), cell(&other));
-            entry.note(true, format!("no one form fits {one} and {other}; make them alike, or take one:"));
-            entry.instead = formats.iter().map(|known| format(known)).collect();
+            entry.note(
+                true,
+                format!("which form? none fits both {one}, and {other}; make them alike in the file"),
+            );
+            choose(entry, formats.iter().map(|known| format(known)).collect());
         }
         DateVerdict::Serials(witness) => {
             entry.keys = vec![Key::Plain("date", "excel".to_owned())];
@@ -92,10 +92,13 @@ pub fn numbered(entry: &mut Entry, profile: &Profile, hints: &Hints) {
             slips(entry, others);
         }
         NumberVerdict::Open(witness) => {
-            let hint =
-                hints.mark.map(|mark| format!(" (another column is {})", mark.words())).unwrap_or_default();
-            entry.note(true, format!("decimals or thousands? {}{hint}; take one:", cell(&witness)));
-            entry.instead = vec![mark(DecimalMark::Point), mark(DecimalMark::Comma)];
+            let hint = match hints.mark {
+                Some(DecimalMark::Point) => "; another column has a decimal point",
+                Some(DecimalMark::Comma) => "; another column has a decimal comma",
+                None => "",
+            };
+            entry.note(true, format!("decimals or thousands? {}{hint}", cell(&witness)));
+            choose(entry, vec![mark(DecimalMark::Point), mark(DecimalMark::Comma)]);
         }
     }
     let reading = match entry.field.kind {
@@ -104,6 +107,12 @@ pub fn numbered(entry: &mut Entry, profile: &Profile, hints: &Hints) {
         _ => Reading::Number,
     };
     odd(entry, profile, reading, "number", "numbers");
+}
+
+/// Ready lines of which one is to be taken.
+fn choose(entry: &mut Entry, instead: Vec<Vec<Key>>) {
+    entry.note(false, "take one in place of the line above:");
+    entry.instead = instead;
 }
 
 /// A few cells in another form than the rest.

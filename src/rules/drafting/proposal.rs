@@ -137,7 +137,11 @@ impl Proposal {
                 self.mode_why = "every row becomes a new record".to_owned();
                 self.match_why = match tried.first() {
                     Some(key) => {
-                        format!("{} does not identify records: {}", key.fields.join(" + "), key.words())
+                        format!(
+                            "{} does not identify records: {}",
+                            shown(&key.fields.join(" + ")),
+                            key.words()
+                        )
                     }
                     None => "no column identifies a record".to_owned(),
                 };
@@ -309,7 +313,7 @@ fn ask_about_id(entries: &mut [Entry], header: &Header, key: Option<&Vec<String>
     let Some(id) = entries.iter_mut().find(|entry| entry.field.name == "id") else { return };
     let named = id.columns.first().and_then(|&at| header.columns.get(at)).map(|column| plain(&column.name));
     if named.as_deref() == Some("id") && !is_export {
-        let other = key.map_or("another field".to_owned(), |key| key.join(" + "));
+        let other = key.map_or("another field".to_owned(), |key| shown(&key.join(" + ")).to_string());
         id.note(
             true,
             format!("ids of this CRM? if another system gave them, take this line out and match by {other}"),

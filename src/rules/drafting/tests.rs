@@ -147,7 +147,7 @@ fn a_draft_says_what_goes_where_and_what_to_ask() {
         ]
     );
     for ready in [
-        "  # ? day or month first? every date can be read both ways, row 2, \"03/04/1970\"; take one:",
+        "  # ? which form? every date can be read in several, row 2, \"03/04/1970\"",
         "  # birthday: { from: Geboren, date: \"%d/%m/%Y\" }",
         "  # birthday: { from: Geboren, date: \"%m/%d/%Y\" }",
         "  # ? 1 value is not in the list (once); its row would be rejected:",
@@ -205,6 +205,33 @@ fn a_draft_without_any_field_is_a_mapping_all_the_same() {
     let mapping = Mapping::parse("m.yaml", &draft.text).unwrap();
     let ignored: Vec<&str> = mapping.ignore.iter().map(|name| name.value.as_str()).collect();
     assert_eq!(ignored, ["Xyz#1", "#2", "Xyz#2"]);
+}
+
+#[test]
+fn names_of_fields_and_of_the_file_cannot_break_the_text() {
+    let odd = "key\n# object: users";
+    let fields = vec![
+        Field { required: true, ..labelled(odd, "Odd\n\u{1b}label", FieldKind::Text) },
+        Field { required: true, ..Field::new("missing: \"one\"", FieldKind::Text) },
+    ];
+    let (dictionary, others) = (Dictionary::new("no", fields), Dictionaries::default());
+    let matcher = Matcher::new(&dictionary, &others);
+    let header = Header { sheet: None, columns: vec![Column { name: "odd label".to_owned(), place: 0 }] };
+    let mut proposal = Proposal::new(&matcher, &others, &header, &Profile::for_columns(1), 0);
+    let keys = proposal.keys_to_try();
+    proposal.settle(&keys);
+    let facts = SourceFacts {
+        sheet: Some("a: b".to_owned()),
+        delimiter: Some('\t'),
+        header_row: Some(3),
+        encoding: Some("UTF-16LE".to_owned()),
+    };
+    let text = written(&proposal, &facts, &header, &addresses(&header), "a\nb\u{1b}.csv");
+    let mapping = Mapping::parse("m.yaml", &text).unwrap_or_else(|problems| panic!("{problems}\n{text}"));
+    assert_eq!((mapping.object.value.as_str(), mapping.fields[0].0.value.as_str()), ("no", odd));
+    assert_eq!(mapping.match_on[0].value, odd);
+    assert_eq!(mapping.source.header_row.map(|row| row.value), Some(3));
+    assert!(!text.contains('\u{1b}'), "{text}");
 }
 
 fn header_name() -> impl Strategy<Value = String> {
