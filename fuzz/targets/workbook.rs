@@ -9,6 +9,7 @@
 use std::io::{Cursor, Write};
 use std::sync::Once;
 
+use carafe_fuzz::tabular::Form;
 use carafe_fuzz::{File, come_back, options_and_content, read_twice};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
@@ -24,7 +25,10 @@ fn check(input: &[u8]) {
     let Some(content) = packed else { return };
     let file = File::new("in.xlsx", &content);
     let Some((source, seen)) = read_twice(file.path(), &content, &options) else { return };
-    come_back(&source, &seen, &options);
+    // What only begins like a container is read as text, and is no matter here.
+    if matches!(source.dialect().form, Form::Sheet(_)) {
+        come_back(&source, &seen, &options);
+    }
 }
 
 /// The reader contains what the library of workbooks panics at, and says that
