@@ -27,13 +27,7 @@ fn check(input: &[u8]) {
     }
 }
 
-const ORDERS: [DateOrder; 5] = [
-    DateOrder::YearMonthDay,
-    DateOrder::DayMonthYear,
-    DateOrder::MonthDayYear,
-    DateOrder::DayNameYear,
-    DateOrder::NameDayYear,
-];
+const ORDERS: [DateOrder; 5] = DateOrder::ALL;
 
 /// Whatever was read, the CRM's form of it reads as the same.
 fn goes_through_the_crm(at: DateTime) {

@@ -17,13 +17,7 @@ fn check(input: &[u8]) {
     proves(&cells, marks, |text, mark| number(text, mark).map(Some), &MARKS);
 }
 
-const ORDERS: [DateOrder; 5] = [
-    DateOrder::YearMonthDay,
-    DateOrder::DayMonthYear,
-    DateOrder::MonthDayYear,
-    DateOrder::DayNameYear,
-    DateOrder::NameDayYear,
-];
+const ORDERS: [DateOrder; 5] = DateOrder::ALL;
 const MARKS: [DecimalMark; 2] = [DecimalMark::Point, DecimalMark::Comma];
 
 fn dates(cells: &[(u64, &str)]) -> Proof<DateOrder> {
@@ -34,13 +28,15 @@ fn dates(cells: &[(u64, &str)]) -> Proof<DateOrder> {
 
 fn marks(cells: &[(u64, &str)]) -> Proof<DecimalMark> {
     let mut evidence = DecimalEvidence::default();
-    cells.iter().for_each(|(row, text)| evidence.add(*row, text));
+    cells.iter().for_each(|(row, text)| evidence.add(*row, text, AMOUNT));
     evidence.conclude()
 }
 
+const AMOUNT: Notation = Notation { decimal: None, currency: true, percent: true, id: false };
+
 /// What the text is worth with this mark; numbers without any depend on none.
 fn number(text: &str, mark: DecimalMark) -> Option<String> {
-    let notation = Notation { decimal: Some(mark), currency: true, percent: true, id: false };
+    let notation = Notation { decimal: Some(mark), ..AMOUNT };
     text.contains(['.', ',']).then(|| read(text, notation).ok().map(|number| number.into_owned())).flatten()
 }
 
@@ -57,7 +53,7 @@ fn proves<T, V>(
     let proof = conclude(cells);
     let is_there = |witness: &Witness| assert!(cells.contains(&(witness.row, witness.text.as_str())));
     match &proof {
-        Proof::NotNeeded => {}
+        Proof::NotNeeded | Proof::Indifferent(_) => {}
         Proof::Proven { witness, .. } | Proof::Ambiguous { witness, .. } => is_there(witness),
         Proof::Contradiction { one, other } => {
             is_there(&one.0);
@@ -93,7 +89,7 @@ fn proves<T, V>(
 /// The readings that a column is left with.
 fn left<T: Copy>(proof: &Proof<T>) -> Option<Vec<T>> {
     match proof {
-        Proof::Proven { reading, .. } => Some(vec![*reading]),
+        Proof::Proven { reading, .. } | Proof::Indifferent(reading) => Some(vec![*reading]),
         Proof::Ambiguous { readings, .. } => Some(readings.clone()),
         Proof::NotNeeded | Proof::Contradiction { .. } => None,
     }

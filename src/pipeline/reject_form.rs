@@ -9,7 +9,7 @@ use std::path::Path;
 use super::prove::run_store;
 use super::{Event, JobSettings, PipelineError, Reporter};
 use crate::model::{Code, Notice, Row, shown};
-use crate::rules::program::RESERVED_COLUMNS;
+use crate::rules::program::{RESERVED_COLUMNS, reserved_place};
 use crate::store::{Store, StoreError, StoredFinding};
 use crate::tabular::{Dialect, Form, ReadOptions, Source};
 
@@ -70,8 +70,7 @@ fn is_unicode(encoding: &str) -> bool {
 /// The run that the first rows name.
 fn run_named(source: &Source) -> Option<String> {
     let [_, name, ..] = RESERVED_COLUMNS;
-    let columns = &source.header().columns;
-    let place = columns.iter().rposition(|column| column.name.trim().eq_ignore_ascii_case(name))?;
+    let place = reserved_place(source.header(), name)?;
     let (mut rows, mut row) = (source.rows().ok()?, Row::default());
     for _ in 0..MOST_ROWS {
         if !rows.read(&mut row).ok()? {

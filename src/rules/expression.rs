@@ -20,8 +20,8 @@ use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value, filters};
 
 use super::language::{LanguageError, complain};
-use super::names::folded;
 use super::nearest::nearest;
+use super::program::place_of;
 use crate::model::{Header, shown};
 
 /// What one evaluation may cost (source: faults, input 38).
@@ -106,11 +106,15 @@ impl Expression {
         if text.len() > LONGEST_TEXT {
             return Err(complain(text, 0, 1, "an expression has at most 4,096 characters".to_owned()));
         }
+        // Names in backticks get one that nothing in the text has.
+        let stem = std::iter::successors(Some("column_".to_owned()), |stem| Some(format!("{stem}_")))
+            .find(|stem| !text.contains(stem.as_str()))
+            .unwrap_or_default();
         let mut names = Vec::new();
         let plain = Reader { text }.plain(&mut |name| {
             let column = find(text, name, header)?;
-            names.push((format!("column_{column}_"), column));
-            Ok(format!("column_{column}_"))
+            names.push((format!("{stem}{column}"), column));
+            Ok(format!("{stem}{column}"))
         })?;
         names.dedup();
         let whole = |error: &Error| {
@@ -203,14 +207,9 @@ fn reason(error: &Error) -> String {
 
 /// The column of a name, which stands somewhere in the text.
 fn find(text: &str, name: &str, header: &Header) -> Result<usize, LanguageError> {
-    let wanted = folded(name);
-    let found = header.columns.iter().position(|column| folded(&column.name) == wanted);
-    found.ok_or_else(|| {
-        let at = word_at(text, name);
-        let message = format!("the file has no column \"{}\"", shown(name));
-        let near = nearest(name, header.columns.iter().map(|column| column.name.as_str()));
-        let mut error = complain(text, at, name.chars().count(), message);
-        error.hint = near.map(|near| format!("nearest: {}", shown(near)));
+    place_of(name, header).map_err(|(message, hint)| {
+        let mut error = complain(text, word_at(text, name), name.chars().count(), message);
+        error.hint = hint;
         error
     })
 }
@@ -357,6 +356,22 @@ mod tests {
         ] {
             assert_eq!(result(text, cells).as_deref(), Ok(wanted), "{text}");
         }
+    }
+
+    #[test]
+    fn a_header_is_found_whatever_it_is_called_and_several_alike_are_asked_about() {
+        let columns = ["column_1", "N", "Tel", "tel "];
+        let column = |(place, name): (usize, &&str)| Column { name: (*name).to_owned(), place };
+        let header = Header { sheet: None, columns: columns.iter().enumerate().map(column).collect() };
+        let result = |text: &str| {
+            let expression = Expression::compile(text, &header).unwrap_or_else(|error| panic!("{error}"));
+            expression.result(|at| ["a", "b", "c", "d"][at])
+        };
+        assert_eq!(result("`N` ~ column_1 ~ `column_1`").as_deref(), Ok("baa"));
+        assert_eq!(result("`Tel#2` ~ `tel#1` ~ `#2`").as_deref(), Ok("dcb"));
+        let told = Expression::compile("N ~ Tel", &header).unwrap_err().to_string();
+        let wanted = "column \"Tel\" stands 2 times in the header (columns C and D)\n  | N ~ Tel\n  |     ^^^ say which: `Tel#1`, `Tel#2`";
+        assert_eq!(told, wanted);
     }
 
     #[test]

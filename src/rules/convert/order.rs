@@ -22,6 +22,10 @@ pub enum DateOrder {
 }
 
 impl DateOrder {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::YearMonthDay, Self::DayMonthYear, Self::MonthDayYear, Self::DayNameYear, Self::NameDayYear];
+
     /// How people write it.
     pub fn words(self) -> &'static str {
         match self {

@@ -17,13 +17,7 @@ const MOST_FORMS: usize = 12;
 /// The longest text that can be a date, in bytes.
 const LONGEST: usize = 40;
 
-const ORDERS: [DateOrder; 5] = [
-    DateOrder::YearMonthDay,
-    DateOrder::DayMonthYear,
-    DateOrder::MonthDayYear,
-    DateOrder::DayNameYear,
-    DateOrder::NameDayYear,
-];
+const ORDERS: [DateOrder; 5] = DateOrder::ALL;
 
 /// The forms of a column's dates, heard cell by cell.
 #[derive(Clone, Debug, Default)]
@@ -173,7 +167,12 @@ impl DateForms {
             return DateVerdict::Plain;
         }
         match self.evidence.conclude() {
-            Proof::Proven { reading, witness } => self.in_order(reading, witness),
+            Proof::Proven { reading, witness, .. } => self.in_order(reading, witness),
+            // As a format it reads these cells, and says what later ones are.
+            Proof::Indifferent(reading) => match self.forms.iter().find(|form| form.order == reading) {
+                Some(form) => self.in_order(reading, form.first.clone()),
+                None => DateVerdict::Plain,
+            },
             Proof::Ambiguous { readings, witness } => {
                 let formats = readings.iter().filter_map(|order| self.commonest(*order)).collect();
                 DateVerdict::Open(formats, witness)

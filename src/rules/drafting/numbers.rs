@@ -1,6 +1,7 @@
 //! Which notation the numbers of a column have, with the row that shows it.
 
 use super::profile::example;
+use crate::rules::convert::number::Notation;
 use crate::rules::mapping::DecimalMark;
 use crate::rules::proof::{DecimalEvidence, Proof, Witness};
 
@@ -60,13 +61,13 @@ impl NumberForms {
         }
         self.has_comma |= text.contains(',');
         let mut alone = DecimalEvidence::default();
-        alone.add(row, text);
+        alone.add(row, text, Notation { decimal: None, currency: true, percent: true, id: false });
         match alone.conclude() {
             Proof::Proven { reading: DecimalMark::Point, .. } => self.point.add(row, text),
             Proof::Proven { reading: DecimalMark::Comma, .. } => self.comma.add(row, text),
             Proof::Ambiguous { .. } if text.contains(',') => self.either_comma.add(row, text),
             Proof::Ambiguous { .. } => self.either_point.add(row, text),
-            Proof::NotNeeded | Proof::Contradiction { .. } => {}
+            Proof::NotNeeded | Proof::Indifferent(_) | Proof::Contradiction { .. } => {}
         }
     }
 

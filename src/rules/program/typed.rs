@@ -83,7 +83,10 @@ enum Hand {
 
 impl FieldProgram {
     /// The text after the mapping's steps: `replace`, `split`, `case`, `pad`.
-    pub fn stepped<'r>(&self, text: Cow<'r, str>) -> Cow<'r, str> {
+    ///
+    /// # Errors
+    /// The text is too long for them.
+    pub fn stepped<'r>(&self, text: Cow<'r, str>) -> Result<Cow<'r, str>, Fault> {
         self.steps.take(text, self.trim)
     }
 
