@@ -11,6 +11,7 @@ mod drift;
 mod export;
 mod forms;
 mod help;
+mod hostile;
 mod import;
 mod keys;
 mod lookup;
