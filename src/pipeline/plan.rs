@@ -17,6 +17,7 @@ use crate::rules::draft::{Draft, Wish, draft, missing_findings};
 use crate::rules::duplicates::SeenKeys;
 use crate::rules::mapping::Mode;
 use crate::rules::planning::{Found, Resolved, Step, duplicate_finding, plan, resolve};
+use crate::rules::zeros::LostZeros;
 use crate::store::{PlannedRow, RunFolder, Store};
 use crate::tabular::{Rows, keep};
 
@@ -44,6 +45,7 @@ pub struct Planner<'a> {
     clears: u64,
     cleared: BTreeMap<String, u64>,
     additions: Additions,
+    lost_zeros: LostZeros,
 }
 
 struct ReferenceFinder {
@@ -90,6 +92,7 @@ impl<'a> Planner<'a> {
             clears: 0,
             cleared: BTreeMap::new(),
             additions: Additions::default(),
+            lost_zeros: LostZeros::default(),
         })
     }
 
@@ -122,6 +125,7 @@ impl<'a> Planner<'a> {
         self.store.set("cleared", &self.cleared)?;
         self.store.set::<Vec<Addition>>("additions", &self.additions.lists())?;
         self.reporter.event(Event::End(Phase::Plan));
+        self.lost_zeros.notices().for_each(|notice| self.reporter.event(Event::Notice(notice)));
         Ok(self.read)
     }
 
@@ -265,6 +269,9 @@ impl<'a> Planner<'a> {
         }
         if matches!(step, Step::Create { .. } | Step::Update { .. }) {
             self.additions.add(&self.job.program, draft);
+        }
+        if let (Step::Update { .. }, Found::One(record)) = (&step, &found) {
+            self.lost_zeros.look(&self.job.program, draft, record);
         }
         if let Step::Update { cleared, .. } = &step {
             self.clears += u64::from(!cleared.is_empty());
