@@ -19,6 +19,7 @@ use crate::rules::mapping::Mode;
 use crate::rules::planning::{
     Found, Resolved, Step, duplicate_finding, excused, may_be_excused, plan, resolve,
 };
+use crate::rules::zeros::LostZeros;
 use crate::store::{PlannedRow, RunFolder, Store};
 use crate::tabular::{Rows, keep};
 
@@ -46,6 +47,7 @@ pub struct Planner<'a> {
     clears: u64,
     cleared: BTreeMap<String, u64>,
     additions: Additions,
+    lost_zeros: LostZeros,
 }
 
 struct ReferenceFinder {
@@ -92,6 +94,7 @@ impl<'a> Planner<'a> {
             clears: 0,
             cleared: BTreeMap::new(),
             additions: Additions::default(),
+            lost_zeros: LostZeros::default(),
         })
     }
 
@@ -124,6 +127,7 @@ impl<'a> Planner<'a> {
         self.store.set("cleared", &self.cleared)?;
         self.store.set::<Vec<Addition>>("additions", &self.additions.lists())?;
         self.reporter.event(Event::End(Phase::Plan));
+        self.lost_zeros.notices().for_each(|notice| self.reporter.event(Event::Notice(notice)));
         Ok(self.read)
     }
 
@@ -272,6 +276,9 @@ impl<'a> Planner<'a> {
         }
         if matches!(step, Step::Create { .. } | Step::Update { .. }) {
             self.additions.add(&self.job.program, draft);
+        }
+        if let (Step::Update { .. }, Found::One(record)) = (&step, &found) {
+            self.lost_zeros.look(&self.job.program, draft, record);
         }
         if let Step::Update { cleared, .. } = &step {
             self.clears += u64::from(!cleared.is_empty());

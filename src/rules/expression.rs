@@ -122,10 +122,8 @@ impl Expression {
             complain(text, 0, text.chars().count(), message)
         };
         let compiled = ENVIRONMENT.compile_expression_owned(plain).map_err(|error| whole(&error))?;
-        for name in compiled.undeclared_variables(false) {
-            if names.iter().all(|(known, _)| *known != name) {
-                names.push((name.clone(), find(text, &name, header)?));
-            }
+        for name in variables(text) {
+            names.push((name.clone(), find(text, &name, header)?));
         }
         names.sort();
         let mut columns: Vec<usize> = names.iter().map(|(_, column)| *column).collect();
@@ -176,10 +174,66 @@ pub fn column_names(text: &str) -> Vec<String> {
         names.push(name.to_owned());
         Ok("none".to_owned())
     });
-    if let Ok(compiled) = plain.map(|plain| ENVIRONMENT.compile_expression_owned(plain)) {
-        names.extend(compiled.iter().flat_map(|compiled| compiled.undeclared_variables(false)));
+    if let Ok(plain) = plain
+        && ENVIRONMENT.compile_expression_owned(plain.clone()).is_ok()
+    {
+        names.extend(variables(&plain));
     }
     names
+}
+
+/// Words of the language that are no names.
+const WORDS: [&str; 13] =
+    ["and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False", "None"];
+
+/// The plain names in an expression that stand for columns, each once. The
+/// language's own list of them lacks those of which a part is cut (`Owner[1:]`).
+fn variables(text: &str) -> Vec<String> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut names: Vec<String> = Vec::new();
+    let (mut rest, mut before, mut last_word) = (text, ' ', "");
+    while let Some(c) = rest.chars().next() {
+        let length = match c {
+            '`' | '"' | '\'' => quoted(rest, c),
+            c if is_word(c) => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
+            c => c.len_utf8(),
+        };
+        let (token, behind) = rest.split_at(length);
+        rest = behind;
+        if is_word(c) {
+            let behind = behind.trim_start();
+            // A filter, an attribute, a test, the name of an argument.
+            let is_other = matches!(before, '|' | '.')
+                || last_word == "is"
+                || (behind.starts_with('=') && !behind.starts_with("=="));
+            let is_name = !c.is_ascii_digit() && !WORDS.contains(&token) && !is_other;
+            if is_name && !names.iter().any(|known| known == token) {
+                names.push(token.to_owned());
+            }
+            // `is not defined` names a test as `is defined` does.
+            last_word = if last_word == "is" && token == "not" { "is" } else { token };
+        } else if !c.is_whitespace() {
+            last_word = "";
+        }
+        if !c.is_whitespace() {
+            before = c;
+        }
+    }
+    names
+}
+
+/// The length of a text in quotes, these with it; to the end where it is not closed.
+fn quoted(text: &str, quote: char) -> usize {
+    let mut escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quote != '`' => escaped = true,
+            c if c == quote => return at + c.len_utf8(),
+            _ => {}
+        }
+    }
+    text.len()
 }
 
 fn is_unknown(error: &Error) -> bool {
@@ -349,6 +403,8 @@ mod tests {
             ("`straße 2` | replace('Hof', 'Court')", "Court 3"),
             ("Owner | length", "12"),
             ("Owner[0] ~ `First name`[-1:]", "aa"),
+            ("Owner[4:8] ~ (`First name` ~ Owner)[:2]", "loveAd"),
+            ("(Owner | upper)[::2]", "AALVLC"),
             ("none", ""),
             ("Owner == 'x'", "false"),
             ("'a.b/c ** 1.5'", "a.b/c ** 1.5"),
@@ -381,6 +437,7 @@ mod tests {
         assert_eq!(names, ["A b", "First name", "Owner"]);
         assert_eq!(column_names("'it`s' ~ Owner"), ["Owner"]);
         assert_eq!(column_names("'open ~ Owner"), Vec::<String>::new());
+        assert_eq!(column_names("(Tel ~ 'Mail')[1:] | replace('Fax', Ext)"), ["Tel", "Ext"]);
     }
 
     #[test]
@@ -402,6 +459,10 @@ mod tests {
                 "the file has no column \"First nam\"\n  | `First nam`\n  |  ^^^^^^^^^ nearest: First name",
             ),
             (
+                "(Ownr ~ '')[1:]",
+                "the file has no column \"Ownr\"\n  | (Ownr ~ '')[1:]\n  |  ^^^^ nearest: Owner",
+            ),
+            (
                 "Owner | uper",
                 "there is no filter \"uper\"\n  | Owner | uper\n  |         ^^^^ nearest: upper",
             ),
@@ -415,6 +476,7 @@ mod tests {
             ("2 / 3", "numbers with decimals, / and ** are not exact"),
             ("2 ** 3", "numbers with decimals, / and ** are not exact"),
             ("Owner |", "the expression does not read:"),
+            ("Owner is not empty", "the expression does not read: test empty is unknown"),
             ("range(9)", "the file has no column \"range\""),
             ("Owner.foo()", "the expression does not read: there are no functions"),
             ("", "the expression does not read:"),

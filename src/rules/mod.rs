@@ -5,7 +5,7 @@
 //! whole columns show of their format, by `proof`), `condition` (which rows are
 //! meant), `draft` (a row run through the program, by `convert` and
 //! `expression`), `duplicates`, `additions` (what dropdown lists lack),
-//! `planning` (what is to be done, by `compare`), `causes` (why rows were
+//! `planning` (what is to be done, by `compare`; `zeros` are what it loses), `causes` (why rows were
 //! rejected). `language` is the language of `--where` and `when`; `drift` tells
 //! what the CRM changed about fields since the last time; `drafting` writes a
 //! first mapping for a file that has none.
@@ -31,6 +31,7 @@ pub mod program;
 pub mod proof;
 pub mod proving;
 pub mod read_faults;
+pub mod zeros;
 
 #[cfg(test)]
 mod properties;

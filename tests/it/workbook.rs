@@ -124,15 +124,20 @@ impl Sheet {
 
 /// The bytes of a workbook.
 pub fn book(sheets: &[Sheet]) -> Vec<u8> {
-    packed(sheets, "")
+    packed(sheets, "", &[])
+}
+
+/// The bytes of a workbook with further parts, or others in the place of its own.
+pub fn book_with(sheets: &[Sheet], parts: &[(&str, &[u8])]) -> Vec<u8> {
+    packed(sheets, "", parts)
 }
 
 /// The bytes of a workbook of an old Mac, whose days count from 1904.
 pub fn book_of_1904(sheets: &[Sheet]) -> Vec<u8> {
-    packed(sheets, r#"<workbookPr date1904="1"/>"#)
+    packed(sheets, r#"<workbookPr date1904="1"/>"#, &[])
 }
 
-fn packed(sheets: &[Sheet], properties: &str) -> Vec<u8> {
+fn packed(sheets: &[Sheet], properties: &str, more: &[(&str, &[u8])]) -> Vec<u8> {
     const OFFICE: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
     let (mut list, mut relations, mut parts) = (String::new(), String::new(), Vec::new());
     for (sheet, id) in sheets.iter().zip(1..) {
@@ -152,7 +157,9 @@ fn packed(sheets: &[Sheet], properties: &str) -> Vec<u8> {
         ("xl/_rels/workbook.xml.rels".to_owned(), format!("<Relationships>{relations}</Relationships>")),
         ("xl/styles.xml".to_owned(), styles.to_owned()),
     ]);
-    archive(&parts.iter().map(|(name, xml)| (name.as_str(), xml.as_bytes())).collect::<Vec<_>>())
+    parts.retain(|(name, _)| more.iter().all(|(other, _)| other != name));
+    let own = parts.iter().map(|(name, xml)| (name.as_str(), xml.as_bytes()));
+    archive(&own.chain(more.iter().copied()).collect::<Vec<_>>())
 }
 
 /// The bytes of a zip with these parts.
