@@ -115,6 +115,14 @@ pub enum RowFault {
         /// Line ends inside the cell.
         line_ends: u64,
     },
+    /// A row of a reject file that was refused for its number of cells and
+    /// comes again as it was.
+    AsRefused {
+        /// Cells that it had in its own file.
+        found: usize,
+        /// Columns in the header.
+        wanted: usize,
+    },
     /// A line of JSON Lines that is not an object.
     NotJson(String),
 }

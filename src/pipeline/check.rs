@@ -11,6 +11,7 @@ use crate::rules::draft::{Draft, draft, missing_findings};
 use crate::rules::duplicates::SeenKeys;
 use crate::rules::mapping::Mode;
 use crate::rules::planning::{duplicate_finding, may_be_excused};
+use crate::rules::program::Program;
 use tokio_util::sync::CancellationToken;
 
 /// What pass one found.
@@ -90,21 +91,27 @@ pub fn check(
         }
     }
     reporter.event(Event::End(Phase::Check));
-    rows.notice().into_iter().for_each(|notice| reporter.event(Event::Notice(notice)));
     check_additions(&checked.possible, &job.mapping)?;
     Ok(checked)
 }
 
+/// Required fields that are blank in a row that may become a new record.
+pub(super) fn missing_of_new(program: &Program, draft: &Draft<'_>) -> Vec<Finding> {
+    if draft.skipped || !draft.may_create(program) {
+        return Vec::new();
+    }
+    let mut missing = missing_findings(program, draft);
+    if program.mode == Mode::Upsert {
+        // Whether the row has a record has not been asked.
+        missing.iter_mut().for_each(|finding| finding.message += " of a new record");
+    }
+    missing
+}
+
 /// Adds what only the row as a whole shows.
 fn finish_row(job: &Job, draft: &mut Draft<'_>, seen: Option<&mut SeenKeys>) {
-    if draft.may_create(&job.program) && !draft.skipped {
-        let mut missing = missing_findings(&job.program, draft);
-        if job.program.mode == Mode::Upsert {
-            // Whether the row has a record is not asked here.
-            missing.iter_mut().for_each(|finding| finding.message += " of a new record");
-        }
-        draft.findings.extend(missing);
-    }
+    let missing = missing_of_new(&job.program, draft);
+    draft.findings.extend(missing);
     let first = seen.and_then(|seen| draft.key(&job.program).and_then(|key| seen.add(&key, draft.row)));
     if let Some(first) = first {
         let what = job.program.key_names().join(" + ");

@@ -8,20 +8,21 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use tokio_util::sync::CancellationToken;
 
+use super::again::JobRows;
+use super::check::missing_of_new;
 use super::finder::{Finder, FoundRecords, Parts, Wanted};
 use super::{Event, Job, Phase, PipelineError, Reporter};
 use crate::crm::Client;
 use crate::model::{Action, Finding, Outcome, RecordId, Row, RowFault, Value};
 use crate::rules::additions::{Addition, Additions};
-use crate::rules::draft::{Draft, Wish, draft, missing_findings};
+use crate::rules::draft::{Draft, Wish, draft};
 use crate::rules::duplicates::SeenKeys;
-use crate::rules::mapping::Mode;
 use crate::rules::planning::{
     Found, Resolved, Step, duplicate_finding, excused, may_be_excused, plan, resolve,
 };
 use crate::rules::zeros::LostZeros;
 use crate::store::{PlannedRow, RunFolder, Store};
-use crate::tabular::{Rows, keep};
+use crate::tabular::keep;
 
 /// Rows planned together: ten requests of a hundred keys each.
 const WINDOW: usize = 1_000;
@@ -102,7 +103,7 @@ impl<'a> Planner<'a> {
     pub async fn run(mut self, limit: Option<u64>, total: u64) -> Result<u64, PipelineError> {
         let what = self.job.program.object.clone();
         self.reporter.event(Event::Begin { phase: Phase::Plan, what, total: Some(total) });
-        let mut rows = self.job.source.rows()?;
+        let mut rows = JobRows::begin(&self.job.source, self.job.runs.as_deref())?;
         let mut window: Vec<Row> = Vec::new();
         let stop = self.stop;
         loop {
@@ -251,9 +252,8 @@ impl<'a> Planner<'a> {
         let draft = excused.as_ref().unwrap_or(draft);
         if !draft.findings.is_empty() {
             let mut findings = draft.findings.clone();
-            // Only here is it sure that the row would become a new record.
-            if self.job.program.mode == Mode::Create {
-                findings.extend(missing_findings(&self.job.program, draft));
+            if !matches!(records, Some([_, ..])) {
+                findings.extend(missing_of_new(&self.job.program, draft));
             }
             return reject(planned, findings);
         }
@@ -305,7 +305,7 @@ impl<'a> Planner<'a> {
 }
 
 /// Reads the next rows into the window, using its rows again; the answer is how many.
-fn fill(window: &mut Vec<Row>, rows: &mut Rows, most: u64) -> Result<usize, PipelineError> {
+fn fill(window: &mut Vec<Row>, rows: &mut JobRows, most: u64) -> Result<usize, PipelineError> {
     // Rows that took much are not kept for the next ones.
     if window.iter().map(Row::bytes).sum::<usize>() > WINDOW_BYTES {
         window.clear();

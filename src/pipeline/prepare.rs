@@ -151,7 +151,12 @@ impl Job {
             Some(mapping) => mapping.fields.iter().any(|(name, _)| name.value == field.name),
             None => source.header().columns.iter().any(|c| folded(&c.name) == folded(&field.name)),
         };
-        let dictionary = catalog.dictionary(&object, wants_values).await?;
+        let dictionary = match catalog.dictionary(&object, wants_values).await {
+            Err(error) if is_unknown_object(&error) => {
+                return Err(unknown_object(mapping.as_ref(), catalog, error));
+            }
+            known => known?,
+        };
         let mapping = match mapping {
             Some(mapping) => mapping,
             None => header_mapping(&object, &source, &dictionary, settings, &input_name)?,
@@ -222,6 +227,25 @@ async fn references(mapping: &Mapping, catalog: &Catalog) -> Result<Dictionaries
         }
     }
     Ok(known)
+}
+
+/// That the mapping names no object of the CRM, at its place.
+fn unknown_object(mapping: Option<&Mapping>, catalog: &Catalog, error: PipelineError) -> PipelineError {
+    let Some(mapping) = mapping else { return error };
+    let name = &mapping.object;
+    let known: Vec<&str> = match catalog {
+        Catalog::Crm(_) => crate::crm::OBJECTS.to_vec(),
+        Catalog::Snapshot(snapshot) => snapshot.objects.keys().map(String::as_str).collect(),
+    };
+    let message = match catalog {
+        Catalog::Crm(_) => format!("the CRM has no object \"{}\"", shown(&name.value)),
+        Catalog::Snapshot(_) => {
+            format!("the dictionary file does not have the object \"{}\"", shown(&name.value))
+        }
+    };
+    let near = crate::rules::nearest::nearest(&name.value, known);
+    let problem = Problem::at(name.place, message).nearest(near).advice("carafe describe");
+    Problems::new(&mapping.file, &mapping.text, vec![problem]).into()
 }
 
 pub(super) fn is_unknown_object(error: &PipelineError) -> bool {

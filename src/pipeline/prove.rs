@@ -8,6 +8,7 @@ use std::path::Path;
 
 use tokio_util::sync::CancellationToken;
 
+use super::again::JobRows;
 use super::{Event, Job, Phase, PipelineError, Reporter};
 use crate::model::{Notice, Row, shown};
 use crate::rules::program::{RESERVED_COLUMNS, reserved_place};
@@ -50,7 +51,7 @@ fn hear_all(
 ) -> Result<(), PipelineError> {
     let total = Some(job.source.size_hint());
     reporter.event(Event::Begin { phase: Phase::Prove, what: job.input_name.clone(), total });
-    let mut rows = job.source.rows()?;
+    let mut rows = JobRows::begin(&job.source, job.runs.as_deref())?;
     let (mut row, mut read) = (Row::default(), 0_u64);
     while rows.read(&mut row)? {
         prover.hear(&job.program, &row);

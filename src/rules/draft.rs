@@ -215,6 +215,11 @@ impl<'p, 'r> Drafter<'p, 'r, '_> {
                 None => self.check_mixture(field, &text)?,
             }
         }
+        // What was put together may have blanks at its ends again.
+        let text = match field.trim || trim(&text).is_empty() {
+            true if trim(&text).len() < text.len() => Cow::Owned(trim(&text).to_owned()),
+            _ => text,
+        };
         if text.is_empty() {
             return Ok(Prepared::Blank);
         }

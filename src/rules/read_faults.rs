@@ -24,6 +24,13 @@ pub fn row_finding(program: &Program, row: &Row, fault: &RowFault) -> Finding {
             ),
             "more cells than the header has",
         ),
+        RowFault::AsRefused { found, wanted } => (
+            Code::ColumnCount,
+            format!(
+                "as it was refused, with {found} cells where the header has {wanted}; correct a cell, or empty _code to take it as it stands"
+            ),
+            "as it was refused, with too few or too many cells; correct it, or empty its _code",
+        ),
         RowFault::NotJson(reason) => {
             (Code::NotJson, format!("not a JSON object: {}", shown(reason)), "not a JSON object")
         }

@@ -137,11 +137,47 @@ fn patterns(rule: &FieldRule, problems: &mut Vec<Problem>) -> Vec<(Regex, String
             continue;
         }
         match RegexBuilder::new(text).size_limit(LARGEST_PATTERN).build() {
-            Ok(regex) => ready.push((regex, with.value.clone())),
+            Ok(regex) => {
+                if let Some(group) = unknown_group(&regex, &with.value) {
+                    let message = format!("the pattern has no group \"{}\"", shown(group));
+                    let hint = "$1 is the first; where letters follow write ${1}, for the sign itself $$";
+                    problems.push(Problem::at(with.place, message).hint(hint));
+                }
+                ready.push((regex, with.value.clone()));
+            }
             Err(error) => problems.push(Problem::at(pattern.place, pattern_fault(&error))),
         }
     }
     ready
+}
+
+/// The first group that a replacement names and the pattern does not have; it
+/// would be replaced by nothing.
+fn unknown_group<'w>(regex: &Regex, with: &'w str) -> Option<&'w str> {
+    let mut rest = with;
+    while let Some(at) = rest.find('$') {
+        rest = &rest[at + 1..];
+        if let Some(behind) = rest.strip_prefix('$') {
+            rest = behind;
+            continue;
+        }
+        let name = match rest.strip_prefix('{') {
+            Some(inner) => inner.split_once('}').map(|(name, _)| name)?,
+            None => {
+                let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+                &rest[..end]
+            }
+        };
+        let is_known = match name.parse::<usize>() {
+            Ok(number) => number < regex.captures_len(),
+            Err(_) => regex.capture_names().flatten().any(|known| known == name),
+        };
+        // A sign that nothing follows stands for itself.
+        if !name.is_empty() && !is_known {
+            return Some(name);
+        }
+    }
+    None
 }
 
 /// What is wrong with a pattern, without the drawing that the library makes.
@@ -285,6 +321,7 @@ mod tests {
             (r"replace: { '[^0-9]': '' }, pad: 6", "no 12", "000012"),
             (r"replace: { x: '' }, pad: 6", "x", ""),
             (r"replace: { '\b': '|' }", "é a", "|é| |a|"),
+            (r"replace: { '(B)(?P<t>T)': '${t}a$1$$ $' }", "BT", "TaB$ $"),
             (r"replace: { 'x*': '-' }", "ab", "-a-b-"),
         ] {
             assert_eq!(taken(keys, text), wanted, "{keys}");
@@ -301,6 +338,9 @@ mod tests {
             ("replace: { '': x }".to_owned(), "a pattern has between 1 and 1,024 characters"),
             (format!("replace: {{ '{long}': x }}"), "a pattern has between 1 and 1,024 characters"),
             (r"replace: { '(\w{1000}){1000}': x }".to_owned(), "the pattern is too large"),
+            ("replace: { '([0-9]+)': '$1a' }".to_owned(), "the pattern has no group \"1a\""),
+            ("replace: { '(B)(T)': '$2_$1' }".to_owned(), "the pattern has no group \"2_\""),
+            ("replace: { '(B)': '$2' }".to_owned(), "the pattern has no group \"2\""),
         ] {
             let refused = refusals("", &format!("name: N\n text: {{ from: A, {keys} }}"), &["N", "A"]);
             assert_eq!(refused, [format!("6: {complaint}")], "{keys}");

@@ -13,6 +13,8 @@
 //! nor `/` nor `**` are taken. Each evaluation has fuel, so no row can make it
 //! run for long or fill the memory.
 
+mod operands;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
@@ -105,6 +107,12 @@ impl Expression {
     pub fn compile(text: &str, header: &Header) -> Result<Self, LanguageError> {
         if text.len() > LONGEST_TEXT {
             return Err(complain(text, 0, 1, "an expression has at most 4,096 characters".to_owned()));
+        }
+        if let Some((name, at, length)) = operands::text_beside_number(text) {
+            let message = format!("cells are texts, and {} stands beside a number", shown(&name));
+            let mut error = complain(text, at, length, message);
+            error.hint = Some(format!("write: {} | int", shown(&name)));
+            return Err(error);
         }
         // Names in backticks get one that nothing in the text has.
         let stem = std::iter::successors(Some("column_".to_owned()), |stem| Some(format!("{stem}_")))
@@ -491,7 +499,7 @@ mod tests {
         for (text, wanted) in [
             ("Turnover | int", "\"12abc\" is not a whole number"),
             ("Owner | split(' ')", "its result is a sequence, not a text or a whole number"),
-            ("Owner * 9999999", "it takes too long"),
+            ("(Owner ~ Owner) * 9999999", "it takes too long"),
             ("1 // 0", "unable to calculate 1 // 0"),
         ] {
             let reason = result(text, ["a b", "", "12abc", ""]).unwrap_err();
