@@ -17,6 +17,7 @@ mod keys;
 mod lookup;
 mod lost_answers;
 mod mapped;
+mod messy;
 mod output_files;
 mod power;
 mod proof;
