@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clap::ValueEnum;
 
-use super::args::{CommonArgs, InputArgs, RUNS_DIR, SANDBOX_FILE};
+use super::args::{CommonArgs, DraftArgs, InputArgs, RUNS_DIR, SANDBOX_FILE};
 use crate::model::shown;
 
 /// What the next command must repeat.
@@ -46,6 +46,18 @@ impl Again {
         format!("carafe import {} {}{}", word(file), self.mapping, self.options)
     }
 
+    /// Checks a file with the mapping that was drafted for it.
+    pub fn check_drafted(common: &CommonArgs, file: &str, mapping: &Path) -> String {
+        format!("carafe check {} -m {}{}", word(file), path(mapping), with_dictionary(common))
+    }
+
+    /// Drafts a mapping for one of a workbook's sheets.
+    pub fn draft_of_sheet(common: &CommonArgs, args: &DraftArgs, sheet: &str) -> String {
+        let (file, output) = (path(&args.file), path(&args.output));
+        let (object, sheet, options) = (word(&args.object), word(sheet), with_dictionary(common));
+        format!("carafe draft {file} --object {object} -o {output} --sheet {sheet}{options}")
+    }
+
     /// Sends a plan.
     pub fn apply(&self, run: &str, yes: bool) -> String {
         let yes = if yes { " --yes" } else { "" };
@@ -72,6 +84,12 @@ fn options(common: &CommonArgs) -> String {
         options.push_str(&format!(" --runs-dir {}", path(&common.runs_dir)));
     }
     options
+}
+
+/// The options of a command that needs no more of the CRM than its dictionary.
+fn with_dictionary(common: &CommonArgs) -> String {
+    let dictionary = common.dictionary.as_deref().map(|file| format!(" --dictionary {}", path(file)));
+    format!("{}{}", dictionary.unwrap_or_default(), options(common))
 }
 
 fn of_enum<T: ValueEnum>(value: Option<T>) -> Option<String> {

@@ -30,6 +30,8 @@ pub struct Cli {
 pub enum Command {
     /// List the CRM's objects, or one object's fields
     Describe(DescribeArgs),
+    /// Draft a first mapping for a file, from its headers, its data and the dictionary
+    Draft(DraftArgs),
     /// Validate a file: no record is read or written
     Check(CheckArgs),
     /// Plan a file's rows (validate, match) and send them
@@ -207,6 +209,30 @@ pub struct DescribeArgs {
 
     /// Replace FILE if it is there
     #[arg(long, requires = "save")]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DraftArgs {
+    /// CSV, XLSX, XLS, XLSB, ODS or JSON Lines file; `-` reads CSV from standard input
+    pub file: PathBuf,
+
+    /// Object to import into
+    #[arg(long, value_name = "NAME")]
+    pub object: String,
+
+    /// Mapping file to write; `-` is standard output
+    #[arg(short, long, value_name = "MAPPING")]
+    pub output: PathBuf,
+
+    /// Sheet of a workbook, by its name or its number from 1
+    ///
+    /// Needed only where several sheets hold data.
+    #[arg(long, value_name = "NAME")]
+    pub sheet: Option<String>,
+
+    /// Replace MAPPING if it is there
+    #[arg(long)]
     pub force: bool,
 }
 

@@ -6,6 +6,7 @@ mod args;
 mod check;
 mod connection;
 mod describe;
+mod draft;
 mod export;
 mod import;
 mod lookup;
@@ -97,6 +98,7 @@ fn in_runtime(context: &Context, command: Command) -> Result<u8, PipelineError> 
         listen_for_signals(context.stop.clone());
         match command {
             Command::Describe(args) => describe::run(context, args).await,
+            Command::Draft(args) => draft::run(context, args).await,
             Command::Check(args) => check::run(context, args).await,
             Command::Import(args) => import::run(context, args).await,
             Command::Apply(args) => import::apply(context, args).await,

@@ -136,7 +136,9 @@ impl State {
         let (word, what) = (phase.word(), &self.what);
         let unit = if phase == Phase::Read { "records" } else { "rows" };
         Some(match (phase, self.total, share) {
-            (Phase::Check | Phase::Prove, _, Some(share)) => format!("{word} {what}: {share} %"),
+            (Phase::Check | Phase::Prove | Phase::Draft, _, Some(share)) => {
+                format!("{word} {what}: {share} %")
+            }
             (_, Some(total), Some(share)) => {
                 format!(
                     "{word} {what}: {} of {} {unit} ({share} %)",
@@ -155,7 +157,7 @@ fn new_bar(phase: Phase, what: &str, total: Option<u64>) -> ProgressBar {
         None => ProgressBar::no_length(),
     };
     let template = match (phase, total) {
-        (Phase::Check | Phase::Prove, _) => {
+        (Phase::Check | Phase::Prove | Phase::Draft, _) => {
             "{prefix:>6} {bar:30} {percent:>3} %  {binary_bytes_per_sec}  {eta} left  {msg}"
         }
         (_, Some(_)) => "{prefix:>6} {bar:30} {human_pos}/{human_len}  {rate}  {eta} left  {msg}",

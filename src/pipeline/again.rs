@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::PipelineError;
 use super::prove::run_store;
 use crate::model::{Code, Header, Notice, Row};
-use crate::rules::program::RESERVED_COLUMNS;
+use crate::rules::program::{RESERVED_COLUMNS, reserved_place};
 use crate::store::Store;
 use crate::tabular::{Dialect, Form, Rows, Source, kept_cells};
 
@@ -61,6 +61,9 @@ impl JobRows {
 /// The most rows that the notice names.
 const MOST_NAMED: usize = 5;
 
+/// Runs that rows are compared with; nobody merges the rejects of more by hand.
+const MOST_RUNS: usize = 20;
+
 /// The columns of a reject file, and the runs that its rows name.
 struct Again {
     row: usize,
@@ -76,10 +79,7 @@ struct Again {
 impl Again {
     /// None for a file that is no reject file.
     fn of(header: &Header, runs: &Path) -> Option<Self> {
-        let place = |wanted: &str| {
-            header.columns.iter().rposition(|column| column.name.trim().eq_ignore_ascii_case(wanted))
-        };
-        let [row, run, _, code, _, extra] = RESERVED_COLUMNS.map(place);
+        let [row, run, _, code, _, extra] = RESERVED_COLUMNS.map(|name| reserved_place(header, name));
         Some(Self {
             row: row?,
             run: run?,
@@ -106,6 +106,9 @@ impl Again {
     fn is_as_before(&mut self, row: &Row) -> Option<bool> {
         let number: u64 = row.cell(self.row).to_string().trim().parse().ok()?;
         let run = row.cell(self.run).to_string().trim().to_owned();
+        if self.stores.len() >= MOST_RUNS && !self.stores.contains_key(&run) {
+            return None;
+        }
         let runs = &self.runs;
         let opened = self.stores.entry(run).or_insert_with_key(|run| {
             let store = run_store(run, runs)?;

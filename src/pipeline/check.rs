@@ -10,7 +10,7 @@ use crate::rules::causes::Causes;
 use crate::rules::draft::{Draft, draft, missing_findings};
 use crate::rules::duplicates::SeenKeys;
 use crate::rules::mapping::Mode;
-use crate::rules::planning::duplicate_finding;
+use crate::rules::planning::{duplicate_finding, may_be_excused};
 use tokio_util::sync::CancellationToken;
 
 /// What pass one found.
@@ -32,6 +32,9 @@ pub struct Checked {
     pub unguarded: u64,
     /// What dropdown lists lack of the values in valid rows.
     pub additions: Additions,
+    /// The same, with rows that may be excused because their record holds the
+    /// values that are found fault with.
+    pub possible: Additions,
 }
 
 /// How far pass one goes.
@@ -67,9 +70,13 @@ pub fn check(
         } else if draft.findings.is_empty() {
             checked.valid += 1;
             checked.additions.add(&job.program, &draft);
+            checked.possible.add(&job.program, &draft);
         } else {
             checked.rejected += 1;
             checked.findings += draft.findings.len() as u64;
+            if draft.findings.iter().all(|finding| may_be_excused(&job.program, finding)) {
+                checked.possible.add(&job.program, &draft);
+            }
             for finding in &draft.findings {
                 checked.causes.add(finding);
                 on_finding(finding);
@@ -84,7 +91,7 @@ pub fn check(
     }
     reporter.event(Event::End(Phase::Check));
     rows.notice().into_iter().for_each(|notice| reporter.event(Event::Notice(notice)));
-    check_additions(&checked.additions, &job.mapping)?;
+    check_additions(&checked.possible, &job.mapping)?;
     Ok(checked)
 }
 

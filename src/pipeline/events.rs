@@ -12,6 +12,8 @@ pub enum Phase {
     Prove,
     /// Reading and validating the file; counted in bytes.
     Check,
+    /// Reading the file for a first mapping; counted in bytes.
+    Draft,
     /// Finding records and planning; counted in rows.
     Plan,
     /// Sending; counted in rows.
@@ -28,6 +30,7 @@ impl Phase {
         match self {
             Self::Prove => "prove",
             Self::Check => "check",
+            Self::Draft => "draft",
             Self::Plan => "plan",
             Self::Send => "send",
             Self::Read => "read",

@@ -137,7 +137,7 @@ pub async fn plan_import(
         let notice = Notice(format!("{} has no data rows; there is nothing to do", job.input_name));
         tools.reporter.event(Event::Notice(notice));
     }
-    checked.additions.spell(&mut job.program);
+    checked.possible.spell(&mut job.program);
     let job: &Job = job;
     let now = jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now());
     let folder = RunFolder::create(&settings.runs, &job.program.object, now)?;

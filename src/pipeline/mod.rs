@@ -9,9 +9,11 @@
 //! [`Job`] is everything that must be right before the first row; [`prove`]
 //! and [`check`] are pass one, [`plan_import`] pass two, [`send_plan`] sends
 //! what the store holds; [`export`] goes the other way.
+//! [`draft_mapping`] writes a first mapping for a file that has none.
 
 mod again;
 mod check;
+mod drafting;
 mod drift;
 mod error;
 mod events;
@@ -25,14 +27,22 @@ mod outputs;
 mod plan;
 mod prepare;
 mod prove;
+mod reject_form;
 mod send;
 
 #[cfg(test)]
 mod import_tests;
 #[cfg(test)]
+mod messy;
+#[cfg(test)]
+mod reject_tests;
+#[cfg(test)]
+mod round_trip_tests;
+#[cfg(test)]
 mod testing;
 
 pub use check::{CheckOptions, Checked, check};
+pub use drafting::{DraftBasis, DraftSettings, Drafted, draft_mapping};
 pub use drift::{Drifted, EarlierRuns};
 pub use error::PipelineError;
 pub use events::{Event, Phase, Reporter, Silent};

@@ -16,7 +16,9 @@ use crate::rules::additions::{Addition, Additions};
 use crate::rules::draft::{Draft, Wish, draft, missing_findings};
 use crate::rules::duplicates::SeenKeys;
 use crate::rules::mapping::Mode;
-use crate::rules::planning::{Found, Resolved, Step, duplicate_finding, plan, resolve};
+use crate::rules::planning::{
+    Found, Resolved, Step, duplicate_finding, excused, may_be_excused, plan, resolve,
+};
 use crate::rules::zeros::LostZeros;
 use crate::store::{PlannedRow, RunFolder, Store};
 use crate::tabular::{Rows, keep};
@@ -203,7 +205,7 @@ impl<'a> Planner<'a> {
         let usable: Vec<(&Draft<'_>, &String)> = drafts
             .iter()
             .zip(keys)
-            .filter(|(draft, _)| draft.findings.is_empty())
+            .filter(|(draft, _)| draft.findings.iter().all(|finding| may_be_excused(program, finding)))
             .filter_map(|(draft, key)| Some((draft, key.as_ref()?)))
             .collect();
         let lead_of = |draft: &Draft<'_>, at: usize| draft.wishes.get(program.key[at]).and_then(Wish::value);
@@ -241,6 +243,12 @@ impl<'a> Planner<'a> {
         if draft.skipped {
             return PlannedRow { outcome: Some(Outcome::Skipped), ..planned };
         }
+        let records = key.map(|key| found.get(key).map(Vec::as_slice).unwrap_or_default());
+        let excused = match records {
+            Some([one]) if !draft.findings.is_empty() => excused(&self.job.program, draft, one),
+            _ => None,
+        };
+        let draft = excused.as_ref().unwrap_or(draft);
         if !draft.findings.is_empty() {
             let mut findings = draft.findings.clone();
             // Only here is it sure that the row would become a new record.
@@ -249,7 +257,6 @@ impl<'a> Planner<'a> {
             }
             return reject(planned, findings);
         }
-        let records = key.map(|key| found.get(key).map(Vec::as_slice).unwrap_or_default());
         let found = match records {
             None => Found::NotAsked,
             Some([]) => Found::None,

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::drift::{Drifted, EarlierRuns, absolute, tell_drift};
 use super::header::{Elsewhere, assumed_header, column_names};
+use super::reject_form::open_source;
 use super::{Event, PipelineError, Reporter};
 use crate::crm::{Client, CrmError, Snapshot};
 use crate::model::{Column, Dictionary, Field, FieldKind, Header, Notice, shown};
@@ -141,7 +142,7 @@ impl Job {
     ) -> Result<Self, PipelineError> {
         let input_name = settings.input_name.clone().unwrap_or_else(|| settings.input.display().to_string());
         let options = read_options(mapping.as_ref(), settings)?;
-        let source = Source::open(&settings.input, &options)?;
+        let source = open_source(settings, options, reporter)?;
         let tell = |notices: &[Notice]| {
             notices.iter().for_each(|notice| reporter.event(Event::Notice(notice.clone())));
         };
@@ -223,7 +224,7 @@ async fn references(mapping: &Mapping, catalog: &Catalog) -> Result<Dictionaries
     Ok(known)
 }
 
-fn is_unknown_object(error: &PipelineError) -> bool {
+pub(super) fn is_unknown_object(error: &PipelineError) -> bool {
     matches!(
         error,
         PipelineError::Usage { .. }

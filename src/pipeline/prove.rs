@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Event, Job, Phase, PipelineError, Reporter};
 use crate::model::{Notice, Row, shown};
-use crate::rules::program::RESERVED_COLUMNS;
+use crate::rules::program::{RESERVED_COLUMNS, reserved_place};
 use crate::rules::proving::{ColumnProof, Prover, notice};
 use crate::store::{RunName, Store};
 
@@ -28,7 +28,7 @@ pub fn prove(
     reporter: &dyn Reporter,
     stop: &CancellationToken,
 ) -> Result<(), PipelineError> {
-    if job.program.fields.iter().all(|field| field.open_question().is_none()) {
+    if job.program.open_fields().is_empty() {
         return Ok(());
     }
     let earlier = earlier_proofs(job, runs, reporter)?;
@@ -36,8 +36,7 @@ pub fn prove(
     if !prover.is_done() {
         hear_all(job, &mut prover, reporter, stop)?;
     }
-    let mut proofs = earlier;
-    proofs.extend(prover.conclude(&mut job.program, &job.mapping)?);
+    let proofs = prover.conclude(&mut job.program, &job.mapping)?;
     proofs.iter().filter_map(notice).for_each(|notice| reporter.event(Event::Notice(notice)));
     job.proofs = proofs;
     Ok(())
@@ -67,32 +66,47 @@ fn hear_all(
     Ok(())
 }
 
-/// What the runs proved that the file's rows were rejected by; nothing for a
-/// file that is no reject file.
+/// What all the runs proved that the file's rows were rejected by; nothing for
+/// a file that is no reject file. A column counts where each of them proved it:
+/// the rows of another one may be written in another way.
 fn earlier_proofs(
     job: &Job,
     runs: &Path,
     reporter: &dyn Reporter,
 ) -> Result<Vec<ColumnProof>, PipelineError> {
-    let mut known: Vec<(String, ColumnProof)> = Vec::new();
-    for run in runs_named(job)? {
-        let Some(proofs) = proofs_of(&run, runs) else {
-            let (run, runs) = (shown(&run).cut(60), runs.display());
-            let message = format!(
-                "the file names the run {run}, which is not in {runs}; how its columns are written is proven anew"
-            );
-            reporter.event(Event::Notice(Notice(message)));
-            continue;
-        };
-        for proof in proofs {
-            match known.iter().find(|(_, p)| p.field == proof.field && p.columns == proof.columns) {
-                Some((_, one)) if one.reading == proof.reading => {}
-                Some((first, one)) => return Err(contradiction(first, one, &run, &proof)),
-                None => known.push((run.clone(), proof)),
+    let mut all: Vec<(String, Vec<ColumnProof>)> = Vec::new();
+    let named = runs_named(job)?;
+    for run in &named {
+        match proofs_of(run, runs) {
+            Some(proofs) => all.push((run.clone(), proofs)),
+            None => {
+                let (run, runs) = (shown(run).cut(60), runs.display());
+                let message = format!(
+                    "the file names the run {run}, which is not in {runs}; how its columns are written is proven anew"
+                );
+                reporter.event(Event::Notice(Notice(message)));
             }
         }
     }
-    Ok(known.into_iter().map(|(_, proof)| proof).collect())
+    if all.len() < named.len() {
+        return Ok(Vec::new());
+    }
+    let Some(((first, proofs), others)) = all.split_first() else { return Ok(Vec::new()) };
+    let mut common = Vec::new();
+    for one in proofs {
+        let of_run = |(run, proofs): &(String, Vec<ColumnProof>)| {
+            let same = proofs.iter().find(|p| p.field == one.field && p.columns == one.columns);
+            same.map(|proof| (run.clone(), proof.clone()))
+        };
+        let known: Vec<(String, ColumnProof)> = others.iter().filter_map(of_run).collect();
+        if let Some((run, other)) = known.iter().find(|(_, other)| other.reading != one.reading) {
+            return Err(contradiction(first, one, run, other));
+        }
+        if known.len() == others.len() {
+            common.push(one.clone());
+        }
+    }
+    Ok(common)
 }
 
 fn contradiction(first: &str, one: &ColumnProof, run: &str, other: &ColumnProof) -> PipelineError {
@@ -109,19 +123,19 @@ fn contradiction(first: &str, one: &ColumnProof, run: &str, other: &ColumnProof)
 
 /// The runs that the rows of a reject file name, in the order of their rows.
 fn runs_named(job: &Job) -> Result<Vec<String>, PipelineError> {
-    let [_, wanted, ..] = RESERVED_COLUMNS;
-    let columns = &job.source.header().columns;
-    let is_run = |name: &str| name.trim().eq_ignore_ascii_case(wanted);
-    let Some(place) = columns.iter().rposition(|column| is_run(&column.name)) else {
-        return Ok(Vec::new());
-    };
+    let [_, name, ..] = RESERVED_COLUMNS;
+    let Some(place) = reserved_place(job.source.header(), name) else { return Ok(Vec::new()) };
     let (mut found, mut row) = (Vec::new(), Row::default());
     let mut rows = job.source.rows()?;
-    while found.len() < MOST_RUNS && rows.read(&mut row)? {
+    while rows.read(&mut row)? {
         let run = row.cell(place).to_string();
         let run = run.trim();
         if !run.is_empty() && found.iter().all(|known| known != run) {
             found.push(run.to_owned());
+        }
+        if found.len() > MOST_RUNS {
+            let message = format!("the file names more than {MOST_RUNS} runs under {name}");
+            return Err(PipelineError::usage(message, "import the rejects of fewer runs at a time"));
         }
     }
     Ok(found)

@@ -10,10 +10,11 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::IntoResponse;
+use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 use tokio_util::sync::CancellationToken;
 
 use super::{Catalog, Event, Job, JobSettings, PipelineError, Reporter};
-use crate::crm::{BaseUrl, Client, ClientOptions, Token};
+use crate::crm::{BaseUrl, Client, ClientOptions, Snapshot, Token};
 use crate::sandbox::{Options, Sandbox};
 
 pub fn client_of(base_url: &str) -> Client {
@@ -26,6 +27,28 @@ pub fn sandbox() -> (Sandbox, Client) {
     let sandbox = Sandbox::start(Options::default()).unwrap();
     let client = client_of(&sandbox.base_url());
     (sandbox, client)
+}
+
+/// Runs to its end what waits, on one thread.
+pub fn run<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+/// So many cases, the same each time: a suite is no gamble.
+pub fn fixed(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 200,
+        rng_seed: RngSeed::Fixed(20_261_124),
+        ..ProptestConfig::default()
+    }
+}
+
+/// An object's fields with the values of all lists, so that nobody need ask again.
+pub async fn snapshot_of(client: &Client, object: &str) -> Catalog {
+    let dictionary = Catalog::Crm(client.clone()).dictionary(object, |_| true).await.unwrap();
+    Catalog::Snapshot(Snapshot { source: None, objects: [(object.to_owned(), dictionary)].into() })
 }
 
 /// Answers each request with what a function says: status and body.

@@ -1,7 +1,10 @@
 //! Whether a record already holds what a row wants.
 
 use crate::model::{Field, FieldKind, Number, Value};
+use crate::rules::convert::text::with_plain_line_breaks;
 use crate::rules::ids::holds_id;
+use crate::rules::names::folded;
+use crate::rules::names::trim;
 
 /// Whether the record's value and the wanted one are the same to the CRM.
 ///
@@ -18,14 +21,42 @@ pub fn same(field: &Field, current: Option<&Value>, wanted: &Value) -> bool {
         FieldKind::Checkbox => flag(current) == flag(wanted),
         FieldKind::Date => same_date(current, wanted, 10),
         FieldKind::DateTime => same_date(current, wanted, 19),
-        FieldKind::MultiSelect => choices(current) == choices(wanted),
+        FieldKind::MultiSelect => same_choices(field, current, wanted),
         FieldKind::Text
         | FieldKind::TextArea
         | FieldKind::Memo
         | FieldKind::Email
         | FieldKind::Url
-        | FieldKind::Other(_) => same_text(current, wanted),
+        | FieldKind::Other(_) => same_text(current, wanted) || same_in_list(field, current, wanted),
     }
+}
+
+/// Whether a record's value is what a cell says, letter by letter.
+pub fn is_as_written(current: &Value, text: &str) -> bool {
+    same_text(current, &Value::from(text))
+}
+
+/// Values of a list are compared without case and blanks at the ends, unless
+/// the list has both of them.
+fn same_in_list(field: &Field, current: &Value, wanted: &Value) -> bool {
+    let Some(lookup) = &field.lookup else { return false };
+    let (current, wanted) = (current.to_text(), wanted.to_text());
+    let is_listed = |text: &str| lookup.values.iter().flatten().any(|value| value == text);
+    folded(&current) == folded(&wanted) && !(is_listed(&current) && is_listed(&wanted))
+}
+
+/// The same values in whatever order.
+fn same_choices(field: &Field, current: &Value, wanted: &Value) -> bool {
+    let (current, mut wanted) = (choices(current), choices(wanted));
+    current.len() == wanted.len()
+        && current.into_iter().all(|one| {
+            let one = Value::Text(one);
+            let same = |other: &String| {
+                let other = Value::from(other.as_str());
+                one == other || same_in_list(field, &one, &other)
+            };
+            wanted.iter().position(same).map(|at| wanted.swap_remove(at)).is_some()
+        })
 }
 
 fn same_number(field: &Field, current: &Value, wanted: &Value) -> bool {
@@ -71,13 +102,14 @@ fn choices(value: &Value) -> Vec<String> {
     choices
 }
 
-/// The CRM trims texts and keeps line breaks in one form.
+/// The CRM trims texts and keeps line breaks in one form. What an import takes
+/// off a cell must not make the record that it came from look changed, so the
+/// same blanks and line breaks are passed over here.
 fn same_text(current: &Value, wanted: &Value) -> bool {
     let (a, b) = (current.to_text(), wanted.to_text());
-    if a == b || a.trim() == b.trim() {
-        return true;
-    }
-    a.contains('\r') && a.replace("\r\n", "\n").trim() == b.trim()
+    let (a, b) = (trim(&a), trim(&b));
+    // A line break at an end is trimmed in any form, so the order does not matter.
+    a == b || (a.contains('\r') && with_plain_line_breaks(a) == with_plain_line_breaks(b))
 }
 
 #[cfg(test)]
@@ -106,6 +138,9 @@ mod tests {
             ("t", FieldKind::Text, "\"Acme \"", "\"Acme\""),
             ("t", FieldKind::Text, "null", "\"\""),
             ("t", FieldKind::Memo, "\"a\\r\\nb\"", "\"a\\nb\""),
+            ("t", FieldKind::Memo, "\"a\\rb\\r\"", "\"a\\nb\""),
+            ("t", FieldKind::Text, "\"\u{FEFF}\u{A0}Acme\u{200B} \u{AD}\"", "\"Acme\""),
+            ("t", FieldKind::Text, "\"\u{200B}\"", "null"),
             ("t", FieldKind::Text, "5", "\"5\""),
         ] {
             assert!(is_same(name, kind.clone(), current, wanted), "{kind:?} {current} {wanted}");
@@ -125,6 +160,8 @@ mod tests {
             ("d", FieldKind::Date, "null", "\"2024-02-14\""),
             ("t", FieldKind::Text, "\"acme\"", "\"Acme\""),
             ("t", FieldKind::Text, "\"0\"", "null"),
+            ("t", FieldKind::Text, "\"Ac\u{200B}me\"", "\"Acme\""),
+            ("t", FieldKind::Memo, "\"a b\"", "\"a\\nb\""),
             ("m", FieldKind::MultiSelect, "\"a\"", "\"a;b\""),
         ] {
             assert!(!is_same(name, kind.clone(), current, wanted), "{kind:?} {current} {wanted}");

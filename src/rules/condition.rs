@@ -11,9 +11,12 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::convert::date::{datetime_text, iso};
+use super::convert::number::{self, Notation};
+use super::convert::order::{DateOrder, fits};
 use super::language::{LanguageError, parse_over_columns};
+use super::mapping::DecimalMark;
 use super::names::{folded, trim};
-use crate::model::{Cell, Filter, Header, Number, Row, Test, Value};
+use crate::model::{Cell, Filter, Header, Number, Row, Test, Value, unguard};
 
 /// A condition over the cells of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,9 +92,10 @@ impl Condition {
         Ok(Self(Node::of(parse_over_columns(text, header)?)))
     }
 
-    /// Whether the row is meant.
-    pub fn judge(&self, row: &Row, read: &ReadColumn<'_>) -> Verdict {
-        match self.0.holds(row, read) {
+    /// Whether the row is meant. `guarded` says that an export's formula guard
+    /// is no part of a cell.
+    pub fn judge(&self, row: &Row, guarded: bool, read: &ReadColumn<'_>) -> Verdict {
+        match self.0.holds(row, guarded, read) {
             Ok(true) => Verdict::Meant,
             Ok(false) => Verdict::LeftOut,
             Err(Unclear { column, wanted }) => Verdict::Unclear { column, wanted },
@@ -118,11 +122,11 @@ impl Node {
     }
 
     /// A part that decides alone decides whatever the unclear ones would say.
-    fn holds(&self, row: &Row, read: &ReadColumn<'_>) -> Result<bool, Unclear> {
+    fn holds(&self, row: &Row, guarded: bool, read: &ReadColumn<'_>) -> Result<bool, Unclear> {
         let decided_by = |parts: &[Self], decisive: bool| {
             let mut unclear = None;
             for part in parts {
-                match part.holds(row, read) {
+                match part.holds(row, guarded, read) {
                     Ok(found) if found == decisive => return Ok(decisive),
                     Ok(_) => {}
                     Err(error) => {
@@ -135,12 +139,16 @@ impl Node {
         match self {
             Self::All(parts) => decided_by(parts, false),
             Self::Any(parts) => decided_by(parts, true),
-            Self::Not(part) => part.holds(row, read).map(|holds| !holds),
+            Self::Not(part) => part.holds(row, guarded, read).map(|holds| !holds),
             Self::Cell(column, test) => {
                 let cell = row.cell(*column);
                 if matches!(cell, Cell::Fault(_)) {
                     return Err(Unclear { column: *column, wanted: None });
                 }
+                let cell = match cell {
+                    Cell::Text(text) if guarded => Cell::Text(unguard(text).unwrap_or(text)),
+                    cell => cell,
+                };
                 let compared = Compared { column: *column, cell, read };
                 compared.passes(test).map_err(|sort| Unclear { column: *column, wanted: Some(sort) })
             }
@@ -166,18 +174,16 @@ struct Compared<'a> {
 impl Compared<'_> {
     /// The error is what the cell should have been.
     fn passes(&self, test: &Test) -> Result<bool, Sort> {
-        let equal = |value: &Value| self.against(value).is_ok_and(|order| order == Some(Ordering::Equal));
         let ordered = |value: &Value, wanted: fn(Ordering) -> bool| {
             // Blank is neither before nor after anything.
-            Ok(self
-                .against(value)?
-                .is_some_and(|order| !self.is_blank() && !value.is_blank() && wanted(order)))
+            let order = self.against(value).map_err(|miss| miss.wanted)?;
+            Ok(order.is_some_and(|order| !self.is_blank() && !value.is_blank() && wanted(order)))
         };
         match test {
-            Test::Is(value) => Ok(equal(value)),
-            Test::IsNot(value) => Ok(!equal(value)),
-            Test::In(values) => Ok(values.iter().any(equal)),
-            Test::NotIn(values) => Ok(!values.iter().any(equal)),
+            Test::Is(value) => self.equals(value),
+            Test::IsNot(value) => self.equals(value).map(|equal| !equal),
+            Test::In(values) => self.equals_any(values),
+            Test::NotIn(values) => self.equals_any(values).map(|equal| !equal),
             Test::Above(value) => ordered(value, Ordering::is_gt),
             Test::AtLeast(value) => ordered(value, Ordering::is_ge),
             Test::Below(value) => ordered(value, Ordering::is_lt),
@@ -187,6 +193,28 @@ impl Compared<'_> {
             Test::EndsWith(part) => Ok(self.folded().ends_with(folded(part).as_ref())),
             Test::Contains(part) => Ok(self.folded().contains(folded(part).as_ref())),
         }
+    }
+
+    /// What can be no number at all is not that number; what may be one, but
+    /// nobody can tell which, may be it.
+    fn equals(&self, value: &Value) -> Result<bool, Sort> {
+        match self.against(value) {
+            Ok(order) => Ok(order == Some(Ordering::Equal)),
+            Err(Miss { may_be: false, .. }) => Ok(false),
+            Err(Miss { wanted, .. }) => Err(wanted),
+        }
+    }
+
+    fn equals_any(&self, values: &[Value]) -> Result<bool, Sort> {
+        let mut unclear = None;
+        for value in values {
+            match self.equals(value) {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                Err(wanted) => unclear = Some(wanted),
+            }
+        }
+        unclear.map_or(Ok(false), Err)
     }
 
     fn text(&self) -> Cow<'_, str> {
@@ -205,48 +233,77 @@ impl Compared<'_> {
     }
 
     /// How the cell stands to a value; none where it is blank and the value is
-    /// something. The error is what the cell should have been.
-    fn against(&self, value: &Value) -> Result<Option<Ordering>, Sort> {
+    /// something.
+    fn against(&self, value: &Value) -> Result<Option<Ordering>, Miss> {
         let text = self.text();
         if text.is_empty() || value.is_blank() {
             return Ok((text.is_empty() && value.is_blank()).then_some(Ordering::Equal));
         }
         let wanted = value.to_text();
         if let Value::Number(wanted) = value {
-            return Ok(Some(self.number(&text).ok_or(Sort::Number)?.compare(wanted)));
+            return Ok(Some(self.number(&text)?.compare(wanted)));
         }
         let wanted = wanted.trim();
-        if iso(wanted).is_err() {
+        let Ok(at) = iso(wanted) else {
             return Ok(Some(folded(&text).as_ref().cmp(folded(wanted).as_ref())));
-        }
-        let date = self.date(&text).ok_or(Sort::Date)?;
-        // A day without a time means the whole of it.
-        let cut = date.get(..wanted.len()).unwrap_or(&date);
-        Ok(Some(cut.cmp(&wanted.replace('T', " "))))
+        };
+        let (date, wanted_date) = (self.date(&text)?, datetime_text(at));
+        // A day without a time means the whole of it, a minute all its seconds.
+        let length = match wanted.matches(':').count() {
+            0 => "2024-02-13".len(),
+            1 => "2024-02-13 09:30".len(),
+            _ => wanted_date.len(),
+        };
+        Ok(Some(date.get(..length).cmp(&wanted_date.get(..length))))
     }
 
-    fn number(&self, text: &str) -> Option<Number> {
-        if let Cell::Number(_) = self.cell {
-            return Number::parse(text);
-        }
-        match (self.read)(self.column, text, Sort::Number) {
-            AsMapped::NotMapped => Number::parse(text),
-            AsMapped::Value(number) => Number::parse(&number),
-            AsMapped::Unreadable => None,
-        }
+    fn number(&self, text: &str) -> Result<Number, Miss> {
+        let miss = |may_be| Miss { wanted: Sort::Number, may_be };
+        let read = match (self.cell, (self.read)(self.column, text, Sort::Number)) {
+            // A workbook's own number has a point whatever the column has.
+            (Cell::Number(_), _) => Number::parse(text),
+            (_, AsMapped::Value(number)) => Number::parse(&number),
+            (_, AsMapped::Unreadable) => return Err(miss(has_digit(text))),
+            (_, AsMapped::NotMapped) => {
+                let by = |mark| number::read(text, Notation { decimal: Some(mark), ..AMOUNT }).ok();
+                match (by(DecimalMark::Point), by(DecimalMark::Comma)) {
+                    (Some(point), Some(comma)) if point != comma => return Err(miss(true)),
+                    (point, comma) => Number::parse(text).or_else(|| Number::parse(&point.or(comma)?)),
+                }
+            }
+        };
+        read.ok_or_else(|| miss(false))
     }
 
     /// The cell's date as `YYYY-MM-DD HH:MM:SS`.
-    fn date(&self, text: &str) -> Option<String> {
+    fn date(&self, text: &str) -> Result<String, Miss> {
+        let miss = |may_be| Miss { wanted: Sort::Date, may_be };
         if let Cell::DateTime(at) = self.cell {
-            return Some(datetime_text(at));
+            return Ok(datetime_text(at));
         }
         match (self.read)(self.column, text, Sort::Date) {
-            AsMapped::NotMapped => iso(text).ok().map(datetime_text),
-            AsMapped::Value(date) => Some(date),
-            AsMapped::Unreadable => None,
+            AsMapped::Value(date) => Ok(date),
+            AsMapped::Unreadable => Err(miss(has_digit(text))),
+            AsMapped::NotMapped => iso(text)
+                .map(datetime_text)
+                .map_err(|_| miss(DateOrder::ALL.into_iter().any(|order| fits(text, order)))),
         }
     }
+}
+
+/// A cell that is not what it is compared with.
+struct Miss {
+    /// What it should have been.
+    wanted: Sort,
+    /// It may be one, in a notation that nobody can tell.
+    may_be: bool,
+}
+
+/// Signs that a number may carry where no field says which.
+const AMOUNT: Notation = Notation { decimal: None, currency: true, percent: true, id: false };
+
+fn has_digit(text: &str) -> bool {
+    text.bytes().any(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -268,7 +325,7 @@ mod tests {
 
     fn judge(condition: &str, row: &Row) -> Verdict {
         let condition = Condition::parse(condition, &header()).unwrap_or_else(|error| panic!("{error}"));
-        condition.judge(row, &|column, text, sort| match (column, sort) {
+        condition.judge(row, true, &|column, text, sort| match (column, sort) {
             // Two texts that the mapping reads in ways of its own.
             (2, Sort::Number) if text == "1.234,50" => AsMapped::Value("1234.5".to_owned()),
             (3, Sort::Date) if text == "03/04/2020" => AsMapped::Value("2020-04-03 00:00:00".to_owned()),
@@ -332,6 +389,8 @@ mod tests {
             "Since = 2020-04-03 and Since < 2020-12-31",
             "Since between '2020-04-03' and 2020-04-03",
             "`E Mail` = 2024-03-01 and `E Mail` > '2024-03-01 09:00:00'",
+            "`E Mail` = '2024-03-01 9:30' and `E Mail` < 2024-03-01T9:31",
+            "`E Mail` = '2024-03-01T09:30:00.000' and not `E Mail` > '2024-03-01T9:30:00.5'",
             "Country < 10",
             "Status = '007' and Status = 7 and Status = 007",
         ] {
@@ -361,6 +420,36 @@ mod tests {
         ] {
             assert_eq!(judge(condition, &faulty), verdict, "{condition}");
         }
+    }
+
+    #[test]
+    fn a_column_that_no_field_reads_is_compared_only_where_it_can_be_told() {
+        let unclear = |wanted| Verdict::Unclear { column: 0, wanted: Some(wanted) };
+        for (cell, condition, verdict) in [
+            ("1.234", "Status > 100", unclear(Sort::Number)),
+            ("1.234", "Status = 1234", unclear(Sort::Number)),
+            ("1,234", "Status != 7", unclear(Sort::Number)),
+            ("99,5", "Status > 100", Verdict::LeftOut),
+            ("£1,250.50", "Status > 100", Verdict::Meant),
+            ("250.5", "Status > 100", Verdict::Meant),
+            ("A5", "Status = 5", Verdict::LeftOut),
+            ("03/04/2024", "Status = 2024-04-03", unclear(Sort::Date)),
+            ("'-5", "Status < 0", Verdict::Meant),
+            ("'-x", "Status = '-x'", Verdict::Meant),
+        ] {
+            assert_eq!(judge(condition, &row(&[Cell::Text(cell)])), verdict, "{cell}: {condition}");
+        }
+        let two = Header {
+            sheet: None,
+            columns: ["Tel", "tel"]
+                .iter()
+                .enumerate()
+                .map(|(place, name)| Column { name: (*name).to_owned(), place })
+                .collect(),
+        };
+        let told = Condition::parse("Tel = '1'", &two).unwrap_err().to_string();
+        assert!(told.contains("stands 2 times") && told.contains("`Tel#2`"), "{told}");
+        assert_eq!(Condition::parse("Tel#2 = '1' and `tel#1` = '2'", &two).unwrap().columns(), [1, 0]);
     }
 
     #[test]

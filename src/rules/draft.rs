@@ -130,7 +130,7 @@ pub fn spoken<'r>(program: &Program, row: &'r Row, at: usize) -> Option<Cow<'r, 
 /// A row of which `when` cannot tell whether it is meant.
 fn unclear_finding(program: &Program, row: &Row, column: usize, wanted: Option<Sort>) -> Finding {
     let message = match wanted {
-        Some(sort) => format!("not {}, and \"when\" compares it with one", sort.word()),
+        Some(sort) => format!("\"when\" compares it with {}, and as one it cannot be read", sort.word()),
         None => "it cannot be read, and \"when\" looks at it".to_owned(),
     };
     let fault = Fault::new(Code::When, Stage::Convert, message);
@@ -207,14 +207,46 @@ impl<'p, 'r> Drafter<'p, 'r, '_> {
             Origin::Joined(columns, between) => self.joined(columns, between)?,
             Origin::Expression(expression) => self.evaluated(expression)?,
         };
+        if !matches!(field.origin, Origin::Column(_)) {
+            match self.own_cell(field.columns(), &text) {
+                Some(Cell::DateTime(at)) if field.field.kind.is_temporal() => return Ok(Prepared::Date(at)),
+                Some(Cell::Number(_)) => form = CellForm::Number,
+                Some(_) => {}
+                None => self.check_mixture(field, &text)?,
+            }
+        }
         if text.is_empty() {
             return Ok(Prepared::Blank);
         }
         if field.clear_token.as_deref() == Some(text.as_ref()) {
             return Ok(Prepared::Clear);
         }
-        let stepped = field.stepped(text.clone());
+        let stepped = field.stepped(text.clone()).map_err(|fault| {
+            refuse(self.program, self.draft, self.at, fault, Some(&text));
+        })?;
         Ok(if stepped.is_empty() { Prepared::Emptied(text) } else { Prepared::Text(stepped, form) })
+    }
+
+    /// The one cell of these columns that a joined or computed text is, as it
+    /// stands: a workbook's number or date stays what it is.
+    fn own_cell(&self, columns: &[usize], text: &str) -> Option<Cell<'r>> {
+        let cells = columns.iter().map(|column| self.row.cell(*column));
+        let mut typed = cells.filter(|cell| matches!(cell, Cell::Number(_) | Cell::DateTime(_)));
+        typed.find(|cell| cell.to_string() == text)
+    }
+
+    /// Refuses a number put together from a workbook's number, which has a
+    /// point, and other texts, which may have a comma.
+    fn check_mixture(&mut self, field: &FieldProgram, text: &str) -> Result<(), ()> {
+        let Origin::Joined(columns, _) = &field.origin else { return Ok(()) };
+        let has_point = |column: &usize| matches!(self.row.cell(*column), Cell::Number(n) if n.contains('.'));
+        if !field.field.kind.is_numeric() || !columns.iter().any(has_point) {
+            return Ok(());
+        }
+        let message = "joined from a number cell and other cells, which may have another decimal mark";
+        let fault = Fault::new(Code::NotANumber, Stage::Convert, message);
+        refuse(self.program, self.draft, self.at, fault, Some(text));
+        Err(())
     }
 
     /// What the mapping's expression makes of the row.

@@ -13,15 +13,18 @@
 //! nor `/` nor `**` are taken. Each evaluation has fuel, so no row can make it
 //! run for long or fill the memory.
 
+mod variables;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value, filters};
 
+use self::variables::variables;
 use super::language::{LanguageError, complain};
-use super::names::folded;
 use super::nearest::nearest;
+use super::program::place_of;
 use crate::model::{Header, shown};
 
 /// What one evaluation may cost (source: faults, input 38).
@@ -106,7 +109,17 @@ impl Expression {
         if text.len() > LONGEST_TEXT {
             return Err(complain(text, 0, 1, "an expression has at most 4,096 characters".to_owned()));
         }
-        let (plain, mut names) = Reader { text, header }.plain()?;
+        // Names in backticks get one that nothing in the text has.
+        let stem = std::iter::successors(Some("column_".to_owned()), |stem| Some(format!("{stem}_")))
+            .find(|stem| !text.contains(stem.as_str()))
+            .unwrap_or_default();
+        let mut names = Vec::new();
+        let plain = Reader { text }.plain(&mut |name| {
+            let column = find(text, name, header)?;
+            names.push((format!("{stem}{column}"), column));
+            Ok(format!("{stem}{column}"))
+        })?;
+        names.dedup();
         let whole = |error: &Error| {
             let message = format!("the expression does not read: {}", reason(error));
             complain(text, 0, text.chars().count(), message)
@@ -159,71 +172,15 @@ impl Expression {
 
 /// The names in an expression, as they stand; none where it does not read.
 pub fn column_names(text: &str) -> Vec<String> {
-    // Every second part stands between backticks; within texts they are rare,
-    // and a name too many does no harm to those who ask.
-    let parts: Vec<&str> = text.split('`').collect();
-    let (outside, named): (Vec<_>, Vec<_>) = parts.iter().enumerate().partition(|(at, _)| at % 2 == 0);
-    let plain: Vec<&str> = outside.iter().map(|(_, part)| **part).collect();
-    let plain = plain.join("none");
-    let mut names: Vec<String> = named.iter().map(|(_, name)| (**name).to_owned()).collect();
-    if ENVIRONMENT.compile_expression_owned(plain.clone()).is_ok() {
-        names.extend(variables(&plain));
+    let mut names = Vec::new();
+    let plain = Reader { text }.plain(&mut |name| {
+        names.push(name.to_owned());
+        Ok("none".to_owned())
+    });
+    if plain.is_ok_and(|plain| ENVIRONMENT.compile_expression_owned(plain).is_ok()) {
+        names.extend(variables(text));
     }
     names
-}
-
-/// Words of the language that are no names.
-const WORDS: [&str; 13] =
-    ["and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False", "None"];
-
-/// The plain names in an expression that stand for columns, each once. The
-/// language's own list of them lacks those of which a part is cut (`Owner[1:]`).
-fn variables(text: &str) -> Vec<String> {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let mut names: Vec<String> = Vec::new();
-    let (mut rest, mut before, mut last_word) = (text, ' ', "");
-    while let Some(c) = rest.chars().next() {
-        let length = match c {
-            '`' | '"' | '\'' => quoted(rest, c),
-            c if is_word(c) => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
-            c => c.len_utf8(),
-        };
-        let (token, behind) = rest.split_at(length);
-        rest = behind;
-        if is_word(c) {
-            let behind = behind.trim_start();
-            // A filter, an attribute, a test, the name of an argument.
-            let is_other = matches!(before, '|' | '.')
-                || last_word == "is"
-                || (behind.starts_with('=') && !behind.starts_with("=="));
-            let is_name = !c.is_ascii_digit() && !WORDS.contains(&token) && !is_other;
-            if is_name && !names.iter().any(|known| known == token) {
-                names.push(token.to_owned());
-            }
-            // `is not defined` names a test as `is defined` does.
-            last_word = if last_word == "is" && token == "not" { "is" } else { token };
-        } else if !c.is_whitespace() {
-            last_word = "";
-        }
-        if !c.is_whitespace() {
-            before = c;
-        }
-    }
-    names
-}
-
-/// The length of a text in quotes, these with it; to the end where it is not closed.
-fn quoted(text: &str, quote: char) -> usize {
-    let mut escaped = false;
-    for (at, c) in text.char_indices().skip(1) {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if quote != '`' => escaped = true,
-            c if c == quote => return at + c.len_utf8(),
-            _ => {}
-        }
-    }
-    text.len()
 }
 
 fn is_unknown(error: &Error) -> bool {
@@ -251,14 +208,9 @@ fn reason(error: &Error) -> String {
 
 /// The column of a name, which stands somewhere in the text.
 fn find(text: &str, name: &str, header: &Header) -> Result<usize, LanguageError> {
-    let wanted = folded(name);
-    let found = header.columns.iter().position(|column| folded(&column.name) == wanted);
-    found.ok_or_else(|| {
-        let at = word_at(text, name);
-        let message = format!("the file has no column \"{}\"", shown(name));
-        let near = nearest(name, header.columns.iter().map(|column| column.name.as_str()));
-        let mut error = complain(text, at, name.chars().count(), message);
-        error.hint = near.map(|near| format!("nearest: {}", shown(near)));
+    place_of(name, header).map_err(|(message, hint)| {
+        let mut error = complain(text, word_at(text, name), name.chars().count(), message);
+        error.hint = hint;
         error
     })
 }
@@ -275,25 +227,25 @@ fn word_at(text: &str, name: &str) -> usize {
 /// Goes through an expression before it is compiled.
 struct Reader<'a> {
     text: &'a str,
-    header: &'a Header,
 }
 
+/// Gives the plain name that stands for one in backticks.
+type Named<'a> = dyn FnMut(&str) -> Result<String, LanguageError> + 'a;
+
 impl Reader<'_> {
-    /// The text with a plain name in the place of each name in backticks, and
-    /// the columns of those; what could make a float is refused.
-    fn plain(&self) -> Result<(String, Vec<(String, usize)>), LanguageError> {
+    /// The text with a plain name in the place of each name in backticks; what
+    /// could make a float is refused.
+    fn plain(&self, named: &mut Named<'_>) -> Result<String, LanguageError> {
         let chars: Vec<char> = self.text.chars().collect();
-        let (mut plain, mut names) = (String::with_capacity(self.text.len()), Vec::new());
+        let mut plain = String::with_capacity(self.text.len());
         let mut at = 0;
         while at < chars.len() {
             match chars[at] {
                 '`' => {
                     let end = self.end_of(&chars, at)?;
                     let name: String = chars[at + 1..end].iter().collect();
-                    let column = find(self.text, &name, self.header)?;
-                    let short = format!("column_{column}_");
-                    plain.push_str(&short);
-                    names.push((short, column));
+                    // It is a word of its own, whatever it touches.
+                    plain.push_str(&format!(" {} ", named(&name)?));
                     at = end + 1;
                 }
                 '"' | '\'' => {
@@ -308,8 +260,7 @@ impl Reader<'_> {
                 }
             }
         }
-        names.dedup();
-        Ok((plain, names))
+        Ok(plain)
     }
 
     /// The place of the quote that closes the one at `start`.
@@ -411,11 +362,29 @@ mod tests {
     }
 
     #[test]
+    fn a_header_is_found_whatever_it_is_called_and_several_alike_are_asked_about() {
+        let columns = ["column_1", "N", "Tel", "tel "];
+        let column = |(place, name): (usize, &&str)| Column { name: (*name).to_owned(), place };
+        let header = Header { sheet: None, columns: columns.iter().enumerate().map(column).collect() };
+        let result = |text: &str| {
+            let expression = Expression::compile(text, &header).unwrap_or_else(|error| panic!("{error}"));
+            expression.result(|at| ["a", "b", "c", "d"][at])
+        };
+        assert_eq!(result("`N` ~ column_1 ~ `column_1`").as_deref(), Ok("baa"));
+        assert_eq!(result("`Tel#2` ~ `tel#1` ~ `#2`").as_deref(), Ok("dcb"));
+        let told = Expression::compile("N ~ Tel", &header).unwrap_err().to_string();
+        let wanted = "column \"Tel\" stands 2 times in the header (columns C and D)\n  | N ~ Tel\n  |     ^^^ say which: `Tel#1`, `Tel#2`";
+        assert_eq!(told, wanted);
+    }
+
+    #[test]
     fn names_are_found_without_a_file() {
         let mut names = column_names("`First name` ~ Owner | upper if `A b` else 'x'");
         names.sort();
         assert_eq!(names, ["A b", "First name", "Owner"]);
         assert_eq!(column_names("(Tel ~ 'Mail')[1:] | replace('Fax', Ext)"), ["Tel", "Ext"]);
+        assert_eq!(column_names("'it`s' ~ Owner"), ["Owner"]);
+        assert_eq!(column_names("'open ~ Owner"), Vec::<String>::new());
     }
 
     #[test]
@@ -428,6 +397,10 @@ mod tests {
     fn what_is_unknown_is_told_before_any_row_with_its_place() {
         for (text, wanted) in [
             ("Ownr | upper", "the file has no column \"Ownr\"\n  | Ownr | upper\n  | ^^^^ nearest: Owner"),
+            (
+                "Own`Owner`",
+                "the expression does not read: unexpected input after expression\n  | Own`Owner`\n  | ^^^^^^^^^^",
+            ),
             (
                 "`First nam`",
                 "the file has no column \"First nam\"\n  | `First nam`\n  |  ^^^^^^^^^ nearest: First name",

@@ -7,7 +7,8 @@
 //! `expression`), `duplicates`, `additions` (what dropdown lists lack),
 //! `planning` (what is to be done, by `compare`; `zeros` are what it loses), `causes` (why rows were
 //! rejected). `language` is the language of `--where` and `when`; `drift` tells
-//! what the CRM changed about fields since the last time.
+//! what the CRM changed about fields since the last time; `drafting` writes a
+//! first mapping for a file that has none.
 
 pub mod additions;
 pub mod causes;
@@ -15,6 +16,7 @@ pub mod compare;
 pub mod condition;
 pub mod convert;
 pub mod draft;
+pub mod drafting;
 pub mod drift;
 pub mod duplicates;
 pub mod expression;

@@ -1,7 +1,7 @@
 //! What is to be done with a row, given the record that it means.
 
 use crate::model::{Code, Field, FieldKind, Finding, Record, RecordId, Stage, Value};
-use crate::rules::compare::same;
+use crate::rules::compare::{is_as_written, same};
 use crate::rules::draft::{Draft, Wish, blank, finding, missing_findings, refuse};
 use crate::rules::mapping::{Missing, Mode};
 use crate::rules::program::{Fault, Program};
@@ -97,6 +97,35 @@ pub fn resolve(program: &Program, draft: &mut Draft<'_>, mut lookup: impl FnMut(
         let fault = Fault { cause: Some(cause), ..Fault::new(code, Stage::Match, message) };
         draft.wishes[at] = refuse(program, draft, at, fault, Some(&name));
     }
+}
+
+/// Whether a finding may be excused, should the record hold the very value: it
+/// is about a value, and not about the row, its key or the file.
+pub fn may_be_excused(program: &Program, finding: &Finding) -> bool {
+    let is_key = |name: &String| program.fields.iter().any(|f| f.is_key && f.field.name == *name);
+    let of_value = matches!(finding.stage, Stage::Convert | Stage::Validate)
+        && !matches!(finding.code, Code::When | Code::Expr)
+        && finding.value.is_some();
+    let changes = matches!(program.mode, Mode::Update | Mode::Upsert);
+    changes && of_value && finding.field.as_ref().is_some_and(|name| !is_key(name))
+}
+
+/// The row without findings on values that its record holds already: nothing
+/// would be written, so there is nothing to refuse. None where one remains.
+pub fn excused<'r>(program: &Program, draft: &Draft<'r>, record: &Record) -> Option<Draft<'r>> {
+    let holds = |finding: &&Finding| {
+        let value = finding.value.as_deref().unwrap_or_default();
+        let current = finding.field.as_deref().and_then(|field| record.get(field));
+        may_be_excused(program, finding) && current.is_some_and(|current| is_as_written(current, value))
+    };
+    if !draft.findings.iter().all(|finding| holds(&finding)) {
+        return None;
+    }
+    let fields: Vec<&str> = draft.findings.iter().filter_map(|finding| finding.field.as_deref()).collect();
+    let wishes = program.fields.iter().zip(&draft.wishes).map(|(field, wish)| {
+        if fields.contains(&field.field.name.as_str()) { Wish::Leave } else { wish.clone() }
+    });
+    Some(Draft { wishes: wishes.collect(), findings: Vec::new(), ..draft.clone() })
 }
 
 /// Decides on a row without findings. The record comes whole from the CRM.

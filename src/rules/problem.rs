@@ -18,12 +18,15 @@ pub struct Place {
 
 impl Place {
     /// Moves a place beyond the text's end (a bracket that is never closed) to
-    /// the end of its last line.
+    /// the end of its last line, and one beyond its line's end to that.
     fn clamp_to(&mut self, text: &str) {
         let lines = text.lines().count().max(1);
-        if self.line > lines {
-            let last = text.lines().last().unwrap_or("").chars().count();
-            *self = Self { line: lines, column: last + 1, length: 1 };
+        let line = self.line.min(lines);
+        let length = text.lines().nth(line.saturating_sub(1)).unwrap_or("").chars().count();
+        if self.line > lines || self.column > length {
+            *self = Self { line, column: length + 1, length: 1 };
+        } else {
+            self.length = self.length.min(length + 1 - self.column);
         }
     }
 }
@@ -237,6 +240,16 @@ mod tests {
         let (shown, marker) = marked_line(&line, 5_000, 4);
         assert_eq!(shown.chars().nth(marker.find('^').unwrap()), Some('H'));
         assert!(shown.starts_with('…') && shown.ends_with('…') && shown.chars().count() < 200, "{shown}");
+    }
+
+    #[test]
+    fn a_place_beyond_its_line_is_told_as_the_end_of_it() {
+        let at = |line, column, length| Problem::at(Place { line, column, length }, "x");
+        let places = |problem| Problems::new("", "abc\n\nde", vec![problem]).problems[0].place.unwrap();
+        assert_eq!(places(at(1, 9, 2)), Place { line: 1, column: 4, length: 1 });
+        assert_eq!(places(at(1, 2, 9)), Place { line: 1, column: 2, length: 2 });
+        assert_eq!(places(at(2, 1, 1)), Place { line: 2, column: 1, length: 1 });
+        assert_eq!(places(at(7, 1, 1)), Place { line: 3, column: 3, length: 1 });
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::rules::nearest::nearest;
 use crate::rules::problem::{Located, Place, Problem, Problems};
 
 pub use choices::Choices;
-pub use columns::{RESERVED_COLUMNS, is_reserved};
+pub use columns::{RESERVED_COLUMNS, is_reserved, place_of, reserved_place, resolve};
 pub use field::{FieldProgram, Origin, Reference};
 pub use typed::{CellForm, Converted, Fault};
 
@@ -35,6 +35,8 @@ pub struct Program {
     pub key: Vec<usize>,
     /// Which rows are meant; all without it.
     pub when: Option<Condition>,
+    /// An export's formula guard is no part of a cell.
+    pub guarded: bool,
     /// The file's columns.
     pub header: Header,
     /// Whether the file's cells have addresses.
@@ -94,7 +96,7 @@ impl Program {
     pub fn judge(&self, row: &Row) -> Verdict {
         match &self.when {
             Some(when) if row.fault.is_none() => {
-                when.judge(row, &|column, text, sort| self.read_column(column, text, sort))
+                when.judge(row, self.guarded, &|column, text, sort| self.read_column(column, text, sort))
             }
             Some(_) | None => Verdict::Meant,
         }
@@ -146,9 +148,14 @@ impl Compiler<'_> {
             fields,
             key,
             when,
+            guarded: self.guarded(),
             header: self.header.clone(),
             has_grid: !self.overrides.source_without_grid,
         }
+    }
+
+    fn guarded(&self) -> bool {
+        self.overrides.guarded_source && self.mapping.source.guard == Guard::Strip
     }
 
     fn when(&mut self) -> Option<Condition> {
@@ -176,7 +183,7 @@ impl Compiler<'_> {
         let blank = self.overrides.blank.or(rule.blank).unwrap_or(self.mapping.defaults.blank);
         let settings = field::Settings {
             trim: rule.trim.unwrap_or(self.mapping.defaults.trim),
-            strip_guard: self.overrides.guarded_source && self.mapping.source.guard == Guard::Strip,
+            strip_guard: self.guarded(),
             blank,
             clear_token: rule
                 .clear_token

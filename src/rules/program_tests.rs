@@ -159,6 +159,20 @@ fn columns_that_nothing_reads_are_told_once_and_those_of_a_reject_file_never() {
 }
 
 #[test]
+fn of_columns_that_are_called_alike_one_is_ignored_by_its_number() {
+    let told = |ignore: &str| {
+        let mapping = mapping(ignore, "name: 'Tel#1'");
+        let header = header(&["Tel", "tel "]);
+        let compiled = Program::compile(&mapping, &dictionary(), &others(), &header, Overrides::default());
+        compiled.unwrap().1.len()
+    };
+    assert_eq!(
+        [told(""), told("ignore: ['Tel#2']"), told("ignore: ['#2']"), told("ignore: [tel]")],
+        [1, 0, 0, 0]
+    );
+}
+
+#[test]
 fn without_a_mapping_headers_are_field_names() {
     let made = |columns: &[&str], mode| {
         let mapping = mapping_of_header("things", &header(columns), &dictionary(), mode);

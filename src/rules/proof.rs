@@ -8,6 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::convert::number::{self, Notation};
 use super::convert::order::{self, DateOrder};
 use super::mapping::DecimalMark;
 
@@ -31,7 +32,12 @@ pub enum Proof<T> {
         reading: T,
         /// A cell that has no other.
         witness: Witness,
+        /// Where each cell alone has several: one that has only this in common with `witness`.
+        with: Option<Witness>,
     },
+    /// Several readings fit every cell, and each cell means the same in all of
+    /// them: it is no matter which is taken, and nothing is proven.
+    Indifferent(T),
     /// Every cell fits several readings.
     Ambiguous {
         /// The readings left.
@@ -56,18 +62,26 @@ type Set = u8;
 struct Evidence {
     /// The first cell of each set of readings seen.
     seen: Vec<(Set, Witness)>,
-    /// The first cell that means something else in each of its readings.
-    differing: Option<Witness>,
+    /// The first cell that means something else in both of two readings.
+    differing: Vec<(Set, Witness)>,
 }
 
 impl Evidence {
-    fn add(&mut self, row: u64, text: &str, readings: Set, differs: bool) {
-        let witness = || Witness { row, text: text.to_owned() };
-        if readings != 0 && self.seen.iter().all(|(known, _)| *known != readings) {
-            self.seen.push((readings, witness()));
+    /// Hears a cell by what it means in each reading that it has.
+    fn add<V: PartialEq>(&mut self, row: u64, text: &str, meanings: &[(Set, V)]) {
+        let note = |known: &mut Vec<(Set, Witness)>, set: Set| {
+            if known.iter().all(|(other, _)| *other != set) {
+                known.push((set, Witness { row, text: text.to_owned() }));
+            }
+        };
+        let set = meanings.iter().fold(0, |set, (bit, _)| set | bit);
+        if set != 0 {
+            note(&mut self.seen, set);
         }
-        if readings.count_ones() > 1 && differs && self.differing.is_none() {
-            self.differing = Some(witness());
+        for (at, (one, meaning)) in meanings.iter().enumerate() {
+            for (other, _) in meanings[at + 1..].iter().filter(|(_, another)| another != meaning) {
+                note(&mut self.differing, one | other);
+            }
         }
     }
 
@@ -87,16 +101,25 @@ impl Evidence {
             left &= set;
         }
         let readings: Vec<T> = named(left);
-        match (readings.as_slice(), &self.differing) {
-            ([reading], _) => {
-                let telling = self.seen.iter().min_by_key(|(set, _)| set.count_ones()).unwrap_or(first);
-                Proof::Proven { reading: *reading, witness: telling.1.clone() }
-            }
-            // Several readings, and every cell means the same in each.
-            ([reading, ..], None) => Proof::Proven { reading: *reading, witness: first.1.clone() },
-            (_, Some(witness)) => Proof::Ambiguous { readings, witness: witness.clone() },
-            ([], None) => Proof::NotNeeded,
+        let differing = self.differing.iter().find(|(pair, _)| pair & left == *pair);
+        match (readings.as_slice(), differing) {
+            ([], _) => Proof::NotNeeded,
+            ([reading], _) => self.proven(*reading, left),
+            (_, Some((_, witness))) => Proof::Ambiguous { readings, witness: witness.clone() },
+            ([reading, ..], None) => Proof::Indifferent(*reading),
         }
+    }
+
+    /// The cell that has this reading alone, or two that have only it in common.
+    fn proven<T>(&self, reading: T, left: Set) -> Proof<T> {
+        let pair = self.seen.iter().enumerate().find_map(|(at, (one, witness))| {
+            let partner = self.seen[at..].iter().find(|(other, _)| one & other == left)?;
+            Some((witness, (*one != left).then_some(&partner.1)))
+        });
+        let alone = self.seen.iter().find(|(set, _)| *set == left).map(|(_, witness)| (witness, None));
+        // Only where three cells are needed, none of these is there; the first one speaks then.
+        let (witness, with) = alone.or(pair).unwrap_or((&self.seen[0].1, None));
+        Proof::Proven { reading, witness: witness.clone(), with: with.cloned() }
     }
 }
 
@@ -108,30 +131,24 @@ pub struct DateEvidence {
     short_years: Set,
 }
 
-const ORDERS: [(Set, DateOrder); 5] = [
-    (1, DateOrder::YearMonthDay),
-    (2, DateOrder::DayMonthYear),
-    (4, DateOrder::MonthDayYear),
-    (8, DateOrder::DayNameYear),
-    (16, DateOrder::NameDayYear),
-];
+const ORDERS: [(Set, DateOrder); 5] = {
+    let [a, b, c, d, e] = DateOrder::ALL;
+    [(1, a), (2, b), (4, c), (8, d), (16, e)]
+};
 
 impl DateEvidence {
     /// Hears one cell's text, trimmed and not blank.
     pub fn add(&mut self, row: u64, text: &str) {
-        let mut set = 0;
         let mut dates = Vec::new();
         for (bit, order) in ORDERS {
             if order::fits(text, order) {
-                set |= bit;
                 if order::has_short_year(text, order) {
                     self.short_years |= bit;
                 }
-                dates.push(order::read_in_order(text, order).ok());
+                dates.push((bit, order::read_in_order(text, order).ok()));
             }
         }
-        let differs = dates.windows(2).any(|pair| pair[0] != pair[1]);
-        self.orders.add(row, text, set, differs);
+        self.orders.add(row, text, &dates);
     }
 
     /// What the column proves.
@@ -152,41 +169,25 @@ pub struct DecimalEvidence(Evidence);
 const MARKS: [(Set, DecimalMark); 2] = [(1, DecimalMark::Point), (2, DecimalMark::Comma)];
 
 impl DecimalEvidence {
-    /// Hears one cell's text, trimmed and not blank.
-    pub fn add(&mut self, row: u64, text: &str) {
-        let bare = text.trim_matches(|c: char| !c.is_ascii_digit() && c != '.' && c != ',');
-        if !bare.contains(['.', ',']) {
+    /// Hears one cell's text, trimmed and not blank. What is no number by
+    /// either mark says nothing. `notation` is the field's: which signs a number
+    /// of it may carry.
+    pub fn add(&mut self, row: u64, text: &str, notation: Notation) {
+        if !text.contains(['.', ',']) {
             return;
         }
-        let point = fits_mark(bare, '.', ',');
-        let comma = fits_mark(bare, ',', '.');
-        self.0.add(row, text, Set::from(point) | Set::from(comma) << 1, point && comma);
+        let read = |(bit, mark): (Set, DecimalMark)| {
+            let number = number::read(text, Notation { decimal: Some(mark), ..notation }).ok()?;
+            Some((bit, number.into_owned()))
+        };
+        let numbers: Vec<(Set, String)> = MARKS.into_iter().filter_map(read).collect();
+        self.0.add(row, text, &numbers);
     }
 
     /// What the column proves.
     pub fn conclude(&self) -> Proof<DecimalMark> {
         self.0.conclude(&MARKS)
     }
-}
-
-/// Whether the digits read as a number with this decimal mark, the other sign
-/// standing between groups of three.
-fn fits_mark(text: &str, mark: char, other: char) -> bool {
-    let (whole, fraction) = text.split_once(mark).unwrap_or((text, ""));
-    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
-    if !digits(fraction) {
-        return false;
-    }
-    let blank = |c: char| matches!(c, ' ' | '\u{A0}' | '\u{202F}' | '\u{2009}' | '\'' | '\u{2019}');
-    let whole: String = whole.chars().filter(|&c| !blank(c)).collect();
-    if !whole.contains(other) {
-        return digits(&whole);
-    }
-    let mut groups = whole.split(other);
-    let first = groups.next().unwrap_or_default();
-    // 0,123 and 1234.567 are not groups of three.
-    let first_fits = (1..=3).contains(&first.len()) && digits(first) && !first.starts_with('0');
-    first_fits && groups.all(|group| group.len() == 3 && digits(group))
 }
 
 #[cfg(test)]
@@ -201,9 +202,11 @@ mod tests {
 
     fn marks(cells: &[&str]) -> Proof<DecimalMark> {
         let mut evidence = DecimalEvidence::default();
-        cells.iter().zip(2..).for_each(|(text, row)| evidence.add(row, text));
+        cells.iter().zip(2..).for_each(|(text, row)| evidence.add(row, text, AMOUNT));
         evidence.conclude()
     }
+
+    const AMOUNT: Notation = Notation { decimal: None, currency: true, percent: false, id: false };
 
     fn witness(row: u64, text: &str) -> Witness {
         Witness { row, text: text.to_owned() }
@@ -226,7 +229,7 @@ mod tests {
             // It has the form of a day-first date even though the day does not exist.
             (&["31/02/2024", "01/02/2024"], DateOrder::DayMonthYear, witness(2, "31/02/2024")),
         ] {
-            assert_eq!(dates(cells), Proof::Proven { reading, witness: telling }, "{cells:?}");
+            assert_eq!(dates(cells), Proof::Proven { reading, witness: telling, with: None }, "{cells:?}");
         }
     }
 
@@ -237,12 +240,19 @@ mod tests {
         };
         assert_eq!(readings, [DateOrder::DayMonthYear, DateOrder::MonthDayYear]);
         assert_eq!(cell, witness(3, "03/04/2026"));
-        assert!(
-            matches!(dates(&["05/05/2024", "01/01/2024"]), Proof::Proven { .. }),
-            "both readings are one date"
-        );
+        // Both readings are one date, so nothing is to be asked, and nothing is proven.
+        assert_eq!(dates(&["05/05/2024", "01/01/2024"]), Proof::Indifferent(DateOrder::DayMonthYear));
+        assert_eq!(dates(&["05/05/24", "01/01/2024"]), Proof::Indifferent(DateOrder::DayMonthYear));
         assert!(matches!(dates(&["01/02/24", "03/04/24"]), Proof::Ambiguous { .. }));
         assert_eq!(dates(&["n/a", "45123", ""]), Proof::NotNeeded);
+    }
+
+    #[test]
+    fn two_cells_that_have_only_one_reading_in_common_prove_it_together() {
+        let proof = dates(&["24/02/13", "01/02/2024", "05/05/2024"]);
+        let Proof::Proven { reading, witness: one, with } = proof else { panic!("{proof:?}") };
+        assert_eq!(reading, DateOrder::DayMonthYear);
+        assert_eq!((one, with), (witness(2, "24/02/13"), Some(witness(3, "01/02/2024"))));
     }
 
     #[test]
@@ -278,6 +288,9 @@ mod tests {
         assert!(matches!(marks(&["1,234", "5", "2,345"]), Proof::Ambiguous { .. }));
         assert!(matches!(marks(&["1.234"]), Proof::Ambiguous { .. }));
         assert!(matches!(marks(&["1.5", "1,5"]), Proof::Contradiction { .. }));
+        // What is no number by any mark says nothing.
+        assert!(matches!(marks(&["1,234", "about 5.5", "v1.2", "7.5 apples"]), Proof::Ambiguous { .. }));
+        assert_eq!(marks(&["about 5.5"]), Proof::NotNeeded);
         assert_eq!(marks(&["7", "1200", "n/a"]), Proof::NotNeeded);
     }
 }

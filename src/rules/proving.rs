@@ -27,6 +27,9 @@ pub struct ColumnProof {
     pub reading: Reading,
     /// A cell that has no other reading.
     pub witness: Witness,
+    /// Where each cell alone has several: one that has only this in common with `witness`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<Witness>,
     /// Some of its years have two digits, so that their century is a convention.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub short_years: bool,
@@ -74,25 +77,33 @@ impl Evidence {
 /// Hears every row of a file.
 pub struct Prover {
     open: Vec<(usize, Evidence)>,
+    /// Earlier proofs that settled a field.
+    used: Vec<ColumnProof>,
 }
 
 impl Prover {
     /// For the fields that earlier proofs leave open; those are read as they were then.
     pub fn new(program: &mut Program, earlier: &[ColumnProof]) -> Self {
-        let mut open = Vec::new();
-        for at in 0..program.fields.len() {
+        let (mut open, mut used) = (Vec::new(), Vec::new());
+        for at in program.open_fields() {
             let Some(sort) = program.fields[at].open_question() else { continue };
             let columns = column_names(program, at);
             let field = &mut program.fields[at];
             let known = earlier.iter().find(|p| p.field == field.field.name && p.columns == columns);
             match (known.map(|proof| proof.reading), sort) {
-                (Some(Reading::Date(order)), Sort::Date) => field.settle_dates(Some(order)),
-                (Some(Reading::Decimal(mark)), Sort::Number) => field.settle_decimals(Some(mark)),
+                (Some(Reading::Date(order)), Sort::Date) => {
+                    field.settle_dates(Some(order));
+                    used.extend(known.cloned());
+                }
+                (Some(Reading::Decimal(mark)), Sort::Number) => {
+                    field.settle_decimals(Some(mark));
+                    used.extend(known.cloned());
+                }
                 (_, Sort::Date) => open.push((at, Evidence::Dates(DateEvidence::default()))),
                 (_, Sort::Number) => open.push((at, Evidence::Decimals(DecimalEvidence::default()))),
             }
         }
-        Self { open }
+        Self { open, used }
     }
 
     /// Whether there is nothing to be proven.
@@ -109,18 +120,21 @@ impl Prover {
             let Some(text) = spoken(program, row, *at) else { continue };
             match evidence {
                 Evidence::Dates(evidence) => evidence.add(row.number, &text),
-                Evidence::Decimals(evidence) => evidence.add(row.number, &text),
+                Evidence::Decimals(evidence) => {
+                    evidence.add(row.number, &text, program.fields[*at].notation());
+                }
             }
         }
     }
 
-    /// What the columns have proven; the program reads them so from here on.
+    /// What the columns have proven, now or for an earlier run; the program
+    /// reads them so from here on.
     ///
     /// # Errors
     /// Every column that can be read in several ways, or in none, with two of
     /// its rows and the key to set.
     pub fn conclude(self, program: &mut Program, mapping: &Mapping) -> Result<Vec<ColumnProof>, Problems> {
-        let (mut proofs, mut problems) = (Vec::new(), Vec::new());
+        let (mut proofs, mut problems) = (self.used, Vec::new());
         for (at, evidence) in self.open {
             let columns = column_names(program, at);
             let field = &mut program.fields[at];
@@ -130,9 +144,9 @@ impl Prover {
                 Evidence::Decimals(evidence) => conclude_decimals(field, &evidence.conclude()),
             };
             match proven {
-                Ok(Some((reading, witness))) => {
+                Ok(Some((reading, witness, with))) => {
                     let short_years = evidence.has_short_years(reading);
-                    proofs.push(ColumnProof { field: name, columns, reading, witness, short_years });
+                    proofs.push(ColumnProof { field: name, columns, reading, witness, with, short_years });
                 }
                 Ok(None) => {}
                 Err(question) => problems.push(problem(mapping, &name, &columns, question)),
@@ -150,15 +164,15 @@ impl Prover {
 /// as machines write.
 pub fn notice(proof: &ColumnProof) -> Option<Notice> {
     (!proof.reading.is_plain() || proof.short_years).then(|| {
-        let columns = quoted(&proof.columns);
-        let Witness { row, text } = &proof.witness;
-        let text = shown(text).cut(40);
+        let cell = |Witness { row, text }: &Witness| format!("row {row} has \"{}\"", shown(text).cut(40));
+        let with = proof.with.iter().map(|with| format!(", and {}", cell(with))).collect::<String>();
         let years = if proof.short_years { "; its two-digit years are read as 1969 to 2068" } else { "" };
-        Notice(format!("{columns} is read {}: row {row} has \"{text}\"{years}", proof.reading.words()))
+        let (columns, words) = (quoted(&proof.columns), proof.reading.words());
+        Notice(format!("{columns} is read {words}: {}{with}{years}", cell(&proof.witness)))
     })
 }
 
-type Proven = Result<Option<(Reading, Witness)>, Question>;
+type Proven = Result<Option<(Reading, Witness, Option<Witness>)>, Question>;
 
 /// Why a column has no reading, and what the mapping should say.
 struct Question {
@@ -175,9 +189,13 @@ fn conclude_dates(field: &mut FieldProgram, proof: &Proof<DateOrder>) -> Proven 
             field.settle_dates(None);
             Ok(None)
         }
-        Proof::Proven { reading, witness } => {
+        Proof::Indifferent(reading) => {
             field.settle_dates(Some(*reading));
-            Ok(Some((Reading::Date(*reading), witness.clone())))
+            Ok(None)
+        }
+        Proof::Proven { reading, witness, with } => {
+            field.settle_dates(Some(*reading));
+            Ok(Some((Reading::Date(*reading), witness.clone(), with.clone())))
         }
         Proof::Ambiguous { readings, witness } => Err(Question {
             what: ambiguous("dates", witness, readings.iter().map(|order| order.words())),
@@ -199,9 +217,13 @@ fn conclude_decimals(field: &mut FieldProgram, proof: &Proof<DecimalMark>) -> Pr
             field.settle_decimals(None);
             Ok(None)
         }
-        Proof::Proven { reading, witness } => {
+        Proof::Indifferent(mark) => {
+            field.settle_decimals(Some(*mark));
+            Ok(None)
+        }
+        Proof::Proven { reading, witness, with } => {
             field.settle_decimals(Some(*reading));
-            Ok(Some((Reading::Decimal(*reading), witness.clone())))
+            Ok(Some((Reading::Decimal(*reading), witness.clone(), with.clone())))
         }
         Proof::Ambiguous { readings, witness } => Err(Question {
             what: ambiguous("numbers", witness, readings.iter().map(|mark| mark.words())),

@@ -132,9 +132,54 @@ fn an_earlier_proof_is_used_again_where_the_column_is_the_same() {
         (value(&program, &few[0], 1), value(&program, &few[0], 2)),
         ("2024-02-01".into(), "1234".into())
     );
-    assert_eq!(again, [], "what was known needs no second proof");
+    assert_eq!(again, proofs, "what was known is kept with this run too");
     let swapped = "name: N\n date: M\n money: D";
     assert!(prove("", swapped, &rows(&[("1.234", "01/02/2024")]), &proofs).is_err());
+}
+
+#[test]
+fn a_column_whose_cells_mean_the_same_in_every_way_proves_nothing() {
+    let cells = rows(&[("05/05/2024", ""), ("nonsense", "")]);
+    let (program, proofs) = prove("", FIELDS, &cells, &[]).unwrap();
+    assert_eq!((value(&program, &cells[0], 1), proofs), ("2024-05-05".into(), Vec::new()));
+}
+
+#[test]
+fn rows_of_which_when_cannot_tell_yet_are_heard() {
+    let cells = rows(&[("13/02/2024", "1.234,50"), ("14/02/2024", "7")]);
+    for (when, meant) in [
+        ("D = 2024-02-13", [true, false]),
+        ("D != 2024-02-13", [false, true]),
+        ("M in (1234.5, 8)", [true, false]),
+        ("not (D in ('2024-02-14'))", [true, false]),
+    ] {
+        let (program, _) = prove(&format!("when: {when}"), FIELDS, &cells, &[]).unwrap();
+        let found: Vec<bool> = cells.iter().map(|row| !draft(&program, row).skipped).collect();
+        assert_eq!(found, meant, "{when}");
+    }
+}
+
+#[test]
+fn a_deletion_asks_nothing_of_columns_that_it_does_not_read() {
+    let ambiguous = rows(&[("01/02/2024", "1.234")]);
+    assert!(prove("mode: delete\nmatch: [name]", FIELDS, &ambiguous, &[]).is_ok());
+    assert!(prove("mode: delete\nmatch: [date]", FIELDS, &ambiguous, &[]).is_err());
+}
+
+#[test]
+fn a_workbooks_own_number_keeps_its_point_through_joins_and_expressions() {
+    let own = row_of(&[Cell::Text("n"), Cell::Blank, Cell::Number("234.567")]);
+    let text = row(&["n", "", "12,5"]);
+    for from in ["{ from: [M, D], join: '' }", "{ expr: M }", "{ expr: 'M if M else D' }"] {
+        let fields = format!("name: N\n number: {from}");
+        let (program, _) = prove("", &fields, &[own.clone(), text.clone()], &[]).unwrap();
+        assert_eq!(value(&program, &own, 1), "234.567", "{from}");
+        assert_eq!(value(&program, &text, 1), "12.5", "{from}");
+    }
+    let mixed = row_of(&[Cell::Text("n"), Cell::Text("9"), Cell::Number("1.5")]);
+    let program = program("", "name: N\n number: { from: [D, M], join: '', decimal: ',' }", &COLUMNS);
+    let findings = draft(&program, &mixed).findings;
+    assert!(findings[0].message.contains("another decimal mark"), "{findings:?}");
 }
 
 #[test]

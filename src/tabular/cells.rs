@@ -165,6 +165,12 @@ fn civil(serial: f64, is_1904: bool) -> Option<DateTime> {
     (days <= last).then_some(day.to_datetime(time_of(seconds)?))
 }
 
+/// True for a serial number that is neither a date nor a time of day in the
+/// 1900 system.
+pub(super) fn is_no_date(serial: f64) -> bool {
+    !(0.0..1.0).contains(&serial) && civil(serial, false).is_none()
+}
+
 /// The serial number of a date and time in the 1900 system; `None` before 1900.
 pub(super) fn serial(at: DateTime) -> Option<f64> {
     let day = at.date();

@@ -5,8 +5,9 @@ use std::path::Path;
 use super::charset::{Charset, Decoder};
 use super::csv_source::{TextInput, TextSource};
 use super::error::InputProblem;
-use super::records::{MAX_FIELD, Place, Records, line_breaks, spans, stray_quote};
-use super::utf16::source_bytes;
+use super::quotes::stray_quote;
+use super::records::{MAX_FIELD, Place, Records, line_breaks, spans};
+use super::utf16::{odd_byte, source_bytes};
 use crate::model::{Cell, CellFault, Row, RowFault};
 
 /// Reads rows of a delimited text.
@@ -137,5 +138,7 @@ fn undecodable(
     let mut in_file = Vec::new();
     charset.push_raw(from.get(..3).unwrap_or(from), &mut in_file);
     let distance = if charset.is_utf16() { source_bytes(before) } else { before.len() as u64 };
-    CellFault::Undecodable { offset: begins + distance, byte: in_file.first().copied().unwrap_or_default() }
+    let odd = odd_byte(from).filter(|_| charset.is_utf16());
+    let byte = odd.or_else(|| in_file.first().copied()).unwrap_or_default();
+    CellFault::Undecodable { offset: begins + distance, byte }
 }

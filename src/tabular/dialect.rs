@@ -119,6 +119,10 @@ impl LineEnd {
 pub struct SheetForm {
     /// The sheet's name.
     pub name: String,
+    /// Its 1-based place among the sheets where it was asked for by that, else 0:
+    /// what is asked for by a number must be found by it in a reject file too.
+    #[serde(default)]
+    pub number: usize,
     /// The filled rows above the header.
     pub titles: Vec<TitleRow>,
 }

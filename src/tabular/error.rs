@@ -65,9 +65,17 @@ pub enum InputProblem {
     /// The header cannot be used.
     #[error("{0}")]
     Header(String),
-    /// The sheet asked for is not there, or several could be meant.
+    /// The sheet asked for is not there.
     #[error("{0}")]
     Sheet(String),
+    /// Several sheets could be meant, or only hidden ones.
+    #[error("{}; name one with source: {{ sheet: … }} in the mapping", holding(.sheets, *.hidden))]
+    WhichSheet {
+        /// Their names.
+        sheets: Vec<String>,
+        /// None of them is visible.
+        hidden: bool,
+    },
     /// The workbook is damaged or hostile.
     #[error("{0}")]
     Workbook(String),
@@ -88,6 +96,13 @@ impl From<io::Error> for InputProblem {
             _ => Self::Unreadable(error),
         }
     }
+}
+
+/// Which sheets hold data: the first half of a sentence.
+pub fn holding(sheets: &[String], hidden: bool) -> String {
+    let names: Vec<String> = sheets.iter().map(|name| format!("\"{}\"", shown(name).cut(60))).collect();
+    let which = if hidden { "only hidden sheets" } else { "several sheets" };
+    format!("{which} hold data: {}", names.join(", "))
 }
 
 /// Why a file cannot be written, with the file's name.

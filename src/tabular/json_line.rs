@@ -38,15 +38,32 @@ pub(super) fn members(line: &[u8]) -> Result<Vec<Member<'_>>, String> {
         .and_then(|members| reader.end().map(|()| members))
         .map_err(|error| plain(&error))?;
     distinct(&members)?;
-    if let Some(raw) = members.iter().find(|member| member.key == RAW)
-        && members.iter().all(|member| member.key == RAW || is_reserved(&member.key))
-    {
+    if let Some(raw) = held(&members) {
         let shown: String = text_of(raw.value).unwrap_or_default().chars().take(60).collect();
         return Err(format!(
             "it still holds the rejected line {shown:?}; put the corrected object in its place"
         ));
     }
     Ok(members)
+}
+
+/// The member that holds a rejected line which was no object, where nothing
+/// has been put in its place: all others are marks, or say what columns there were.
+fn held<'m, 'a>(members: &'m [Member<'a>]) -> Option<&'m Member<'a>> {
+    let is_empty = |member: &Member<'_>| is_reserved(&member.key) || member.value == "null";
+    let raw = members.iter().find(|member| member.key == RAW)?;
+    members.iter().all(|member| member.key == RAW || is_empty(member)).then_some(raw)
+}
+
+/// The other keys of a line that still holds a rejected line; none of any other line.
+pub(super) fn keys_beside_held(line: &[u8]) -> Vec<String> {
+    let Ok(text) = std::str::from_utf8(line) else { return Vec::new() };
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let Ok(members) = reader.deserialize_map(Members) else { return Vec::new() };
+    if held(&members).is_none() {
+        return Vec::new();
+    }
+    members.into_iter().map(|member| member.key.into_owned()).filter(|key| key != RAW).collect()
 }
 
 /// A value's text where it is a JSON text; the error says what is wrong with it.

@@ -4,6 +4,7 @@
 //! first seen, so the whole file is read once on opening. There is no header
 //! row: line 1 is row 1.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
@@ -13,7 +14,7 @@ use super::charset::Charset;
 use super::csv_source::{MAX_COLUMNS, TextInput};
 use super::dialect::{Dialect, DialectColumn, Form, JsonForm, LineEnd};
 use super::error::InputProblem;
-use super::json_line::members;
+use super::json_line::{keys_beside_held, members};
 use super::options::{Format, ReadOptions};
 use super::records::MAX_RECORD;
 use super::scan::{Scan, decide};
@@ -54,20 +55,24 @@ pub(super) fn open(
     let (mut line, mut line_end, mut wrong) = (Vec::new(), None, 0_u64);
     while lines.next(&mut line)?.is_some() {
         line_end = line_end.or(lines.end);
-        let Ok(members) = members(&line) else {
-            wrong += 1;
-            continue;
+        let keys: Vec<Cow<'_, str>> = match members(&line) {
+            Ok(members) => members.into_iter().map(|member| member.key).collect(),
+            Err(_) => {
+                wrong += 1;
+                // The first line of a reject file tells of all columns that its source had.
+                keys_beside_held(&line).into_iter().map(Cow::Owned).collect()
+            }
         };
-        for member in members {
-            if places.contains_key(member.key.as_ref()) {
+        for key in keys {
+            if places.contains_key(key.as_ref()) {
                 continue;
             }
             if columns.len() >= MAX_COLUMNS {
                 let told = format!("the objects have more than {MAX_COLUMNS} different keys");
                 return Err(InputProblem::Header(told));
             }
-            places.insert(member.key.to_string(), columns.len());
-            columns.push(Column { name: member.key.into_owned(), place: columns.len() });
+            places.insert(key.to_string(), columns.len());
+            columns.push(Column { name: key.into_owned(), place: columns.len() });
         }
     }
     if columns.is_empty() && wrong > 0 {

@@ -34,6 +34,7 @@ mod ods;
 mod options;
 mod output;
 mod package;
+mod quotes;
 mod records;
 mod reject;
 mod reject_csv;
@@ -56,7 +57,7 @@ mod xml;
 pub use dialect::{
     Dialect, DialectColumn, Form, JsonForm, LineEnd, RESERVED, SheetForm, TextForm, TitleRow, is_reserved,
 };
-pub use error::{InputError, InputProblem, OutputError, OutputProblem};
+pub use error::{InputError, InputProblem, OutputError, OutputProblem, holding};
 pub use kept::{keep, kept_cells};
 pub use options::{Format, Hidden, ReadOptions, SheetChoice};
 pub use output::Output;

@@ -17,7 +17,7 @@ use super::error::InputProblem;
 use super::options::Format;
 
 /// Most parts.
-const MAX_PARTS: usize = 2000;
+pub(super) const MAX_PARTS: usize = 2000;
 /// Most inflated bytes of all parts.
 const MAX_TOTAL: u64 = 1024 * 1024 * 1024;
 /// Most inflated bytes of one part.

@@ -61,7 +61,7 @@ impl RejectWriter {
         Ok(Self(match &dialect.form {
             Form::Text(form) => Kind::Csv(Box::new(CsvRejects::begin(output, dialect, form, extra)?)),
             Form::Sheet(form) => Kind::Xlsx(Box::new(XlsxRejects::begin(output, dialect, form, extra)?)),
-            Form::Json(form) => Kind::Json(Box::new(JsonRejects::begin(output, form)?)),
+            Form::Json(form) => Kind::Json(Box::new(JsonRejects::begin(output, dialect, form)?)),
         }))
     }
 

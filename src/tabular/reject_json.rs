@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
 use super::charset::Charset;
-use super::dialect::{JsonForm, RESERVED, is_reserved};
+use super::dialect::{Dialect, JsonForm, RESERVED, is_reserved};
 use super::error::{OutputError, OutputProblem};
 use super::json_line::{RAW, members};
 use super::output::Output;
@@ -16,17 +16,21 @@ pub(super) struct JsonRejects {
     output: BufWriter<Output>,
     charset: Charset,
     line_end: &'static str,
+    /// The source's columns, until a line has told of them all.
+    columns: Vec<String>,
     encoded: Vec<u8>,
 }
 
 impl JsonRejects {
-    pub(super) fn begin(output: Output, form: &JsonForm) -> Result<Self, OutputError> {
+    pub(super) fn begin(output: Output, dialect: &Dialect, form: &JsonForm) -> Result<Self, OutputError> {
         let charset = Charset::from_label(&form.encoding)
             .map_err(|told| OutputProblem::Content(told).of(output.target()))?;
+        let own = dialect.columns.iter().map(|column| column.name.as_str());
         let mut rejects = Self {
             output: BufWriter::new(output),
             charset,
             line_end: form.line_end.as_str(),
+            columns: own.filter(|name| *name != RAW && !is_reserved(name)).map(str::to_owned).collect(),
             encoded: Vec::new(),
         };
         if form.byte_order_mark {
@@ -37,10 +41,23 @@ impl JsonRejects {
 
     pub(super) fn write(&mut self, raw: &[u8], mark: &Mark<'_>) -> Result<(), OutputError> {
         let mut line = opened(raw);
+        self.push_other_columns(raw, &mut line);
         let empty = line.trim_ascii_end().ends_with(b"{");
         push_marks(mark, empty, &mut line);
         line.extend_from_slice(self.line_end.as_bytes());
         self.put(|charset, out| charset.push_raw(&line, out))
+    }
+
+    /// The columns of JSON Lines are the keys of its lines. What only accepted
+    /// rows had would be gone from the rejects, and a mapping that names it
+    /// would no longer fit: so the first line has them all, as null.
+    fn push_other_columns(&mut self, raw: &[u8], line: &mut Vec<u8>) {
+        let missing = std::mem::take(&mut self.columns);
+        let known = members(raw).unwrap_or_default();
+        for name in missing.iter().filter(|name| known.iter().all(|member| member.key != **name)) {
+            let comma = if line.trim_ascii_end().ends_with(b"{") { "" } else { "," };
+            line.extend_from_slice(format!("{comma}{}:null", json(name)).as_bytes());
+        }
     }
 
     pub(super) fn finish(self) -> Result<PathBuf, OutputError> {
@@ -80,7 +97,7 @@ fn opened(raw: &[u8]) -> Vec<u8> {
 /// The JSON text of `_raw` in a rejected line that is fed back uncorrected.
 fn held_before(raw: &[u8]) -> Option<String> {
     let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(raw).ok()?;
-    let only_marks = object.keys().all(|key| key == RAW || is_reserved(key));
+    let only_marks = object.iter().all(|(key, value)| key == RAW || is_reserved(key) || value.is_null());
     object.get(RAW).filter(|text| only_marks && text.is_string()).map(ToString::to_string)
 }
 

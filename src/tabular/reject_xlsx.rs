@@ -5,16 +5,19 @@ use std::path::PathBuf;
 use jiff::civil::{DateTime, Time};
 use rust_xlsxwriter::{Format, Formula, Workbook, Worksheet, XlsxError};
 
-use super::cells::{day_fraction, serial};
+use super::cells::{day_fraction, is_no_date, serial};
 use super::dialect::{Dialect, RESERVED, SheetForm, is_reserved};
 use super::error::OutputError;
 use super::kept::{KeptCell, read_kept};
 use super::output::Output;
+use super::package::MAX_PARTS;
 use super::reject::Mark;
-use super::write_xlsx::{contained, cut, exact_number, new_book, save};
+use super::write_xlsx::{contained, cut, fitting_name, new_book, save};
 
 pub(super) struct XlsxRejects {
     book: Workbook,
+    /// The place of the rows' sheet.
+    sheet: usize,
     output: Output,
     formats: Formats,
     /// Places of the columns in the sheet; earlier marks are left out.
@@ -29,6 +32,8 @@ struct Formats {
     date: Format,
     datetime: Format,
     time: Format,
+    /// Of numbers that lost digits: what is typed over them stays a text.
+    text: Format,
 }
 
 impl XlsxRejects {
@@ -43,13 +48,20 @@ impl XlsxRejects {
             date: Format::new().set_num_format("yyyy-mm-dd"),
             datetime: Format::new().set_num_format("yyyy-mm-dd hh:mm:ss"),
             time: Format::new().set_num_format("hh:mm:ss"),
+            text: Format::new().set_num_format("@"),
         };
         let (columns, marks) = places(dialect);
+        // A mapping that says sheet: 2 must find the rejects there.
+        let before = form.number.saturating_sub(1).min(MAX_PARTS);
         let header = dialect.header_row.saturating_sub(1);
         let mut book = new_book(&target)?;
         contained(&target, || {
+            let name = fitting_name(&form.name);
+            for number in 1..=before {
+                book.add_worksheet().set_name(blank_name(number, &name))?;
+            }
             let sheet = book.add_worksheet_with_constant_memory()?;
-            sheet.set_name(&form.name)?;
+            sheet.set_name(name)?.set_active(true);
             for title in form.titles.iter().filter(|title| (1..=header).contains(&title.row)) {
                 for (column, cell) in (0_u16..16_384).zip(read_kept(title.cells.as_bytes())) {
                     write_cell(sheet, (title.row - 1, column), &cell, &formats)?;
@@ -65,7 +77,7 @@ impl XlsxRejects {
             }
             Ok(())
         })?;
-        Ok(Self { book, output, formats, columns, marks, row: header, extra })
+        Ok(Self { book, output, formats, columns, marks, sheet: before, row: header, extra })
     }
 
     pub(super) fn write(&mut self, kept: &[u8], mark: &Mark<'_>) -> Result<(), OutputError> {
@@ -74,7 +86,7 @@ impl XlsxRejects {
         let at = self.row;
         let target = self.output.target().to_owned();
         contained(&target, || {
-            let sheet = self.book.worksheet_from_index(0)?;
+            let sheet = self.book.worksheet_from_index(self.sheet)?;
             for (cell, place) in cells.iter().zip(&self.columns) {
                 if let Some(place) = place {
                     write_cell(sheet, (at, *place), cell, &self.formats)?;
@@ -98,6 +110,12 @@ impl XlsxRejects {
         save(book, &mut output)?;
         output.commit()
     }
+}
+
+/// The name of a blank sheet that stands before the rejects' own.
+fn blank_name(number: usize, own: &str) -> String {
+    let name = number.to_string();
+    if name == own.trim() { format!("({name})") } else { name }
 }
 
 /// Where each column goes, and the first place behind them. Marks of an
@@ -134,15 +152,32 @@ fn write_cell(
         KeptCell::Time(time) => {
             sheet.write_number_with_format(row, column, day_fraction(*time), &formats.time).map(drop)
         }
-        KeptCell::NoSuchDate(text) => match exact_number(text) {
-            Some(serial) => sheet.write_number_with_format(row, column, serial, &formats.date).map(drop),
-            None => sheet.write_string(row, column, cut(text)).map(drop),
-        },
-        KeptCell::PrecisionLost(text) => sheet.write_string(row, column, text).map(drop),
+        // What was no date, by the 1904 system or by its form, must not become one here.
+        KeptCell::NoSuchDate(text) => {
+            match text.parse().ok().filter(|&serial: &f64| serial.is_finite() && is_no_date(serial)) {
+                Some(serial) => sheet.write_number_with_format(row, column, serial, &formats.date).map(drop),
+                None => sheet.write_string(row, column, cut(text)).map(drop),
+            }
+        }
+        // As a text, such a number would be one that a number's field takes.
+        KeptCell::PrecisionLost(text) => write_as(sheet, (row, column), text, &formats.text),
         // An error stays an error, so that a row imported again unmended is
         // refused again. An error value is a formula of itself.
         KeptCell::Error(text) => write_error(sheet, (row, column), text),
         KeptCell::Missing => write_error(sheet, (row, column), "#N/A"),
+    }
+}
+
+/// A number with the format that made its cell what it is; a text if it is none.
+fn write_as(
+    sheet: &mut Worksheet,
+    (row, column): (u32, u16),
+    text: &str,
+    format: &Format,
+) -> Result<(), XlsxError> {
+    match text.parse::<f64>().ok().filter(|number| number.is_finite()) {
+        Some(number) => sheet.write_number_with_format(row, column, number, format).map(drop),
+        None => sheet.write_string(row, column, cut(text)).map(drop),
     }
 }
 

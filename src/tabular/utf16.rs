@@ -2,12 +2,14 @@
 //!
 //! An unpaired surrogate becomes the three bytes that UTF-8 would have for
 //! it: strict UTF-8 refuses them, so the cell shows as undecodable, yet
-//! writing them back gives the very unit that stood in the file.
+//! writing them back gives the very unit that stood in the file. An odd byte
+//! at the very end, which is half a unit, shows as undecodable too.
 
 use std::io::{self, Read};
 
-/// What an odd byte at the very end turns into; never part of UTF-8.
-const ODD_BYTE: u8 = 0xFF;
+/// Begins what an odd byte at the very end turns into: the three bytes of the
+/// surrogate U+D800 to U+D8FF, but for this first one, which is never in UTF-8.
+const ODD: u8 = 0xFF;
 
 /// Reads UTF-16 and hands out UTF-8.
 pub(super) struct Utf16Reader<R> {
@@ -54,8 +56,8 @@ impl<R: Read> Utf16Reader<R> {
         if let Some(high) = self.high.take() {
             push_code(u32::from(high), &mut self.out);
         }
-        if self.odd.take().is_some() {
-            self.out.push(ODD_BYTE);
+        if let Some(byte) = self.odd.take() {
+            self.out.extend([ODD, 0xA0 | (byte >> 6), 0x80 | (byte & 0x3F)]);
         }
     }
 
@@ -105,7 +107,17 @@ fn push_code(code: u32, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends as UTF-16 what [`Utf16Reader`] made of it.
+/// The odd byte with which a text begins.
+pub(super) fn odd_byte(text: &[u8]) -> Option<u8> {
+    match text {
+        [ODD, high, low, ..] => Some((high << 6) | (low & 0x3F)),
+        _ => None,
+    }
+}
+
+/// Appends as UTF-16 what [`Utf16Reader`] made of it. An odd byte, behind
+/// which all that follows would be shifted, becomes a unit that is no
+/// character either, and that makes none with what stands before it.
 pub(super) fn push_utf16(text: &[u8], big_endian: bool, out: &mut Vec<u8>) {
     let mut push = |unit: u16| {
         out.extend(if big_endian { unit.to_be_bytes() } else { unit.to_le_bytes() });
@@ -117,6 +129,7 @@ pub(super) fn push_utf16(text: &[u8], big_endian: bool, out: &mut Vec<u8>) {
             0xC0..0xE0 => (1, u32::from(lead & 0x1F)),
             0xE0..0xF0 => (2, u32::from(lead & 0x0F)),
             0xF0..0xF8 => (3, u32::from(lead & 0x07)),
+            ODD => (2, 0x0D),
             _ => (0, 0xFFFD),
         };
         let mut code = bits;
@@ -138,8 +151,13 @@ pub(super) fn push_utf16(text: &[u8], big_endian: bool, out: &mut Vec<u8>) {
 
 /// How many bytes of UTF-16 a text came from.
 pub(super) fn source_bytes(text: &[u8]) -> u64 {
-    let units: u64 = text.iter().map(|&byte| u64::from(byte & 0xC0 != 0x80) + u64::from(byte >= 0xF0)).sum();
-    units * 2
+    let bytes = |byte: u8| match byte {
+        ODD => 1,
+        0xF0.. => 4,
+        0x80..0xC0 => 0,
+        _ => 2,
+    };
+    text.iter().map(|&byte| bytes(byte)).sum()
 }
 
 #[cfg(test)]
@@ -175,8 +193,16 @@ mod tests {
 
     #[test]
     fn an_odd_byte_at_the_end_is_no_utf8() {
-        let mut text = Vec::new();
-        Utf16Reader::new(&b"a\0b"[..], false).read_to_end(&mut text).unwrap();
-        assert_eq!(text, [b'a', ODD_BYTE]);
+        for (big_endian, unit) in [(false, [0xFE, 0xD8]), (true, [0xD8, 0xFE])] {
+            let mut text = Vec::new();
+            Utf16Reader::new(&[b'a', 0, 0xFE][..], big_endian).read_to_end(&mut text).unwrap();
+            assert_eq!(source_bytes(&text), 3);
+            let odd = text.split_off(text.len() - 3);
+            assert!(std::str::from_utf8(&odd).is_err());
+            assert_eq!(odd_byte(&odd), Some(0xFE));
+            let mut back = Vec::new();
+            push_utf16(&odd, big_endian, &mut back);
+            assert_eq!(back, unit, "written back it is no character either");
+        }
     }
 }

@@ -15,6 +15,7 @@ use super::package::Clues;
 use super::sheet_head::Head;
 use super::source::Opened;
 use super::survey::{self, Facts, View};
+use super::write_xlsx::fitting_name;
 use crate::model::{Header, Notice, shown};
 
 /// A sheet whose header is known.
@@ -86,11 +87,15 @@ pub(super) fn open(
             facts: Arc::new(facts),
             idle: Arc::new(Mutex::new(Some(book))),
         };
+        let number = match choice {
+            Some(SheetChoice::Number(number)) => number,
+            Some(SheetChoice::Name(_)) | None => 0,
+        };
         let dialect = Dialect {
             format,
             header_row: found,
             columns: columns.iter().map(|c| DialectColumn { name: c.name.clone(), place: c.place }).collect(),
-            form: Form::Sheet(SheetForm { name: sheet.clone(), titles: head.titles }),
+            form: Form::Sheet(SheetForm { name: sheet.clone(), number, titles: head.titles }),
         };
         Ok(Opened { source, header: Header { sheet: Some(sheet), columns }, dialect, notices })
     })
@@ -194,18 +199,13 @@ fn choose(
                 ))
             })
         }
-        Some(SheetChoice::Name(wanted)) => {
-            let exact = sheets.iter().find(|sheet| sheet.name == *wanted);
-            exact.or_else(|| sheets.iter().find(|sheet| plain(&sheet.name) == plain(wanted))).ok_or_else(
-                || {
-                    InputProblem::Sheet(format!(
-                        "there is no sheet \"{}\"; the workbook has {}",
-                        shown(wanted).cut(60),
-                        list()
-                    ))
-                },
-            )
-        }
+        Some(SheetChoice::Name(wanted)) => named_sheet(&sheets, wanted).ok_or_else(|| {
+            InputProblem::Sheet(format!(
+                "there is no sheet \"{}\"; the workbook has {}",
+                shown(wanted).cut(60),
+                list()
+            ))
+        }),
     }?;
     let SheetInfo { name, visible, is_table } = found;
     if !is_table {
@@ -218,6 +218,14 @@ fn choose(
         )));
     }
     Ok(name.clone())
+}
+
+/// The sheet of that name; in a reject file it is the nearest that Excel takes.
+fn named_sheet<'s>(sheets: &'s [SheetInfo], wanted: &str) -> Option<&'s SheetInfo> {
+    let found = |is_it: &dyn Fn(&str) -> bool| sheets.iter().find(|sheet| is_it(&sheet.name));
+    found(&|name| name == wanted)
+        .or_else(|| found(&|name| plain(name) == plain(wanted)))
+        .or_else(|| found(&|name| name == fitting_name(wanted)))
 }
 
 /// A sheet's name for comparing: without case and blanks.
@@ -242,21 +250,18 @@ fn only_filled(book: &mut Book, sheets: &[SheetInfo]) -> Result<String, InputPro
     }
     let open: Vec<&str> =
         filled.iter().filter(|(_, visible)| *visible).map(|(name, _)| name.as_str()).collect();
-    let ask = "name one with source: { sheet: … } in the mapping";
+    let own = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
     match (open.as_slice(), filled.as_slice()) {
         ([one], _) => Ok((*one).to_owned()),
         ([], []) => tables()
             .map(|sheet| sheet.name.clone())
             .next()
             .ok_or_else(|| InputProblem::Sheet("the workbook has no sheet with a table".to_owned())),
-        ([], hidden) => Err(InputProblem::Sheet(format!(
-            "only hidden sheets hold data: {}; {ask}",
-            listed(hidden.iter().map(|(name, _)| name.as_str()))
-        ))),
-        (several, _) => Err(InputProblem::Sheet(format!(
-            "several sheets hold data: {}; {ask}",
-            listed(several.iter().copied())
-        ))),
+        ([], hidden) => Err(InputProblem::WhichSheet {
+            sheets: own(hidden.iter().map(|(name, _)| name.as_str()).collect()),
+            hidden: true,
+        }),
+        (_, _) => Err(InputProblem::WhichSheet { sheets: own(open), hidden: false }),
     }
 }
 

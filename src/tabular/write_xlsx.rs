@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use jiff::civil::{Date, DateTime, Time, date};
+use rust_xlsxwriter::utility::check_sheet_name;
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, Workbook, Worksheet, XlsxError};
 
 use super::cells::{MAX_TEXT, serial};
@@ -284,6 +285,13 @@ fn serial_of(text: &str) -> Option<(f64, bool)> {
         return None;
     }
     Some((serial(at)?, has_time))
+}
+
+/// The name itself where Excel takes it for a sheet's, else the nearest that
+/// it takes: other programs have longer ones, with other signs.
+pub(super) fn fitting_name(name: &str) -> String {
+    let fits = check_sheet_name(name).is_ok() && !name.contains(char::is_control);
+    if fits { name.to_owned() } else { sheet_name(name, 1, &mut HashSet::new()) }
 }
 
 /// A name that Excel takes for a sheet and that no sheet has yet.

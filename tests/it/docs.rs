@@ -89,6 +89,20 @@ fn every_mapping_in_the_documents_fits_the_sandbox() {
 }
 
 #[test]
+fn the_reference_shows_what_draft_writes() {
+    let reference = read("docs/reference.md");
+    let (_, section) = reference.split_once("## Drafting a mapping").unwrap();
+    let arguments = ["draft", "samples/campaigns.csv", "--object", "campaigns", "-o", "-", "--sandbox", "-q"];
+    let output = Command::new(env!("CARGO_BIN_EXE_carafe"))
+        .args(arguments)
+        .current_dir(folder().path())
+        .env_clear()
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap().trim_end(), blocks(section, "yaml")[0]);
+}
+
+#[test]
 fn the_readme_shows_exactly_two_commands_to_begin_with() {
     let readme = read("README.md");
     let cargo: Vec<&str> =

@@ -144,7 +144,7 @@ fn online_the_dictionary_is_the_crms_own() {
             "notice: since run {run}: name took 100 characters and now takes 40: longer ones are rejected
 notice: since run {run}: phone is now filled by the CRM and can no longer be written
 notice: since run {run}: accounts no longer has the field notes
-notice: 1 column is not mapped and left out: \"notes\" (name them under \"ignore\" to silence this)
+notice: 1 column is no field of accounts and left out: \"notes\"
 "
         )
     );

@@ -35,7 +35,7 @@ fn rows_that_when_leaves_out_are_skipped_and_add_up() {
     assert_eq!(
         found(&desk),
         [
-            "6 D6 when not a number, and when compares it with one",
+            "6 D6 when when compares it with a number, and as one it cannot be read",
             "6 D6 number not a number with a decimal comma"
         ]
     );
@@ -236,4 +236,41 @@ fn a_column_of_names_does_not_become_a_list() {
   --> m.yaml:7:31
 ";
     assert!(done.stderr.starts_with(wanted), "{}", done.stderr);
+}
+
+#[test]
+fn a_value_that_the_record_holds_already_rejects_no_row_whatever_it_is() {
+    let crm = Tiny::serve(accounts(&[json!({ "id": 7, "name": "Acme", "phone": "1", "leadscore": "many" })]));
+    let mapping = "object: accounts\nmode: upsert\nmatch: [name]\nfields: { name: name, phone: phone, leadscore: score }\n";
+    let desk = desk("name,phone,score\nAcme,2,many\nBeta,3,many\n", mapping);
+    let done = desk.carafe(["import", "a.csv", "-m", "m.yaml", "--json"]).at(&crm.address()).ends_with(4);
+    assert_eq!(done.rows(), json!({ "read": 2, "updated": 1, "rejected": 1 }));
+    assert_eq!(crm.asked_by("PATCH")[0].json(), json!({ "phone": "2" }));
+    assert_eq!(found(&desk), ["3 C3 number not a number"]);
+}
+
+#[test]
+fn when_reads_a_cell_as_its_field_does_steps_included() {
+    let rows = "Company,Value\nA,1.234\nB,2.500\nC,50\n";
+    let mapping = "object: accounts\nwhen: Value > 100\nfields:\n  name: Company\n  annualvalue: { from: Value, replace: { '\\.': '' } }\n";
+    let (crm, desk) = (Crm::start(), desk(rows, mapping));
+    assert_eq!(import(&crm, &desk).rows(), json!({ "read": 3, "created": 2, "skipped": 1 }));
+    assert_eq!(crm.account("A")["annualvalue"].to_string().trim_matches('"'), "1234");
+}
+
+#[test]
+fn values_of_excused_rows_are_added_as_they_are_first_written_and_counted() {
+    let (crm, desk) = (Crm::start(), Desk::new());
+    desk.write("old.csv", "name,sector\nA,Retired\nB,Retired\n");
+    desk.write(
+        "old.yaml",
+        "version: 1\nobject: accounts\nfields: { name: name, sector: { from: sector, lookup: off } }\n",
+    );
+    crm.carafe(&desk, ["import", "old.csv", "-m", "old.yaml"]).ends_with(0);
+    desk.write("a.csv", "name,sector,type\nA,Retired,Rival\nB,Retired,rival\n");
+    desk.write("m.yaml", "version: 1\nobject: accounts\nmode: upsert\nmatch: [name]\nfields: { name: name, sector: sector, type: { from: type, lookup: append } }\n");
+    let done = crm.carafe(&desk, ["import", "a.csv", "-m", "m.yaml", "--json"]).ends_with(0);
+    assert_eq!(done.rows(), json!({ "read": 2, "updated": 2 }));
+    assert_eq!((&crm.account("A")["type"], &crm.account("B")["type"]), (&json!("Rival"), &json!("Rival")));
+    assert_eq!(done.json()["additions"][0]["values"], json!([["Rival", 2]]));
 }

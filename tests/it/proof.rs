@@ -185,3 +185,34 @@ fn what_a_column_proves_is_kept_with_the_run() {
     }]);
     assert_eq!(serde_json::from_str::<Json>(&proofs).unwrap(), wanted);
 }
+
+#[test]
+fn rows_of_an_unknown_run_are_not_read_as_a_known_one_read_its_own() {
+    let (crm, desk) =
+        (Crm::start(), desk("Company,Since,Value,Kind\nA,25/12/2023,7,\nB,01/02/2024,7,Nope\n"));
+    import(&crm, &desk, "a.csv");
+    let rejects = desk.run_text("rejects.csv").replace("Nope", "");
+    let run = desk.run().file_name().unwrap().to_str().unwrap().to_owned();
+    let stranger =
+        rejects.lines().nth(1).unwrap().replace(&run, "20200101-000000-accounts-aaaa").replacen('B', "C", 1);
+    desk.write("merged.csv", format!("{rejects}{stranger}\n"));
+    let done = crm.carafe(&desk, ["check", "merged.csv", "-m", "m.yaml"]).ends_with(2);
+    assert!(done.stderr.contains("no row shows which"), "{}", done.stderr);
+}
+
+#[test]
+fn what_the_mapping_gives_is_neither_told_nor_kept_as_proven() {
+    let (crm, desk) =
+        (Crm::start(), desk("Company,Since,Value,Kind\nA,25/12/2023,7,\nB,01/02/2024,7,Nope\n"));
+    import(&crm, &desk, "a.csv");
+    desk.write("r.csv", desk.run_text("rejects.csv"));
+    desk.write("m.yaml", MAPPING.replace("Since", "{ from: Since, date: '%m/%d/%Y' }"));
+    let done = crm.carafe(&desk, ["import", "r.csv", "-m", "m.yaml", "--json"]).ends_with(4);
+    assert!(!done.stderr.contains("day-month-year"), "{}", done.stderr);
+    let last =
+        desk.runs().into_iter().max_by_key(|run| std::fs::metadata(run).unwrap().created().unwrap()).unwrap();
+    let store = rusqlite::Connection::open(last.join("run.db")).unwrap();
+    let proofs: String =
+        store.query_row("SELECT value FROM facts WHERE name = 'proofs'", [], |row| row.get(0)).unwrap();
+    assert_eq!(proofs, "[]");
+}

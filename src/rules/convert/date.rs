@@ -4,6 +4,8 @@ use std::fmt;
 
 use jiff::civil;
 
+use crate::model::shown;
+
 /// The years taken as meant: `0026` and `24` are slips of a format, not years.
 pub const YEARS: std::ops::RangeInclusive<i16> = 1000..=9999;
 
@@ -63,7 +65,7 @@ enum Part {
 
 impl fmt::Display for DateFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.pattern)
+        shown(&self.pattern).fmt(f)
     }
 }
 
@@ -75,6 +77,7 @@ impl DateFormat {
         while let Some(c) = chars.next() {
             match c {
                 '%' => Self::directive(chars.next(), &mut parts)?,
+                c if c.is_whitespace() && parts.last() == Some(&Part::Blank) => {}
                 c if c.is_whitespace() => parts.push(Part::Blank),
                 c => parts.push(Part::Literal(c)),
             }
@@ -87,6 +90,15 @@ impl DateFormat {
         ] {
             if has(wanted) != 1 {
                 return Err(format!("a date format names {name} once, for example %d/%m/%Y"));
+            }
+        }
+        for (name, wanted) in [
+            ("hour (%H or %I)", &[Part::Hour, Part::Hour12][..]),
+            ("minute (%M)", &[Part::Minute]),
+            ("second (%S)", &[Part::Second]),
+        ] {
+            if has(wanted) > 1 {
+                return Err(format!("a date format names the {name} once at most; %m is the month"));
             }
         }
         if has(&[Part::Hour12]) != has(&[Part::AmPm]) {
@@ -118,7 +130,10 @@ impl DateFormat {
                 parts.extend([Part::Hour, colon, Part::Minute, colon, Part::Second]);
                 return Ok(());
             }
-            Some(other) => return Err(format!("%{other} is not known; use %Y %y %m %d %b %H %I %M %S %p")),
+            Some(other) => {
+                let other = other.to_string();
+                return Err(format!("%{} is not known; use %Y %y %m %d %b %H %I %M %S %p", shown(&other)));
+            }
             None => return Err("a % at the end names nothing".to_owned()),
         });
         Ok(())
@@ -300,6 +315,7 @@ mod tests {
             ("%m/%d/%Y %I:%M %p", "1/2/2024 12:05 PM", "2024-01-02 12:05:00"),
             ("%F %T", "2024-02-29 23:59:59", "2024-02-29 23:59:59"),
             ("%Y%m%d", "20240213", "2024-02-13 00:00:00"),
+            ("%d  %B\t %Y", "3 March   2021", "2021-03-03 00:00:00"),
         ] {
             assert_eq!(read(pattern, text).as_deref(), Ok(wanted), "{pattern} {text}");
         }
@@ -345,8 +361,12 @@ mod tests {
 
     #[test]
     fn a_format_that_cannot_be_meant_is_refused() {
-        for pattern in ["%d/%m", "%q", "%d/%m/%Y %I:%M", "%", "%d/%d/%Y", ""] {
+        for pattern in
+            ["%d/%m", "%q", "%d/%m/%Y %I:%M", "%", "%d/%d/%Y", "", "%F %M:%M", "%F %H %I %p", "%F %T:%S"]
+        {
             assert!(DateFormat::new(pattern).is_err(), "{pattern}");
         }
+        assert!(DateFormat::new("%\u{1b}").unwrap_err().contains("%\\u{1B} is not known"));
+        assert_eq!(DateFormat::new("\u{1b}%F").unwrap().to_string(), "\\u{1B}%F");
     }
 }

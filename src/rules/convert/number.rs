@@ -136,12 +136,14 @@ fn plain_digits(text: &str, decimal: Option<DecimalMark>) -> Result<String, Numb
 fn ungrouped(whole: &str, separator: char) -> Option<String> {
     let mut groups = whole.split(separator);
     let first = groups.next()?;
-    let mut digits = first.to_owned();
-    if !(1..=3).contains(&first.len()) {
+    let all_digits = |group: &str| group.bytes().all(|byte| byte.is_ascii_digit());
+    // 0.123 with a decimal comma is no thousand, and 1.5e3 no group of three.
+    if !(1..=3).contains(&first.len()) || !all_digits(first) || first.starts_with('0') {
         return None;
     }
+    let mut digits = first.to_owned();
     for group in groups {
-        if group.len() != 3 {
+        if group.len() != 3 || !all_digits(group) {
             return None;
         }
         digits.push_str(group);
@@ -209,6 +211,11 @@ mod tests {
             (point, "1.234,56", NumberFault::Form),
             (comma, "1,234.56", NumberFault::Form),
             (comma, "1.23.456", NumberFault::Form),
+            (comma, "1.5e3", NumberFault::Form),
+            (point, "1,5e3", NumberFault::Form),
+            (comma, "1 .51", NumberFault::Form),
+            (comma, "0.123", NumberFault::Form),
+            (point, "0,123.5", NumberFault::Form),
             (point, "(-5)", NumberFault::Form),
             (point, "1.250,-", NumberFault::Form),
             (None, "1.250,-", NumberFault::Ambiguous),

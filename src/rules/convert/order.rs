@@ -22,6 +22,10 @@ pub enum DateOrder {
 }
 
 impl DateOrder {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::YearMonthDay, Self::DayMonthYear, Self::MonthDayYear, Self::DayNameYear, Self::NameDayYear];
+
     /// How people write it.
     pub fn words(self) -> &'static str {
         match self {
@@ -153,7 +157,8 @@ fn read_time(text: &str) -> Option<(i8, i8, i8)> {
     let (hour, minute) = (parts.next()?, parts.next()?);
     let second = parts.next().unwrap_or("00");
     let (second, fraction) = second.split_once('.').unwrap_or((second, "0"));
-    let well_formed = is_number(hour, 2) && minute.len() == 2 && second.len() == 2 && is_number(fraction, 9);
+    let is_two = |part: &str| part.len() == 2 && is_number(part, 2);
+    let well_formed = is_number(hour, 2) && is_two(minute) && is_two(second) && is_number(fraction, 9);
     if parts.next().is_some() || !well_formed {
         return None;
     }
@@ -189,6 +194,8 @@ mod tests {
             ("13/02/0026", DayMonthYear, Err(DateFault::Year)),
             ("2024-02-13T09:30:15Z", YearMonthDay, Err(DateFault::Zone)),
             ("45123", DayMonthYear, Err(DateFault::Form)),
+            ("2024-02-13 9:+5", YearMonthDay, Err(DateFault::Form)),
+            ("13/02/2024 9:30:+5", DayMonthYear, Err(DateFault::Zone)),
         ] {
             assert_eq!(
                 read_in_order(text, order).map(datetime_text),

@@ -13,10 +13,10 @@ mod parser;
 
 use std::fmt;
 
-use crate::model::{Dictionary, Filter, Header};
-use crate::rules::names::folded;
+use crate::model::{Dictionary, Filter, Header, shown};
 use crate::rules::nearest::nearest;
 use crate::rules::problem::marked_line;
+use crate::rules::program::place_of;
 
 /// Why a condition does not read, with the place in its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +48,15 @@ pub fn complain(text: &str, at: usize, length: usize, message: String) -> Langua
     LanguageError { text: text.to_owned(), at, length, message, hint: None }
 }
 
+/// Why a name stands for nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unresolved {
+    /// What is wrong with it.
+    pub message: String,
+    /// What would be right.
+    pub hint: Option<String>,
+}
+
 /// What a name in a condition stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameKind {
@@ -64,7 +73,7 @@ pub enum NameKind {
 /// # Errors
 /// The first place that does not read, or a name that the object does not have.
 pub fn parse_filter(text: &str, dictionary: &Dictionary) -> Result<Filter, LanguageError> {
-    let resolve = |name: &str| -> Result<(String, NameKind), Option<String>> {
+    let resolve = |name: &str| -> Result<(String, NameKind), Unresolved> {
         let field = dictionary
             .get(name)
             .or_else(|| dictionary.fields().iter().find(|field| field.name.eq_ignore_ascii_case(name)));
@@ -75,12 +84,13 @@ pub fn parse_filter(text: &str, dictionary: &Dictionary) -> Result<Filter, Langu
             }
             None => {
                 let names = dictionary.fields().iter().map(|f| f.name.as_str());
-                Err(nearest(name, names).map(str::to_owned))
+                let hint = nearest(name, names).map(|near| format!("nearest: {}", shown(near)));
+                let object = &dictionary.object;
+                Err(Unresolved { message: format!("{object} has no field \"{}\"", shown(name)), hint })
             }
         }
     };
-    let unknown = format!("{} has no field", dictionary.object);
-    parser::parse(text, &unknown, &resolve)
+    parser::parse(text, &resolve)
 }
 
 /// Reads a condition over a file's columns. The names in the filter are the
@@ -89,27 +99,23 @@ pub fn parse_filter(text: &str, dictionary: &Dictionary) -> Result<Filter, Langu
 /// # Errors
 /// The first place that does not read, or a header that the file does not have.
 pub fn parse_over_columns(text: &str, header: &Header) -> Result<Filter, LanguageError> {
-    let resolve = |name: &str| -> Result<(String, NameKind), Option<String>> {
-        let wanted = folded(name);
-        match header.columns.iter().position(|column| folded(&column.name) == wanted) {
-            Some(place) => Ok((place.to_string(), NameKind::Cell)),
-            None => {
-                let names = header.columns.iter().map(|column| column.name.as_str());
-                Err(nearest(name, names).map(str::to_owned))
-            }
+    let resolve = |name: &str| -> Result<(String, NameKind), Unresolved> {
+        match place_of(name, header) {
+            Ok(place) => Ok((place.to_string(), NameKind::Cell)),
+            Err((message, hint)) => Err(Unresolved { message, hint }),
         }
     };
-    parser::parse(text, "the file has no column", &resolve)
+    parser::parse(text, &resolve)
 }
 
 /// The names in a condition over columns, as they stand; none where it does not read.
 pub fn column_names(text: &str) -> Vec<String> {
     let names = std::cell::RefCell::new(Vec::new());
-    let resolve = |name: &str| -> Result<(String, NameKind), Option<String>> {
+    let resolve = |name: &str| -> Result<(String, NameKind), Unresolved> {
         names.borrow_mut().push(name.to_owned());
         Ok((name.to_owned(), NameKind::Cell))
     };
-    match parser::parse(text, "", &resolve) {
+    match parser::parse(text, &resolve) {
         Ok(_) => names.into_inner(),
         Err(_) => Vec::new(),
     }

@@ -1,19 +1,18 @@
 //! From tokens to a filter, by recursive descent.
 
 use super::lexer::{Placed, Token, tokens};
-use super::{LanguageError, NameKind, complain as error};
+use super::{LanguageError, NameKind, Unresolved, complain as error};
 use crate::model::{Filter, Number, Test, Value, shown};
 use crate::rules::convert::checkbox;
 
 const MAX_DEPTH: usize = 64;
 
-/// Finds what a name stands for; the error is the nearest name, if any.
-pub type Resolve<'a> = dyn Fn(&str) -> Result<(String, NameKind), Option<String>> + 'a;
+/// Finds what a name stands for.
+pub type Resolve<'a> = dyn Fn(&str) -> Result<(String, NameKind), Unresolved> + 'a;
 
-/// Reads a whole condition. `unknown` begins the complaint about a name that
-/// does not resolve.
-pub fn parse(text: &str, unknown: &str, resolve: &Resolve<'_>) -> Result<Filter, LanguageError> {
-    let mut parser = Parser { text, unknown, resolve, tokens: tokens(text)?, next: 0, depth: 0 };
+/// Reads a whole condition.
+pub fn parse(text: &str, resolve: &Resolve<'_>) -> Result<Filter, LanguageError> {
+    let mut parser = Parser { text, resolve, tokens: tokens(text)?, next: 0, depth: 0 };
     let filter = parser.any()?;
     match parser.peek().token {
         Token::End => Ok(filter),
@@ -23,7 +22,6 @@ pub fn parse(text: &str, unknown: &str, resolve: &Resolve<'_>) -> Result<Filter,
 
 struct Parser<'a> {
     text: &'a str,
-    unknown: &'a str,
     resolve: &'a Resolve<'a>,
     tokens: Vec<Placed>,
     next: usize,
@@ -160,9 +158,9 @@ impl Parser<'_> {
                 self.next += 1;
                 Ok(found)
             }
-            Err(near) => {
-                let mut wrong = self.wrong(&format!("{} \"{}\"", self.unknown, shown(&name)));
-                wrong.hint = near.map(|near| format!("nearest: {}", shown(&near)));
+            Err(Unresolved { message, hint }) => {
+                let mut wrong = self.wrong(&message);
+                wrong.hint = hint;
                 Err(wrong)
             }
         }

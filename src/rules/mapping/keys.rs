@@ -108,7 +108,7 @@ pub enum Part {
 /// Where a text is cut, and what is taken of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
-    /// What stands between two parts; a blank stands for any run of blanks.
+    /// What stands between two parts; blanks stand for any run of blanks.
     pub by: String,
     /// What is taken.
     pub part: Part,

@@ -57,7 +57,7 @@ schemas! {
         {
             "type": "object", "required": ["by"], "additionalProperties": false,
             "properties": {
-                "by": { "type": "string", "minLength": 1, "description": "What stands between two parts; a blank stands for any run of blanks" },
+                "by": { "type": "string", "minLength": 1, "description": "What stands between two parts; blanks stand for any run of blanks" },
                 "part": part_schema(),
             }
         }

@@ -84,7 +84,7 @@ impl<'a> Reader<'a> {
                 let mut place = Place { line: mark.line().max(1), column: mark.col() + 1, length: 1 };
                 // The parser stands at the end of the line before the tab.
                 let next = self.text.lines().nth(place.line).unwrap_or_default();
-                if error.info().contains("tab") && next.trim_start_matches(' ').starts_with('\t') {
+                if is_about_tabs(error.info()) && next.trim_start_matches(' ').starts_with('\t') {
                     place = Place { line: place.line + 1, column: 1, length: 1 };
                 }
                 Err(Problem::at(place, format!("this is not YAML: {}", plain_words(error.info()))))
@@ -162,19 +162,27 @@ fn place(span: &Span) -> Place {
     Place { line: span.start.line().max(1), column: span.start.col() + 1, length: length.max(1) }
 }
 
+/// "Unprintable" has the three letters too.
+fn is_about_tabs(info: &str) -> bool {
+    info.split(|c: char| !c.is_alphabetic()).any(|word| word == "tab" || word == "tabs")
+}
+
 /// The parser's complaint, with the commonest reasons in words of our own.
 fn plain_words(info: &str) -> String {
-    if info.contains("tab") {
+    if is_about_tabs(info) {
         return "a tab is used to indent; use blanks".to_owned();
     }
     if info.contains("recursion limit") {
         return "it is nested too deep".to_owned();
     }
+    if info.contains("unprintable") {
+        return "a control character stands here, which no text editor shows; take it out".to_owned();
+    }
     if info.contains("did not find expected key") || info.contains("mapping values are not allowed") {
         return "the line does not fit the ones before it; check the indentation, and put values with \": \" in quotes"
             .to_owned();
     }
-    info.to_owned()
+    shown(info).to_string()
 }
 
 #[cfg(test)]
@@ -217,6 +225,7 @@ mod tests {
         assert!(complaint("a: 1\n\tb: 2\n").1.contains("tab"), "{:?}", complaint("a: 1\n\tb: 2\n"));
         assert!(complaint("? [a, b]\n: 1\n").1.contains("a key is a text, and this is a list"));
         assert!(complaint("~: 1\n").1.contains("a key is a text, and this is nothing"));
+        assert!(complaint("a: 1\nb: \0x\n").1.contains("a control character stands here"));
         assert_eq!(complaint("").1, "the mapping file is empty");
         assert_eq!(complaint("a: 1\n---\nb: 2\n").0, 3);
     }

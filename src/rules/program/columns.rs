@@ -16,6 +16,43 @@ pub fn is_reserved(name: &str) -> bool {
     RESERVED_COLUMNS.contains(&folded(name).as_ref())
 }
 
+/// Where a column that a reject file adds stands; the last one, where the
+/// user's own has the same name.
+pub fn reserved_place(header: &Header, name: &str) -> Option<usize> {
+    header.columns.iter().rposition(|column| folded(&column.name) == name)
+}
+
+/// The 0-based place of the column that a name in a condition or an expression
+/// means: a header, `Name#2` or `#3`.
+///
+/// # Errors
+/// What is wrong with the name, and what would be right.
+pub fn place_of(name: &str, header: &Header) -> Result<usize, (String, Option<String>)> {
+    let wanted = folded(name);
+    let alike = alike(&wanted, header);
+    let shown_name = shown(name);
+    match alike.as_slice() {
+        [one] => Ok(*one),
+        [] => numbered(&wanted, header).ok_or_else(|| {
+            let near = nearest(name, header.columns.iter().map(|column| column.name.as_str()));
+            let hint = near.map(|near| format!("nearest: {}", shown(near)));
+            (format!("the file has no column \"{shown_name}\""), hint)
+        }),
+        [..] => {
+            let message = stands_often(name, &alike, header);
+            Err((message, Some(format!("say which: `{shown_name}#1`, `{shown_name}#2`"))))
+        }
+    }
+}
+
+/// That a name stands several times, and where.
+fn stands_often(name: &str, alike: &[usize], header: &Header) -> String {
+    let letters = alike.iter().take(2).map(|at| crate::model::column_letters(header.columns[*at].place));
+    let letters: Vec<String> = letters.collect();
+    let (name, times) = (shown(name), alike.len());
+    format!("column \"{name}\" stands {times} times in the header (columns {})", letters.join(" and "))
+}
+
 /// The 0-based places of the named columns; `None` if one is not there, which
 /// is then among the problems.
 pub fn resolve(
@@ -36,15 +73,8 @@ fn find(name: &Located<String>, header: &Header, problems: &mut Vec<Problem>) ->
             Some(place) => return Some(place),
             None => no_such_column(name, header),
         },
-        [first, second, ..] => {
-            let letters = |at: &usize| crate::model::column_letters(header.columns[*at].place);
-            let message = format!(
-                "column \"{}\" stands {} times in the header (columns {} and {})",
-                shown(&name.value),
-                alike.len(),
-                letters(first),
-                letters(second)
-            );
+        [..] => {
+            let message = stands_often(&name.value, &alike, header);
             let hint = if name.place.line == 0 {
                 "rename one of them".to_owned()
             } else {
@@ -109,11 +139,14 @@ pub fn unmapped<'h>(program: &Program, header: &'h Header, ignore: &[Located<Str
     let mut used: Vec<usize> = program.fields.iter().flat_map(|f| f.columns().iter().copied()).collect();
     used.extend(program.when.iter().flat_map(|when| when.columns()));
     let ignored: Vec<Cow<'_, str>> = ignore.iter().map(|name| folded(&name.value)).collect();
+    // Of columns that are called alike, `Name#2` names one here as it does under `fields`.
+    let by_number: Vec<usize> = ignored.iter().filter_map(|name| numbered(name, header)).collect();
     let columns = header.columns.iter().enumerate();
     columns
         .filter(|(at, column)| {
             let name = folded(&column.name);
-            !name.is_empty() && !used.contains(at) && !ignored.contains(&name) && !is_reserved(&column.name)
+            let is_ignored = ignored.contains(&name) || by_number.contains(at);
+            !name.is_empty() && !used.contains(at) && !is_ignored && !is_reserved(&column.name)
         })
         .map(|(_, column)| column.name.as_str())
         .collect()

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 
 use regex::{Regex, RegexBuilder};
 
-use crate::model::{Field, FieldKind, shown};
+use super::Fault;
+use crate::model::{Code, Field, FieldKind, Stage, shown};
 use crate::rules::mapping::{Case, FieldRule, Part, Split};
 use crate::rules::names::trim;
 use crate::rules::problem::Problem;
@@ -17,8 +18,11 @@ const MOST_DIGITS: u32 = 100;
 const LONGEST_PATTERN: usize = 1 << 10;
 const LARGEST_PATTERN: usize = 1 << 20;
 
-/// The longest text that replacing may make, in bytes.
-const LONGEST: usize = 1 << 20;
+/// The longest text that is replaced in, or made by it, in bytes.
+const LONGEST: usize = 64 << 10;
+
+/// Groups that one replacement may name.
+const MOST_GROUPS: usize = 20;
 
 /// The steps of one field, in the order in which they are taken.
 #[derive(Clone, Debug, Default)]
@@ -51,14 +55,17 @@ impl Steps {
 
     /// The text after all steps; blanks at its ends are taken off again where
     /// the field says so.
-    pub(super) fn take<'r>(&self, text: Cow<'r, str>, trimmed: bool) -> Cow<'r, str> {
+    ///
+    /// # Errors
+    /// The text is too long for `replace`, or becomes so by it.
+    pub(super) fn take<'r>(&self, text: Cow<'r, str>, trimmed: bool) -> Result<Cow<'r, str>, Fault> {
         if self.is_empty() {
-            return text;
+            return Ok(text);
         }
         let mut text = text;
         for (pattern, with) in &self.replace {
-            if let Cow::Owned(new) = pattern.replace_all(&text, with.as_str()) {
-                text = Cow::Owned(cut(new));
+            if let Some(new) = replaced(pattern, &text, with)? {
+                text = Cow::Owned(new);
             }
         }
         if let Some(split) = &self.split {
@@ -73,12 +80,12 @@ impl Steps {
         if trimmed && trim(&text).len() < text.len() {
             text = Cow::Owned(trim(&text).to_owned());
         }
-        match self.pad {
+        Ok(match self.pad {
             Some(digits) if text.len() < digits && is_digits(&text) => {
                 Cow::Owned(format!("{text:0>digits$}"))
             }
             _ => text,
-        }
+        })
     }
 }
 
@@ -86,13 +93,34 @@ fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A text far beyond what any field takes is cut; it is refused as too long later.
-fn cut(mut text: String) -> String {
+/// The text with every match replaced; none where nothing matches.
+///
+/// One search takes time in proportion to the text, but some patterns search
+/// to the end for each match, so the text is bounded too.
+fn replaced(pattern: &Regex, text: &str, with: &str) -> Result<Option<String>, Fault> {
     if text.len() > LONGEST {
-        let end = (0..=LONGEST).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
-        text.truncate(end);
+        return Err(too_long());
     }
-    text
+    if !pattern.is_match(text) {
+        return Ok(None);
+    }
+    let (mut out, mut rest) = (String::with_capacity(text.len()), 0);
+    for found in pattern.captures_iter(text) {
+        let Some(whole) = found.get(0) else { continue };
+        out.push_str(&text[rest..whole.start()]);
+        found.expand(with, &mut out);
+        rest = whole.end();
+        if out.len() > LONGEST {
+            return Err(too_long());
+        }
+    }
+    out.push_str(&text[rest..]);
+    Ok(Some(out))
+}
+
+fn too_long() -> Fault {
+    let message = "longer than the 64 KiB that replace takes";
+    Fault::new(Code::TooLong, Stage::Convert, message)
 }
 
 fn patterns(rule: &FieldRule, problems: &mut Vec<Problem>) -> Vec<(Regex, String)> {
@@ -101,6 +129,11 @@ fn patterns(rule: &FieldRule, problems: &mut Vec<Problem>) -> Vec<(Regex, String
         let text = &pattern.value;
         if text.is_empty() || text.len() > LONGEST_PATTERN {
             problems.push(Problem::at(pattern.place, "a pattern has between 1 and 1,024 characters"));
+            continue;
+        }
+        if with.value.len() > LONGEST_PATTERN || with.value.matches('$').count() > MOST_GROUPS {
+            let message = "what replaces a pattern has at most 1,024 characters and names 20 groups";
+            problems.push(Problem::at(with.place, message));
             continue;
         }
         match RegexBuilder::new(text).size_limit(LARGEST_PATTERN).build() {
@@ -140,7 +173,7 @@ fn part_of(text: &str, split: &Split) -> String {
     if let Part::From(first) = split.part {
         return rest_from(text, &split.by, first).trim().to_owned();
     }
-    let parts: Vec<&str> = if trim(&split.by).is_empty() {
+    let parts: Vec<&str> = if is_blanks(&split.by) {
         text.split_whitespace().collect()
     } else {
         text.split(split.by.as_str()).map(trim).collect()
@@ -153,11 +186,17 @@ fn part_of(text: &str, split: &Split) -> String {
     one.copied().unwrap_or_default().to_owned()
 }
 
+/// A blank, or several: they stand for any run of blanks. A tab or a line break
+/// stands for itself.
+fn is_blanks(by: &str) -> bool {
+    by.chars().all(|c| c == ' ')
+}
+
 /// The part with this number and all behind it, as they stand in the text.
 fn rest_from<'t>(text: &'t str, by: &str, first: usize) -> &'t str {
     let mut rest = text;
     for _ in 1..first {
-        rest = if trim(by).is_empty() {
+        rest = if is_blanks(by) {
             let word = rest.trim_start();
             word.find(char::is_whitespace).map_or("", |at| word[at..].trim_start())
         } else {
@@ -202,7 +241,7 @@ mod tests {
         let mut problems = Vec::new();
         let steps = Steps::new(&field, &mapping.fields[0].1, &mut problems);
         assert_eq!(problems, []);
-        steps.take(Cow::Borrowed(text), true).into_owned()
+        steps.take(Cow::Borrowed(text), true).map_or_else(|fault| fault.message, Cow::into_owned)
     }
 
     #[test]
@@ -245,6 +284,8 @@ mod tests {
             (r"replace: { '(?i)ltd\.?$': '' }, case: upper", "Acme LTD.", "ACME"),
             (r"replace: { '[^0-9]': '' }, pad: 6", "no 12", "000012"),
             (r"replace: { x: '' }, pad: 6", "x", ""),
+            (r"replace: { '\b': '|' }", "é a", "|é| |a|"),
+            (r"replace: { 'x*': '-' }", "ab", "-a-b-"),
         ] {
             assert_eq!(taken(keys, text), wanted, "{keys}");
         }
@@ -267,10 +308,28 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_takes_no_longer_on_a_hostile_text() {
+    fn a_hostile_text_or_pattern_takes_neither_time_nor_memory() {
         // Exponential for engines that go back.
         assert_eq!(taken("replace: { '^(a+)+$': x }", &format!("{}!", "a".repeat(50_000))).len(), 50_001);
-        let grown = taken(r"replace: { a: '$0$0$0$0$0$0$0$0$0$0' }", &"a".repeat(400_000));
-        assert!(grown.len() <= LONGEST);
+        // A text that would be cut is refused, whatever the field takes.
+        let told = "longer than the 64 KiB that replace takes";
+        assert_eq!(taken(r"replace: { a: '$0$0$0$0$0$0$0$0$0$0' }", &"a".repeat(40_000)), told);
+        assert_eq!(taken(r"replace: { b: x }", &"a".repeat(70_000)), told);
+        let many = format!("name: N\n text: {{ from: A, replace: {{ x: '{}' }} }}", "$0".repeat(21));
+        let refused = refusals("", &many, &["N", "A"]);
+        assert_eq!(refused, ["6: what replaces a pattern has at most 1,024 characters and names 20 groups"]);
+    }
+
+    #[test]
+    fn only_blanks_stand_for_any_run_of_blanks() {
+        let text = "12 High Street\nNew York\tUSA";
+        for (keys, wanted) in [
+            (r#"split: { by: "\n", part: 1 }"#, "12 High Street"),
+            (r#"split: { by: "\n", part: -1 }"#, "New York\tUSA"),
+            (r#"split: { by: "\t", part: 2- }"#, "USA"),
+            (r#"split: { by: " ", part: -1 }"#, "USA"),
+        ] {
+            assert_eq!(taken(keys, text), wanted, "{keys}");
+        }
     }
 }

@@ -83,7 +83,10 @@ enum Hand {
 
 impl FieldProgram {
     /// The text after the mapping's steps: `replace`, `split`, `case`, `pad`.
-    pub fn stepped<'r>(&self, text: Cow<'r, str>) -> Cow<'r, str> {
+    ///
+    /// # Errors
+    /// The text is too long for them.
+    pub fn stepped<'r>(&self, text: Cow<'r, str>) -> Result<Cow<'r, str>, Fault> {
         self.steps.take(text, self.trim)
     }
 
@@ -345,10 +348,11 @@ impl FieldProgram {
         match flag {
             Some(true) => Ok(Converted::Number(Cow::Borrowed("1"))),
             Some(false) => Ok(Converted::Number(Cow::Borrowed("0"))),
-            None => Err(Fault::convert(
-                Code::NotACheckbox,
-                "not a word for yes or no (1 true yes y on, 0 false no n off); the mapping can name others: true, false",
-            )),
+            None => {
+                let message = "not a word for yes or no (1 true yes y on, 0 false no n off); the mapping can name others: true, false";
+                let cause = "not a word for yes or no; the mapping can name others: true, false".to_owned();
+                Err(Fault { cause: Some(cause), ..Fault::convert(Code::NotACheckbox, message) })
+            }
         }
     }
 

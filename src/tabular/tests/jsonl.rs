@@ -161,6 +161,34 @@ fn a_reject_file_fed_back_gives_the_same_rows_and_marks_anew() {
     assert_eq!(second, first);
 }
 
+#[test]
+fn rejects_have_every_column_of_their_source() {
+    // The rejected line lacks a key that an accepted one had.
+    let (folder, source) = jsonl("{\"a\":1,\"b\":2,\"c\":3}\n{\"a\":4}\n{\"b\":5}\n[6]\n");
+    let rows = read(&source).unwrap();
+    let rejected = |at: &[usize]| {
+        let mut rejects = RejectWriter::create(folder.0.path(), "r", source.dialect(), true).unwrap();
+        at.iter().for_each(|&at| rejects.write(&rows[at].kept, &MARK).unwrap());
+        open(&rejects.finish().unwrap()).unwrap()
+    };
+    let back = rejected(&[1, 2]);
+    assert_eq!(names(&back)[..3], ["a", "b", "c"]);
+    assert_eq!(
+        cells(&back).iter().map(|row| row[..3].to_vec()).collect::<Vec<_>>(),
+        [["#4", "", ""], ["", "#5", ""]]
+    );
+    // Nor are they lost where no rejected line is an object.
+    let back = rejected(&[3]);
+    assert_eq!(names(&back)[..3], ["a", "b", "c"]);
+    assert!(read(&back).unwrap()[0].fault.contains("still holds the rejected line \\\"[6]\\\""));
+    let text = std::fs::read_to_string(folder.path("r.jsonl")).unwrap();
+    assert!(text.starts_with("{\"_raw\":\"[6]\",\"a\":null,\"b\":null,\"c\":null,\"_row\":1,"), "{text}");
+    let other = Folder::new();
+    assert_eq!(std::fs::read_to_string(reject(&back, &other)).unwrap(), text);
+    // Whatever the file is called, its content tells what it is.
+    assert_eq!(open(&folder.file("a.txt", text)).unwrap().dialect().format, Format::Jsonl);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

@@ -578,6 +578,22 @@ mod ods {
     }
 
     #[test]
+    fn a_sheet_with_a_name_that_excel_refuses_has_rejects_and_is_found_among_them() {
+        let long = "Adressen der Vertretungen 2019/2026";
+        for (name, there) in
+            [(long, "Adressen der Vertretungen 2019_"), ("", "sheet"), ("O'Neill", "O'Neill")]
+        {
+            let rows = row(&[&text("name")]) + &row(&[&text("Zoë")]);
+            let (folder, source) = opened("a.ods", &book(&table(name, "ta1", &rows)));
+            let back = rejected(&source.unwrap(), &folder);
+            assert_eq!(back.header().sheet.as_deref(), Some(there));
+            let asked = ReadOptions { sheet: Some(SheetChoice::Name(name.into())), ..ReadOptions::default() };
+            let back = Source::open(&folder.path("rejects.xlsx"), &asked).unwrap();
+            assert_eq!(super::super::cells(&back)[0][0], "Zoë");
+        }
+    }
+
+    #[test]
     fn repetition_is_no_bomb() {
         let bomb = "<table:table-row table:number-rows-repeated=\"1000000\"><table:table-cell office:value-type=\"float\" \
                     office:value=\"1\" table:number-columns-repeated=\"16384\"/></table:table-row>";
