@@ -5,7 +5,8 @@ use std::path::Path;
 use super::charset::{Charset, Decoder};
 use super::csv_source::{TextInput, TextSource};
 use super::error::InputProblem;
-use super::records::{MAX_FIELD, Place, Records, line_breaks, spans, stray_quote};
+use super::quotes::stray_quote;
+use super::records::{MAX_FIELD, Place, Records, line_breaks, spans};
 use super::utf16::{odd_byte, source_bytes};
 use crate::model::{Cell, CellFault, Row, RowFault};
 

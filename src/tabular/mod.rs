@@ -34,6 +34,7 @@ mod ods;
 mod options;
 mod output;
 mod package;
+mod quotes;
 mod records;
 mod reject;
 mod reject_csv;

@@ -14,6 +14,7 @@
 //! run for long or fill the memory.
 
 mod operands;
+mod variables;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -21,6 +22,7 @@ use std::sync::{Arc, LazyLock};
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value, filters};
 
+use self::variables::variables;
 use super::language::{LanguageError, complain};
 use super::nearest::nearest;
 use super::program::place_of;
@@ -182,66 +184,10 @@ pub fn column_names(text: &str) -> Vec<String> {
         names.push(name.to_owned());
         Ok("none".to_owned())
     });
-    if let Ok(plain) = plain
-        && ENVIRONMENT.compile_expression_owned(plain.clone()).is_ok()
-    {
-        names.extend(variables(&plain));
+    if plain.is_ok_and(|plain| ENVIRONMENT.compile_expression_owned(plain).is_ok()) {
+        names.extend(variables(text));
     }
     names
-}
-
-/// Words of the language that are no names.
-const WORDS: [&str; 13] =
-    ["and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False", "None"];
-
-/// The plain names in an expression that stand for columns, each once. The
-/// language's own list of them lacks those of which a part is cut (`Owner[1:]`).
-fn variables(text: &str) -> Vec<String> {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let mut names: Vec<String> = Vec::new();
-    let (mut rest, mut before, mut last_word) = (text, ' ', "");
-    while let Some(c) = rest.chars().next() {
-        let length = match c {
-            '`' | '"' | '\'' => quoted(rest, c),
-            c if is_word(c) => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
-            c => c.len_utf8(),
-        };
-        let (token, behind) = rest.split_at(length);
-        rest = behind;
-        if is_word(c) {
-            let behind = behind.trim_start();
-            // A filter, an attribute, a test, the name of an argument.
-            let is_other = matches!(before, '|' | '.')
-                || last_word == "is"
-                || (behind.starts_with('=') && !behind.starts_with("=="));
-            let is_name = !c.is_ascii_digit() && !WORDS.contains(&token) && !is_other;
-            if is_name && !names.iter().any(|known| known == token) {
-                names.push(token.to_owned());
-            }
-            // `is not defined` names a test as `is defined` does.
-            last_word = if last_word == "is" && token == "not" { "is" } else { token };
-        } else if !c.is_whitespace() {
-            last_word = "";
-        }
-        if !c.is_whitespace() {
-            before = c;
-        }
-    }
-    names
-}
-
-/// The length of a text in quotes, these with it; to the end where it is not closed.
-fn quoted(text: &str, quote: char) -> usize {
-    let mut escaped = false;
-    for (at, c) in text.char_indices().skip(1) {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if quote != '`' => escaped = true,
-            c if c == quote => return at + c.len_utf8(),
-            _ => {}
-        }
-    }
-    text.len()
 }
 
 fn is_unknown(error: &Error) -> bool {
@@ -443,9 +389,9 @@ mod tests {
         let mut names = column_names("`First name` ~ Owner | upper if `A b` else 'x'");
         names.sort();
         assert_eq!(names, ["A b", "First name", "Owner"]);
+        assert_eq!(column_names("(Tel ~ 'Mail')[1:] | replace('Fax', Ext)"), ["Tel", "Ext"]);
         assert_eq!(column_names("'it`s' ~ Owner"), ["Owner"]);
         assert_eq!(column_names("'open ~ Owner"), Vec::<String>::new());
-        assert_eq!(column_names("(Tel ~ 'Mail')[1:] | replace('Fax', Ext)"), ["Tel", "Ext"]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ impl Token<'_> {
     /// A name of a column, with backticks or without.
     fn is_name(&self) -> bool {
         let c = self.first();
-        c == '`' || ((c.is_alphabetic() || c == '_') && !super::WORDS.contains(&self.text))
+        c == '`' || ((c.is_alphabetic() || c == '_') && !super::variables::WORDS.contains(&self.text))
     }
 
     fn is_number(&self) -> bool {
@@ -57,7 +57,7 @@ fn tokens(text: &str) -> Vec<Token<'_>> {
     let (mut tokens, mut rest, mut at) = (Vec::new(), text, 0);
     while let Some(c) = rest.chars().next() {
         let length = match c {
-            '`' | '"' | '\'' => super::quoted(rest, c),
+            '`' | '"' | '\'' => super::variables::quoted(rest, c),
             c if is_word(c) => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
             c => {
                 OPERATORS.iter().find(|sign| rest.starts_with(**sign)).map_or(c.len_utf8(), |sign| sign.len())

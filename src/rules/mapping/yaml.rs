@@ -172,11 +172,11 @@ fn plain_words(info: &str) -> String {
     if is_about_tabs(info) {
         return "a tab is used to indent; use blanks".to_owned();
     }
-    if info.contains("unprintable") {
-        return "a control character stands here, which no text editor shows; take it out".to_owned();
-    }
     if info.contains("recursion limit") {
         return "it is nested too deep".to_owned();
+    }
+    if info.contains("unprintable") {
+        return "a control character stands here, which no text editor shows; take it out".to_owned();
     }
     if info.contains("did not find expected key") || info.contains("mapping values are not allowed") {
         return "the line does not fit the ones before it; check the indentation, and put values with \": \" in quotes"
