@@ -8,22 +8,37 @@ use quick_xml::events::{BytesStart, Event};
 
 use super::area::corner;
 use super::error::InputProblem;
-use super::survey::{Facts, leading_zeros};
+use super::survey::{Facts, is_percent, leading_zeros};
 use super::xml::{Parts, attribute, each_event, is_set, part, parts};
 
 /// Most cell styles that are looked at; Excel keeps at most 65,490.
 const MAX_STYLES: usize = 70_000;
 
-/// Which number formats fill up with zeros, by style; see [`leading_zeros`].
-type Padding = HashMap<usize, Option<usize>>;
+/// A number format that shows another number than the cell holds.
+#[derive(Clone, Copy, Debug)]
+enum Format {
+    /// It fills up with zeros; see [`leading_zeros`].
+    Zeros(Option<usize>),
+    /// It shows a hundred times as much.
+    Percent,
+}
+
+impl Format {
+    fn of(code: &str) -> Option<Self> {
+        if is_percent(code) { Some(Self::Percent) } else { leading_zeros(code).map(Self::Zeros) }
+    }
+}
+
+/// Such formats by style.
+type Styles = HashMap<usize, Format>;
 
 /// Looks through one sheet; nothing where its part cannot be found.
 pub(super) fn survey(path: &Path, sheet: &str) -> Result<Option<Facts>, InputProblem> {
     let mut parts = parts(path)?;
     let Some(name) = sheet_part(&mut parts, sheet)? else { return Ok(None) };
-    let padding = padding(&mut parts)?;
+    let styles = styles(&mut parts)?;
     let Some(input) = part(&mut parts, &name)? else { return Ok(None) };
-    let mut look = Look::new(padding);
+    let mut look = Look::new(styles);
     each_event(input, |event| {
         match event {
             Event::Start(element) => look.start(element),
@@ -99,25 +114,27 @@ fn joined(folder: &str, target: &str) -> String {
     steps.join("/")
 }
 
-/// The styles whose number format fills up with zeros.
-fn padding(parts: &mut Parts) -> Result<Padding, InputProblem> {
-    let (mut formats, mut styles, mut in_cells) = (HashMap::new(), Padding::new(), false);
+/// The styles whose number format is such a one.
+fn styles(parts: &mut Parts) -> Result<Styles, InputProblem> {
+    // 9 and 10 are Excel's own `0%` and `0.00%`, which no workbook spells out.
+    let own = ["9", "10"].map(|id| (id.to_owned(), Format::Percent));
+    let (mut formats, mut styles, mut in_cells) = (HashMap::from(own), Styles::new(), false);
     let mut style = 0;
     let Some(input) = part(parts, "xl/styles.xml")? else { return Ok(styles) };
     each_event(input, |event| {
         match event {
             Event::Start(element) => match element.local_name().into_inner() {
                 "numFmt" => {
-                    let zeros = attribute(element, "formatCode").and_then(|code| leading_zeros(&code));
-                    if let (Some(id), Some(zeros)) = (attribute(element, "numFmtId"), zeros) {
-                        formats.insert(id, zeros);
+                    let format = attribute(element, "formatCode").and_then(|code| Format::of(&code));
+                    if let (Some(id), Some(format)) = (attribute(element, "numFmtId"), format) {
+                        formats.insert(id, format);
                     }
                 }
                 "cellXfs" => in_cells = true,
                 "xf" if in_cells => {
                     let id = attribute(element, "numFmtId").unwrap_or_default();
-                    if let Some(&zeros) = formats.get(&id) {
-                        styles.insert(style, zeros);
+                    if let Some(&format) = formats.get(&id) {
+                        styles.insert(style, format);
                     }
                     style += 1;
                 }
@@ -126,8 +143,7 @@ fn padding(parts: &mut Parts) -> Result<Padding, InputProblem> {
             Event::End(element) if element.local_name().into_inner() == "cellXfs" => return false,
             _ => {}
         }
-        // Without such a format there is nothing to look for.
-        style < MAX_STYLES && !(in_cells && formats.is_empty())
+        style < MAX_STYLES
     })?;
     Ok(styles)
 }
@@ -135,27 +151,27 @@ fn padding(parts: &mut Parts) -> Result<Padding, InputProblem> {
 /// Where the look has got to.
 struct Look {
     facts: Facts,
-    padding: Padding,
+    styles: Styles,
     row: u32,
     hidden: bool,
     filled: bool,
     column: u32,
-    /// A number shown with zeros: its column, and to how many digits.
-    padded: Option<(u32, Option<usize>)>,
+    /// A number shown as another: its column and how.
+    formatted: Option<(u32, Format)>,
     /// The same while inside its value.
-    wanted: Option<(u32, Option<usize>)>,
+    wanted: Option<(u32, Format)>,
 }
 
 impl Look {
-    fn new(padding: Padding) -> Self {
+    fn new(styles: Styles) -> Self {
         Self {
             facts: Facts::default(),
-            padding,
+            styles,
             row: 0,
             hidden: false,
             filled: false,
             column: 0,
-            padded: None,
+            formatted: None,
             wanted: None,
         }
     }
@@ -168,10 +184,10 @@ impl Look {
                 self.hidden = is_set(element, "hidden");
                 (self.filled, self.column) = (false, 0);
             }
-            "c" if !self.padding.is_empty() => self.cell(element),
+            "c" if !self.styles.is_empty() => self.cell(element),
             "v" => {
                 self.filled = true;
-                self.wanted = self.padded.take();
+                self.wanted = self.formatted.take();
             }
             "is" => self.filled = true,
             "f" => {
@@ -194,21 +210,32 @@ impl Look {
         self.column = place.map_or(self.column, |place| place) + 1;
         let is_number = attribute(element, "t").is_none_or(|kind| kind == "n");
         let style = attribute(element, "s").and_then(|style| style.parse::<usize>().ok());
-        let zeros = style.and_then(|style| self.padding.get(&style)).filter(|_| is_number);
-        self.padded = zeros.map(|&digits| (self.column - 1, digits));
+        let format = style.and_then(|style| self.styles.get(&style)).filter(|_| is_number);
+        self.formatted = format.map(|&format| (self.column - 1, format));
     }
 
     fn value(&mut self, text: &str) {
-        let Some((column, digits)) = self.wanted else { return };
-        if text.len() < digits.unwrap_or(usize::MAX) {
-            self.facts.padded.entry(column).or_insert(digits);
+        match self.wanted {
+            Some((column, Format::Zeros(digits))) if text.len() < digits.unwrap_or(usize::MAX) => {
+                self.facts.padded.entry(column).or_insert(digits);
+            }
+            Some((column, Format::Percent)) => {
+                // Nothing is nothing, in percent too.
+                if let Ok(number) = text.parse::<f64>()
+                    && number.is_finite()
+                    && number != 0.0
+                {
+                    self.facts.percents.entry(column).or_insert(number);
+                }
+            }
+            _ => {}
         }
     }
 
     fn end(&mut self, name: &str) {
         match name {
             "v" => self.wanted = None,
-            "c" => self.padded = None,
+            "c" => self.formatted = None,
             "row" if self.hidden && self.filled => self.facts.hidden_rows.push(self.row, self.row),
             _ => {}
         }

@@ -40,6 +40,11 @@ pub fn padded(number: &str) -> Cell {
     cell(r#" s="2""#, format!("<v>{number}</v>"))
 }
 
+/// A number that is shown in percent, `25%` for 0.25.
+pub fn percent(number: &str) -> Cell {
+    cell(r#" s="3""#, format!("<v>{number}</v>"))
+}
+
 pub fn yes() -> Cell {
     cell(r#" t="b""#, "<v>1</v>".to_owned())
 }
@@ -149,7 +154,7 @@ fn packed(sheets: &[Sheet], properties: &str, more: &[(&str, &[u8])]) -> Vec<u8>
     }
     let main = format!(r#"<Relationship Id="r1" Type="{OFFICE}/officeDocument" Target="xl/workbook.xml"/>"#);
     let styles = r#"<styleSheet><numFmts><numFmt numFmtId="164" formatCode="00000"/></numFmts>
-        <cellXfs><xf numFmtId="0"/><xf numFmtId="14"/><xf numFmtId="164"/></cellXfs></styleSheet>"#;
+        <cellXfs><xf numFmtId="0"/><xf numFmtId="14"/><xf numFmtId="164"/><xf numFmtId="9"/></cellXfs></styleSheet>"#;
     parts.extend([
         ("[Content_Types].xml".to_owned(), "<Types/>".to_owned()),
         ("_rels/.rels".to_owned(), format!("<Relationships>{main}</Relationships>")),

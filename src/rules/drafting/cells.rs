@@ -85,7 +85,9 @@ pub fn numbered(entry: &mut Entry, profile: &Profile, hints: &Hints) {
         NumberVerdict::Mark { mark: proven, witness, by_field, others } => {
             entry.keys = mark(proven);
             if by_field {
-                entry.why.push_str(&format!("; the field takes fewer decimals than {}", cell(&witness)));
+                // A field that takes few decimals makes thousands likely; no cell proves them.
+                let told = "taken for thousands, as the field takes fewer decimals; true?";
+                entry.note(true, format!("{}: {told}", cell(&witness)));
             } else {
                 entry.proven("the mark", &witness);
             }

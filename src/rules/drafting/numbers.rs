@@ -44,7 +44,7 @@ pub enum NumberVerdict {
         mark: DecimalMark,
         /// A cell that proves it.
         witness: Witness,
-        /// It is proven only because the field takes fewer decimals.
+        /// Nothing proves it but that the field takes fewer decimals.
         by_field: bool,
         /// Cells that have the other mark, and the first of them.
         others: Option<(u64, Witness)>,

@@ -160,6 +160,18 @@ fn a_draft_says_what_goes_where_and_what_to_ask() {
 }
 
 #[test]
+fn thousands_that_only_the_field_speaks_for_are_taken_and_asked_about() {
+    let draft = drafted(&["Name", "Annual Value"], &[vec!["Ortiz", "548"], vec!["Null", "6.576"]]);
+    let lines = plain_lines(&draft.text);
+    assert!(
+        lines.iter().any(|line| line == "  annualvalue: { from: Annual Value, decimal: \",\" }"),
+        "{lines:?}"
+    );
+    let question = "  # ? row 3, \"6.576\": taken for thousands, as the field takes fewer decimals; true?";
+    assert!(draft.text.lines().any(|line| line == question), "{}", draft.text);
+}
+
+#[test]
 fn postcode_and_town_in_one_column_are_cut() {
     let dictionary = Dictionary::new(
         "accounts",

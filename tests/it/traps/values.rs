@@ -4,7 +4,9 @@ use serde_json::json;
 
 use crate::support::{Crm, Desk};
 use crate::trial::{CREATE, Trial, plain, refusal, trial};
-use crate::workbook::{Sheet, blank, book, book_of_1904, day, error, number, padded, text, texts, yes};
+use crate::workbook::{
+    Sheet, blank, book, book_of_1904, day, error, number, padded, percent, text, texts, yes,
+};
 
 #[test]
 fn day_and_month_are_proven_by_the_whole_column_and_never_cell_by_cell() {
@@ -119,6 +121,25 @@ fn leading_zeros_stay_and_those_that_a_sheet_only_shows_are_told() {
     let told =
         "addresspostcode/zip loses zeros in front and nothing else in 1 record (row 2: \"01067\" → \"1067\")";
     assert!(again.stderr.contains(told), "{}", again.stderr);
+}
+
+#[test]
+fn a_percentage_that_a_sheet_only_shows_is_told_and_one_that_is_written_is_taken() {
+    let mapping = "fields:\n  name: Firm\n  discount: Rate\n";
+    let sheet = Sheet::new("S")
+        .row(texts(["Firm", "Rate", "Empty"]))
+        .row([text("A"), percent("0"), percent("0")])
+        .row([text("B"), percent("7.0000000000000007E-2"), percent("0")])
+        .row([text("C"), text("7%"), percent("0")]);
+    let shown = trial("a.xlsx", book(&[sheet]), mapping).is(0, json!({ "read": 3, "created": 3 }));
+    shown.told(
+        "column \"Rate\" shows percent, a hundred times what its cells hold and what is read (0.07); \
+         save the sheet as CSV to have what it shows",
+    );
+    assert_eq!(shown.done.stderr.matches("shows percent").count(), 1, "{}", shown.done.stderr);
+    assert_eq!(["B", "C"].map(|name| shown.field(name, "discount")), ["0.07", "7"]);
+    let saved = trial("a.csv", "Firm,Rate\nB,7%\n", mapping).is(0, json!({ "read": 1, "created": 1 }));
+    assert_eq!(saved.field("B", "discount"), "7");
 }
 
 #[test]
