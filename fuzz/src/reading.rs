@@ -88,6 +88,11 @@ fn adds_up(source: &Source, row: &Row) {
             assert_eq!((*found, *wanted), (row.len(), columns));
             assert!(found > wanted);
         }
+        Some(RowFault::StrayQuote { line, line_ends, .. }) => {
+            assert!(row.raw.contains(&b'"') && *line >= row.line);
+            assert!(*line_ends <= row.raw.len() as u64);
+        }
+        Some(RowFault::AsRefused { .. }) => panic!("reading knows of no earlier run"),
         Some(RowFault::NotJson(why)) => assert!(!why.is_empty() && row.is_empty()),
     }
     assert!(row.fault.is_some() || !row.is_blank(), "a blank row is passed over");

@@ -60,7 +60,7 @@ fn chooses_rows(text: &str) {
 }
 
 fn judge(condition: &Condition, row: &Row) -> Verdict {
-    condition.judge(row, &|_, _, _| AsMapped::NotMapped)
+    condition.judge(row, false, &|_, _, _| AsMapped::NotMapped)
 }
 
 /// A date is compared by value, however it is written.
