@@ -15,7 +15,7 @@ use super::prove::run_store;
 use crate::model::{Code, Header, Row, RowFault};
 use crate::rules::program::{RESERVED_COLUMNS, reserved_place};
 use crate::store::Store;
-use crate::tabular::{Dialect, Form, Rows, Source, kept_cells};
+use crate::tabular::{Dialect, Form, Rows, Source, is_reserved, kept_cells};
 
 /// A pass over a job's file.
 pub struct JobRows {
@@ -74,28 +74,50 @@ impl Again {
         }
     }
 
+    /// Follows the row through the runs that refused it, back to the file in
+    /// which it was ragged.
     fn fault_of(&mut self, row: &Row) -> Option<RowFault> {
-        let number: u64 = row.cell(self.row).to_string().trim().parse().ok()?;
-        let run = row.cell(self.run).to_string().trim().to_owned();
-        if self.stores.len() >= MOST_RUNS && !self.stores.contains_key(&run) {
+        let extra = self.extra.map(|extra| row.cell(extra).to_string()).unwrap_or_default();
+        let mut number = row.cell(self.row).to_string();
+        let mut run = row.cell(self.run).to_string();
+        for _ in 0..MOST_RUNS {
+            let (store, dialect) = self.store(run.trim())?;
+            let before = kept_cells(dialect, &store.source_of(number.trim().parse().ok()?).ok()??);
+            let columns = &dialect.columns;
+            let mut own = (0..columns.len()).filter(|&at| !is_reserved(&columns[at].name)).enumerate();
+            let cell = |at: usize| before.get(at).map(String::as_str).unwrap_or_default().trim();
+            if !own.all(|(now, then)| row.cell(now).to_string().trim() == cell(then)) {
+                return None;
+            }
+            let place = |name| columns.iter().rposition(|column| column.name.trim() == name);
+            if let (Some(earlier_row), Some(earlier_run)) = (place("_row"), place("_run")) {
+                (number, run) = (cell(earlier_row).to_owned(), cell(earlier_run).to_owned());
+                continue;
+            }
+            let (found, wanted) = (before.len(), columns.len());
+            let (is_text, width) = match &dialect.form {
+                Form::Text(form) => (true, form.width),
+                Form::Sheet(_) | Form::Json(_) => (false, wanted),
+            };
+            // Columns without a name at the header's end take what is beyond before `_extra` does.
+            let is_left = |at: usize| !row.cell(at).to_string().trim().is_empty();
+            let has_more = !extra.trim().is_empty() || (wanted..width).any(is_left);
+            let is_ragged = (is_text && found < wanted) || (found > wanted && has_more);
+            return is_ragged.then_some(RowFault::AsRefused { found, wanted });
+        }
+        None
+    }
+
+    fn store(&mut self, run: &str) -> Option<&(Store, Dialect)> {
+        if self.stores.len() >= MOST_RUNS && !self.stores.contains_key(run) {
             return None;
         }
         let runs = &self.runs;
-        let opened = self.stores.entry(run).or_insert_with_key(|run| {
+        let opened = self.stores.entry(run.to_owned()).or_insert_with_key(|run| {
             let store = run_store(run, runs)?;
             let dialect = store.get("dialect").ok()??;
             Some((store, dialect))
         });
-        let (store, dialect) = opened.as_ref()?;
-        let Form::Text(form) = &dialect.form else { return None };
-        let (before, wanted) = (kept_cells(dialect, &store.source_of(number).ok()??), form.width);
-        let same = |at: usize| {
-            let now = row.cell(at).to_string();
-            now.trim() == before.get(at).map(String::as_str).unwrap_or_default().trim()
-        };
-        let extra = self.extra.map(|extra| row.cell(extra).to_string()).unwrap_or_default();
-        let found = before.len();
-        let is_ragged = found < wanted || (found > wanted && !extra.trim().is_empty());
-        (is_ragged && (0..wanted).all(same)).then_some(RowFault::AsRefused { found, wanted })
+        opened.as_ref()
     }
 }

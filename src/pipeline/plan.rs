@@ -13,7 +13,7 @@ use super::check::missing_of_new;
 use super::finder::{Finder, FoundRecords, Parts, Wanted};
 use super::{Event, Job, Phase, PipelineError, Reporter};
 use crate::crm::Client;
-use crate::model::{Action, Finding, Outcome, RecordId, Row, RowFault, Value};
+use crate::model::{Action, Finding, Outcome, RecordId, Row, Value};
 use crate::rules::additions::{Addition, Additions};
 use crate::rules::draft::{Draft, Wish, draft};
 use crate::rules::duplicates::SeenKeys;
@@ -143,9 +143,10 @@ impl<'a> Planner<'a> {
             self.note_duplicate(draft, key.as_deref());
         }
         let found = self.find_records(&drafts, &keys).await?;
+        let columns = self.job.source.header().columns.len();
         let mut planned = Vec::with_capacity(rows.len());
         for ((row, draft), key) in rows.iter().zip(&drafts).zip(&keys) {
-            self.surplus_cells |= matches!(row.fault, Some(RowFault::TooManyCells { .. }));
+            self.surplus_cells |= row.len() > columns;
             planned.push(self.plan_row(row, draft, key.as_deref(), &found));
         }
         self.store.add_rows(&planned)?;

@@ -14,6 +14,11 @@ pub fn is_reserved(column: &str) -> bool {
     RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(column))
 }
 
+/// True for the one of them that holds cells beyond the header.
+fn is_extra(column: &str) -> bool {
+    RESERVED.last().is_some_and(|extra| extra.eq_ignore_ascii_case(column.trim()))
+}
+
 /// The form of a file, stored with a run so that its rejects can be written
 /// when the file itself is gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +32,13 @@ pub struct Dialect {
     pub columns: Vec<DialectColumn>,
     /// What is particular to texts or to workbooks.
     pub form: Form,
+}
+
+impl Dialect {
+    /// The column `_extra` of a file that is a reject file itself, 0-based among the columns.
+    pub(super) fn extra(&self) -> Option<usize> {
+        self.columns.iter().rposition(|column| is_extra(&column.name))
+    }
 }
 
 /// A column's name and place.

@@ -44,8 +44,8 @@ enum Kind {
 
 impl RejectWriter {
     /// Begins `FOLDER/STEM.csv`, `.xlsx` or `.jsonl`, as the source was; all
-    /// workbooks become XLSX. `extra` adds
-    /// the column `_extra`; set it where any row may have too many cells.
+    /// workbooks become XLSX. `extra` adds the column `_extra`; set it where
+    /// any row may have too many cells. Where the source has it, it stays.
     pub fn create(folder: &Path, stem: &str, dialect: &Dialect, extra: bool) -> Result<Self, OutputError> {
         let ending = match dialect.form {
             Form::Text(_) => "csv",
@@ -58,6 +58,7 @@ impl RejectWriter {
     /// Begins a file of that very name.
     pub fn create_at(path: &Path, dialect: &Dialect, extra: bool, force: bool) -> Result<Self, OutputError> {
         let output = Output::create(path, force)?;
+        let extra = extra || dialect.extra().is_some();
         Ok(Self(match &dialect.form {
             Form::Text(form) => Kind::Csv(Box::new(CsvRejects::begin(output, dialect, form, extra)?)),
             Form::Sheet(form) => Kind::Xlsx(Box::new(XlsxRejects::begin(output, dialect, form, extra)?)),

@@ -20,6 +20,8 @@ pub(super) struct CsvRejects {
     width: usize,
     /// Places of marks from an earlier run, which are replaced.
     old_marks: Vec<usize>,
+    /// Where an earlier run put cells beyond the header.
+    old_extra: Option<usize>,
     extra: bool,
     /// The line in the making, in the inner text form.
     line: Vec<u8>,
@@ -43,6 +45,7 @@ impl CsvRejects {
             line_end: form.line_end.as_str(),
             width: form.width,
             old_marks: marks.map(|column| column.place).collect(),
+            old_extra: dialect.extra().and_then(|at| Some(dialect.columns.get(at)?.place)),
             extra,
             line: Vec::new(),
             encoded: Vec::new(),
@@ -68,7 +71,7 @@ impl CsvRejects {
             self.mark_cell(text);
         }
         if self.extra {
-            let surplus = surplus.map(|span| self.surplus(raw, span)).unwrap_or_default();
+            let surplus = self.surplus(raw, surplus);
             self.line.push(self.delimiter);
             quote_into(&surplus, self.delimiter, &mut self.line);
         }
@@ -105,13 +108,22 @@ impl CsvRejects {
     }
 
     /// The cells beyond the header's width as one cell that holds them as a
-    /// list; nothing where all of them are blank.
-    fn surplus(&self, raw: &[u8], span: Range<usize>) -> Vec<u8> {
-        let rest = raw.get(span).unwrap_or_default();
+    /// list, behind those that an earlier run put there; nothing where all are blank.
+    fn surplus(&self, raw: &[u8], span: Option<Range<usize>>) -> Vec<u8> {
+        let cell = |span| unquoted(raw.get::<Range<usize>>(span).unwrap_or_default(), self.delimiter);
+        let earlier = self.old_extra.and_then(|at| spans(raw, self.delimiter).into_iter().nth(at));
+        let mut surplus = earlier.map(cell).unwrap_or_default();
+        let rest = span.and_then(|span| raw.get(span)).unwrap_or_default();
         let filled = spans(rest, self.delimiter).into_iter().any(|span| {
             !unquoted(rest.get(span).unwrap_or_default(), self.delimiter).trim_ascii().is_empty()
         });
-        if filled { rest.to_vec() } else { Vec::new() }
+        if filled {
+            if !surplus.is_empty() {
+                surplus.push(self.delimiter);
+            }
+            surplus.extend_from_slice(rest);
+        }
+        surplus
     }
 
     fn mark_cell(&mut self, text: &str) {

@@ -25,6 +25,8 @@ pub(super) struct XlsxRejects {
     /// Where the marks begin.
     marks: u16,
     row: u32,
+    /// The column in which an earlier run put cells beyond the header.
+    old_extra: Option<usize>,
     extra: bool,
 }
 
@@ -77,7 +79,8 @@ impl XlsxRejects {
             }
             Ok(())
         })?;
-        Ok(Self { book, output, formats, columns, marks, sheet: before, row: header, extra })
+        let old_extra = dialect.extra();
+        Ok(Self { book, output, formats, columns, marks, sheet: before, row: header, old_extra, extra })
     }
 
     pub(super) fn write(&mut self, kept: &[u8], mark: &Mark<'_>) -> Result<(), OutputError> {
@@ -98,7 +101,11 @@ impl XlsxRejects {
                 sheet.write_string(at, column, cut(text))?;
             }
             if self.extra {
+                let earlier = self.old_extra.and_then(|at| cells.get(at)).map(KeptCell::to_text);
                 let surplus = list(cells.get(self.columns.len()..).unwrap_or_default());
+                let parts: Vec<String> =
+                    earlier.into_iter().chain([surplus]).filter(|part| !part.is_empty()).collect();
+                let surplus = parts.join(",");
                 sheet.write_string(at, self.marks + 5, cut(&surplus))?;
             }
             Ok(())

@@ -90,7 +90,7 @@ fn with_visible_ends(text: &str) -> String {
 }
 
 /// The filled cells of a workbook's first sheet, a line for each row.
-fn cells_of(path: &std::path::Path) -> String {
+pub fn cells_of(path: &std::path::Path) -> String {
     let mut book: Xlsx<_> = open_workbook(path).unwrap();
     let range = book.worksheet_range_at(0).unwrap().unwrap();
     let from = range.start().unwrap_or_default().0;

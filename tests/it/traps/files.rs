@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::messy::cells_of;
 use crate::support::{Crm, Desk};
 use crate::trial::{CREATE, refusal, trial};
 use crate::workbook::{Sheet, blank, book, formula, number, text, texts};
@@ -113,6 +114,44 @@ fn ragged_rows_are_rejected_with_their_cells_and_blank_lines_only_count() {
     assert!(lines[1].starts_with("B,,5,") && lines[2].starts_with("C,3,6,"), "{rejects}");
     assert!(lines[2].ends_with(",\"4,\"\"5, 6\"\"\""), "what was too much stands under _extra: {rejects}");
     assert_eq!(trial.field("D", "phone"), "4", "blank cells beyond the header are no cells");
+}
+
+#[test]
+fn a_row_with_a_stray_quote_keeps_the_cells_beyond_its_header_too() {
+    let rows = "Firm,Tel\nA,1\nB,\"5\" disk\",more,most\n";
+    let mapping = "fields:\n  name: Firm\n  phone: Tel\n";
+    let first = trial("a.csv", rows, mapping).is(4, json!({ "read": 2, "created": 1, "rejected": 1 }));
+    let rejects = first.desk.run_text("rejects.csv");
+    assert!(rejects.lines().next().unwrap().ends_with("_errors,_extra"), "{rejects}");
+    assert!(rejects.trim_end().ends_with(",\"more,most\""), "{rejects}");
+}
+
+// Each import of a reject file is a run of its own: the third knows of the first by the second.
+#[test]
+fn a_row_that_nobody_corrects_is_refused_again_and_again_and_loses_nothing() {
+    let mapping = format!("{CREATE}fields:\n  name: Firm\n  phone: Tel\n");
+    let rows = "Firm,Tel\nB\nC,1,more,\"m, o\"\nD,\"5\" disk\",more,\"m, o\"\n";
+    let sheet = || {
+        let header = Sheet::new("S").row(texts(["Firm", "Tel"]));
+        header.row(texts(["C", "1", "more", "m, o"]))
+    };
+    let two_nameless = "Firm,Tel,\nC,1,more\n";
+    for (file, content, kept, last) in [
+        ("a.csv", rows.as_bytes().to_vec(), 3, ",\"more,\"\"m, o\"\"\"\n"),
+        ("a.xlsx", book(&[sheet()]), 1, "more,\"m, o\""),
+        ("b.csv", two_nameless.as_bytes().to_vec(), 1, "C,1,more,"),
+    ] {
+        let (crm, desk) = (Crm::start(), Desk::with(file, content));
+        desk.write("m.yaml", &mapping);
+        let mut input = file.to_owned();
+        for time in 1..=4 {
+            let done = crm.carafe(&desk, ["import", &input, "-m", "m.yaml", "--json"]).ends_with(4);
+            assert_eq!(done.rows(), json!({ "read": kept, "rejected": kept }), "{file}, time {time}");
+            input = done.json()["files"]["rejects"].as_str().unwrap().to_owned();
+        }
+        let rejects = if input.ends_with("xlsx") { cells_of(&desk.path(&input)) } else { desk.text(&input) };
+        assert!(rejects.contains(last), "{file}: {rejects}");
+    }
 }
 
 #[test]
