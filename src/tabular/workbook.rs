@@ -73,6 +73,10 @@ pub(super) fn open(
         let columns = named(head.columns)?;
         let found = head.row.unwrap_or(header_row);
         notices.extend(survey::notices(&facts, options.hidden, found, &columns, &view));
+        if is_1904 {
+            let told = "the workbook counts days from 1904, and its date cells are read so; bare day numbers need date: excel-1904";
+            notices.push(Notice(told.to_owned()));
+        }
         if clues.macros {
             notices.push(Notice("the workbook holds macros; they are neither read nor run".to_owned()));
         }

@@ -85,6 +85,11 @@ fn a_day_number_is_a_date_only_by_its_style_and_from_its_workbooks_first_day() {
     assert_eq!(windows.problems(), ["S!B3 date there is no such day", &format!("S!B4 date {bare}")]);
     let mac = trial("a.xlsx", book_of_1904(&[sheet()]), mapping)
         .is(4, json!({ "read": 3, "created": 2, "rejected": 1 }));
+    mac.told("the workbook counts days from 1904, and its date cells are read so; bare day numbers need date: excel-1904");
+    let from_1904 = "fields:\n  name: Firm\n  inceptiondate: { from: Since, date: excel-1904 }\n";
+    let numbers =
+        trial("a.xlsx", book_of_1904(&[sheet()]), from_1904).is(0, json!({ "read": 3, "created": 3 }));
+    assert_eq!(numbers.field("Bare", "inceptiondate"), numbers.field("Dated", "inceptiondate"));
     assert_eq!(mac.field("Dated", "inceptiondate"), "2027-07-17");
     assert_eq!(mac.field("Leap", "inceptiondate"), "1904-03-01");
     // A CSV has no styles: the number is an error with a hint, until the mapping says what it is.
