@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use crate::File;
-use crate::model::{Cell, CellFault, Row, RowFault};
+use crate::model::{Cell, CellFault, Row, RowFault, is_reserved};
 use crate::reading::Seen;
-use crate::tabular::{Form, Mark, ReadOptions, RejectWriter, Source, is_reserved, keep};
+use crate::tabular::{Form, Mark, ReadOptions, RejectWriter, Source, keep};
 
 /// Writes every row into a reject file, as if all had been refused, and reads
 /// that with the same options.

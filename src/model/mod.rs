@@ -11,6 +11,7 @@ mod guard;
 mod number;
 mod outcome;
 mod record;
+mod reserved;
 mod row;
 mod shown;
 mod value;
@@ -22,6 +23,9 @@ pub use guard::{guard, unguard};
 pub use number::Number;
 pub use outcome::{Action, Calls, Counts, Outcome, RunState};
 pub use record::{Record, RecordId};
+pub use reserved::{
+    CODE_COLUMN, EXTRA_COLUMN, RESERVED_COLUMNS, ROW_COLUMN, RUN_COLUMN, is_called, is_reserved,
+};
 pub use row::{Cell, CellFault, Column, Header, Row, RowFault, column_letters};
 pub use shown::{Shown, redact, shown};
 pub use value::Value;

@@ -11,11 +11,12 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::PipelineError;
-use super::prove::run_store;
-use crate::model::{Code, Header, Row, RowFault};
-use crate::rules::program::{RESERVED_COLUMNS, reserved_place};
+use super::prove::{MOST_RUNS, run_store};
+use crate::model::{
+    CODE_COLUMN, Code, EXTRA_COLUMN, Header, ROW_COLUMN, RUN_COLUMN, Row, RowFault, is_reserved,
+};
 use crate::store::Store;
-use crate::tabular::{Dialect, Form, Rows, Source, is_reserved, kept_cells};
+use crate::tabular::{Dialect, Form, Rows, Source, kept_cells};
 
 /// A pass over a job's file.
 pub struct JobRows {
@@ -45,9 +46,6 @@ impl JobRows {
     }
 }
 
-/// Runs that rows are compared with; nobody merges the rejects of more by hand.
-const MOST_RUNS: usize = 20;
-
 /// The columns of a reject file, and the runs that its rows name.
 struct Again {
     row: usize,
@@ -61,8 +59,14 @@ struct Again {
 impl Again {
     /// None for a file that is no reject file.
     fn of(header: &Header, runs: &Path) -> Option<Self> {
-        let [row, run, _, code, _, extra] = RESERVED_COLUMNS.map(|name| reserved_place(header, name));
-        Some(Self { row: row?, run: run?, code: code?, extra, runs: runs.to_owned(), stores: HashMap::new() })
+        Some(Self {
+            row: header.reserved(ROW_COLUMN)?,
+            run: header.reserved(RUN_COLUMN)?,
+            code: header.reserved(CODE_COLUMN)?,
+            extra: header.reserved(EXTRA_COLUMN),
+            runs: runs.to_owned(),
+            stores: HashMap::new(),
+        })
     }
 
     /// Gives a row back the fault that it had, if it is still as it was.
@@ -89,8 +93,9 @@ impl Again {
             if !own.all(|(now, then)| row.cell(now).to_string().trim() == cell(then)) {
                 return None;
             }
-            let place = |name| columns.iter().rposition(|column| column.name.trim() == name);
-            if let (Some(earlier_row), Some(earlier_run)) = (place("_row"), place("_run")) {
+            if let (Some(earlier_row), Some(earlier_run)) =
+                (dialect.reserved(ROW_COLUMN), dialect.reserved(RUN_COLUMN))
+            {
                 (number, run) = (cell(earlier_row).to_owned(), cell(earlier_run).to_owned());
                 continue;
             }

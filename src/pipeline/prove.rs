@@ -10,13 +10,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::again::JobRows;
 use super::{Event, Job, Phase, PipelineError, Reporter};
-use crate::model::{Notice, Row, shown};
-use crate::rules::program::{RESERVED_COLUMNS, reserved_place};
+use crate::model::{Notice, RUN_COLUMN, Row, shown};
 use crate::rules::proving::{ColumnProof, Prover, notice};
 use crate::store::{RunName, Store};
 
 /// Runs that one reject file may come from; nobody merges more by hand.
-const MOST_RUNS: usize = 20;
+pub(super) const MOST_RUNS: usize = 20;
 
 /// Proves what the mapping leaves open, and reads the columns so from here on.
 /// `runs` is where the run may be that wrote the file, if it is a reject file.
@@ -124,8 +123,7 @@ fn contradiction(first: &str, one: &ColumnProof, run: &str, other: &ColumnProof)
 
 /// The runs that the rows of a reject file name, in the order of their rows.
 fn runs_named(job: &Job) -> Result<Vec<String>, PipelineError> {
-    let [_, name, ..] = RESERVED_COLUMNS;
-    let Some(place) = reserved_place(job.source.header(), name) else { return Ok(Vec::new()) };
+    let Some(place) = job.source.header().reserved(RUN_COLUMN) else { return Ok(Vec::new()) };
     let (mut found, mut row) = (Vec::new(), Row::default());
     let mut rows = job.source.rows()?;
     while rows.read(&mut row)? {
@@ -135,7 +133,7 @@ fn runs_named(job: &Job) -> Result<Vec<String>, PipelineError> {
             found.push(run.to_owned());
         }
         if found.len() > MOST_RUNS {
-            let message = format!("the file names more than {MOST_RUNS} runs under {name}");
+            let message = format!("the file names more than {MOST_RUNS} runs under {RUN_COLUMN}");
             return Err(PipelineError::usage(message, "import the rejects of fewer runs at a time"));
         }
     }

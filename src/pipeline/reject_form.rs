@@ -8,8 +8,7 @@ use std::path::Path;
 
 use super::prove::run_store;
 use super::{Event, JobSettings, PipelineError, Reporter};
-use crate::model::{Code, Notice, Row, shown};
-use crate::rules::program::{RESERVED_COLUMNS, reserved_place};
+use crate::model::{Code, Notice, RUN_COLUMN, Row, shown};
 use crate::store::{Store, StoreError, StoredFinding};
 use crate::tabular::{Dialect, Form, ReadOptions, Source};
 
@@ -69,8 +68,7 @@ fn is_unicode(encoding: &str) -> bool {
 
 /// The run that the first rows name.
 fn run_named(source: &Source) -> Option<String> {
-    let [_, name, ..] = RESERVED_COLUMNS;
-    let place = reserved_place(source.header(), name)?;
+    let place = source.header().reserved(RUN_COLUMN)?;
     let (mut rows, mut row) = (source.rows().ok()?, Row::default());
     for _ in 0..MOST_ROWS {
         if !rows.read(&mut row).ok()? {

@@ -14,8 +14,8 @@ use super::messy::*;
 use super::testing::*;
 use super::*;
 use crate::crm::Snapshot;
-use crate::model::{Cell, CellFault, Finding, Row, RowFault};
-use crate::tabular::{Mark, RejectWriter, is_reserved, keep};
+use crate::model::{Cell, CellFault, Finding, Row, RowFault, is_reserved};
+use crate::tabular::{Mark, RejectWriter, keep};
 
 /// The fields of accounts; no CRM is asked.
 fn catalog() -> Catalog {

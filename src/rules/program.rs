@@ -18,7 +18,7 @@ use crate::rules::nearest::nearest;
 use crate::rules::problem::{Located, Place, Problem, Problems};
 
 pub use choices::Choices;
-pub use columns::{RESERVED_COLUMNS, is_reserved, place_of, reserved_place, resolve};
+pub use columns::{place_of, resolve};
 pub use field::{FieldProgram, Origin, Reference};
 pub use typed::{CellForm, Converted, Fault};
 

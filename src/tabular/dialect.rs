@@ -3,21 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::options::Format;
-
-/// The columns that a reject file adds behind the user's own, in order.
-/// `_extra` is there only where a row had too many cells.
-pub const RESERVED: [&str; 6] = ["_row", "_run", "_status", "_code", "_errors", "_extra"];
-
-/// True for the columns that a reject file adds; they are ignored when it is read again.
-pub fn is_reserved(column: &str) -> bool {
-    let column = column.trim();
-    RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(column))
-}
-
-/// True for the one of them that holds cells beyond the header.
-fn is_extra(column: &str) -> bool {
-    RESERVED.last().is_some_and(|extra| extra.eq_ignore_ascii_case(column.trim()))
-}
+use crate::model::is_called;
 
 /// The form of a file, stored with a run so that its rejects can be written
 /// when the file itself is gone.
@@ -35,9 +21,9 @@ pub struct Dialect {
 }
 
 impl Dialect {
-    /// The column `_extra` of a file that is a reject file itself, 0-based among the columns.
-    pub(super) fn extra(&self) -> Option<usize> {
-        self.columns.iter().rposition(|column| is_extra(&column.name))
+    /// Where a reject file has one of its own columns, 0-based among all of them.
+    pub fn reserved(&self, name: &str) -> Option<usize> {
+        self.columns.iter().rposition(|column| is_called(&column.name, name))
     }
 }
 
@@ -151,13 +137,6 @@ pub struct TitleRow {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_six_columns_are_known_in_any_case() {
-        assert!(RESERVED.iter().all(|name| is_reserved(name)));
-        assert!(is_reserved(" _ROW "));
-        assert!(!is_reserved("row") && !is_reserved("_rows") && !is_reserved(""));
-    }
 
     #[test]
     fn a_dialect_is_stored_and_read_again() {

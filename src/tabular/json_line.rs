@@ -10,7 +10,7 @@ use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::csv_source::MAX_COLUMNS;
-use super::dialect::is_reserved;
+use crate::model::is_reserved;
 
 /// The member that holds a rejected line which was no object.
 pub(super) const RAW: &str = "_raw";

@@ -54,9 +54,7 @@ mod xlsb_survey;
 mod xlsx_survey;
 mod xml;
 
-pub use dialect::{
-    Dialect, DialectColumn, Form, JsonForm, LineEnd, RESERVED, SheetForm, TextForm, TitleRow, is_reserved,
-};
+pub use dialect::{Dialect, DialectColumn, Form, JsonForm, LineEnd, SheetForm, TextForm, TitleRow};
 pub use error::{InputError, InputProblem, OutputError, OutputProblem, holding};
 pub use kept::{keep, kept_cells};
 pub use options::{Format, Hidden, ReadOptions, SheetChoice};

@@ -9,6 +9,7 @@ use super::output::Output;
 use super::reject_csv::CsvRejects;
 use super::reject_json::JsonRejects;
 use super::reject_xlsx::XlsxRejects;
+use crate::model::EXTRA_COLUMN;
 
 /// What stands behind a row in a reject file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub struct Mark<'a> {
 }
 
 impl<'a> Mark<'a> {
-    /// The texts behind the row's number, in the order of [`super::RESERVED`].
+    /// The texts behind the row's number, in the order of [`RESERVED_COLUMNS`](crate::model::RESERVED_COLUMNS).
     pub(super) fn texts(&self) -> [&'a str; 4] {
         [self.run, self.status, self.code, self.errors]
     }
@@ -58,7 +59,7 @@ impl RejectWriter {
     /// Begins a file of that very name.
     pub fn create_at(path: &Path, dialect: &Dialect, extra: bool, force: bool) -> Result<Self, OutputError> {
         let output = Output::create(path, force)?;
-        let extra = extra || dialect.extra().is_some();
+        let extra = extra || dialect.reserved(EXTRA_COLUMN).is_some();
         Ok(Self(match &dialect.form {
             Form::Text(form) => Kind::Csv(Box::new(CsvRejects::begin(output, dialect, form, extra)?)),
             Form::Sheet(form) => Kind::Xlsx(Box::new(XlsxRejects::begin(output, dialect, form, extra)?)),

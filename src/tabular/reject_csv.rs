@@ -5,11 +5,12 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use super::charset::Charset;
-use super::dialect::{Dialect, RESERVED, TextForm, is_reserved};
+use super::dialect::{Dialect, TextForm};
 use super::error::{OutputError, OutputProblem};
 use super::output::Output;
 use super::records::{spans, unquoted};
 use super::reject::Mark;
+use crate::model::{EXTRA_COLUMN, RESERVED_COLUMNS, is_reserved};
 
 pub(super) struct CsvRejects {
     output: BufWriter<Output>,
@@ -45,7 +46,7 @@ impl CsvRejects {
             line_end: form.line_end.as_str(),
             width: form.width,
             old_marks: marks.map(|column| column.place).collect(),
-            old_extra: dialect.extra().and_then(|at| Some(dialect.columns.get(at)?.place)),
+            old_extra: dialect.reserved(EXTRA_COLUMN).and_then(|at| Some(dialect.columns.get(at)?.place)),
             extra,
             line: Vec::new(),
             encoded: Vec::new(),
@@ -56,7 +57,7 @@ impl CsvRejects {
         rejects.put(|charset, out| charset.push_raw(&form.preamble, out))?;
         rejects.line.clear();
         rejects.own_cells(&form.header);
-        for name in RESERVED.iter().take(if extra { 6 } else { 5 }) {
+        for name in RESERVED_COLUMNS.iter().take(if extra { 6 } else { 5 }) {
             rejects.mark_cell(name);
         }
         rejects.end_line()?;

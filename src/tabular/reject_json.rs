@@ -5,12 +5,12 @@ use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
 use super::charset::Charset;
-use super::dialect::{Dialect, JsonForm, RESERVED, is_reserved};
+use super::dialect::{Dialect, JsonForm};
 use super::error::{OutputError, OutputProblem};
 use super::json_line::{RAW, members};
 use super::output::Output;
 use super::reject::Mark;
-use crate::model::Value;
+use crate::model::{RESERVED_COLUMNS, Value, is_reserved};
 
 pub(super) struct JsonRejects {
     output: BufWriter<Output>,
@@ -102,7 +102,7 @@ fn held_before(raw: &[u8]) -> Option<String> {
 }
 
 fn push_marks(mark: &Mark<'_>, empty: bool, line: &mut Vec<u8>) {
-    let [row, names @ ..] = &RESERVED;
+    let [row, names @ ..] = &RESERVED_COLUMNS;
     let comma = if empty { "" } else { "," };
     line.extend_from_slice(format!("{comma}\"{row}\":{}", mark.row).as_bytes());
     for (name, text) in names.iter().zip(mark.texts()) {

@@ -6,13 +6,14 @@ use jiff::civil::{DateTime, Time};
 use rust_xlsxwriter::{Format, Formula, Workbook, Worksheet, XlsxError};
 
 use super::cells::{day_fraction, is_no_date, serial};
-use super::dialect::{Dialect, RESERVED, SheetForm, is_reserved};
+use super::dialect::{Dialect, SheetForm};
 use super::error::OutputError;
 use super::kept::{KeptCell, read_kept};
 use super::output::Output;
 use super::package::MAX_PARTS;
 use super::reject::Mark;
 use super::write_xlsx::{contained, cut, fitting_name, new_book, save};
+use crate::model::{EXTRA_COLUMN, RESERVED_COLUMNS, is_reserved};
 
 pub(super) struct XlsxRejects {
     book: Workbook,
@@ -74,12 +75,12 @@ impl XlsxRejects {
                     sheet.write_string(header, *place, cut(&column.name))?;
                 }
             }
-            for (column, name) in (marks..).zip(RESERVED.iter().take(if extra { 6 } else { 5 })) {
+            for (column, name) in (marks..).zip(RESERVED_COLUMNS.iter().take(if extra { 6 } else { 5 })) {
                 sheet.write_string(header, column, *name)?;
             }
             Ok(())
         })?;
-        let old_extra = dialect.extra();
+        let old_extra = dialect.reserved(EXTRA_COLUMN);
         Ok(Self { book, output, formats, columns, marks, sheet: before, row: header, old_extra, extra })
     }
 

@@ -10,8 +10,8 @@ use super::profile::{Profile, Reading};
 use super::references::{holds_ids, is_reference};
 use super::target::{EXACT, Said, Target, Why};
 use super::words::Heading;
-use crate::model::{Dictionary, Field, FieldKind, Header};
-use crate::rules::program::{Choices, Dictionaries, is_reserved};
+use crate::model::{Dictionary, Field, FieldKind, Header, is_reserved};
+use crate::rules::program::{Choices, Dictionaries};
 
 /// The least score with which a column is mapped.
 pub const THRESHOLD: u8 = 60;

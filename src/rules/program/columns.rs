@@ -3,24 +3,10 @@
 use std::borrow::Cow;
 
 use super::Program;
-use crate::model::{Header, shown};
+use crate::model::{Header, is_reserved, shown};
 use crate::rules::names::folded;
 use crate::rules::nearest::nearest;
 use crate::rules::problem::{Located, Problem};
-
-/// The columns that a reject file adds; an import passes them over.
-pub const RESERVED_COLUMNS: [&str; 6] = ["_row", "_run", "_status", "_code", "_errors", "_extra"];
-
-/// Whether a column is one that a reject file adds.
-pub fn is_reserved(name: &str) -> bool {
-    RESERVED_COLUMNS.contains(&folded(name).as_ref())
-}
-
-/// Where a column that a reject file adds stands; the last one, where the
-/// user's own has the same name.
-pub fn reserved_place(header: &Header, name: &str) -> Option<usize> {
-    header.columns.iter().rposition(|column| folded(&column.name) == name)
-}
 
 /// The 0-based place of the column that a name in a condition or an expression
 /// means: a header, `Name#2` or `#3`.

@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
-use super::super::{Mark, RejectWriter, SheetChoice, is_reserved};
+use super::super::{Mark, RejectWriter, SheetChoice};
 use super::*;
+use crate::model::is_reserved;
 
 const MARK: Mark<'_> =
     Mark { row: 7, run: "run-1", status: "rejected", code: "lookup", errors: "a \"b\", c; 漢" };
