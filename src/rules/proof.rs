@@ -54,6 +54,24 @@ pub enum Proof<T> {
     },
 }
 
+impl<T> Proof<T> {
+    /// The same proof of readings called otherwise.
+    pub fn map<U>(self, name: impl Fn(T) -> U) -> Proof<U> {
+        let all = |readings: Vec<T>| readings.into_iter().map(&name).collect();
+        match self {
+            Self::NotNeeded => Proof::NotNeeded,
+            Self::Proven { reading, witness, with } => {
+                Proof::Proven { reading: name(reading), witness, with }
+            }
+            Self::Indifferent(reading) => Proof::Indifferent(name(reading)),
+            Self::Ambiguous { readings, witness } => Proof::Ambiguous { readings: all(readings), witness },
+            Self::Contradiction { one, other } => {
+                Proof::Contradiction { one: (one.0, all(one.1)), other: (other.0, all(other.1)) }
+            }
+        }
+    }
+}
+
 /// Readings that a column can have, one bit each.
 type Set = u8;
 

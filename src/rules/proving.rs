@@ -54,6 +54,14 @@ impl Reading {
         }
     }
 
+    /// What the column holds.
+    fn sort_words(self) -> &'static str {
+        match self {
+            Self::Date(_) => "dates",
+            Self::Decimal(_) => "numbers",
+        }
+    }
+
     /// The way in which a machine writes it, which is worth no notice.
     fn is_plain(self) -> bool {
         matches!(self, Self::Date(DateOrder::YearMonthDay) | Self::Decimal(DecimalMark::Point))
@@ -66,6 +74,13 @@ enum Evidence {
 }
 
 impl Evidence {
+    fn conclude(&self) -> Proof<Reading> {
+        match self {
+            Self::Dates(evidence) => evidence.conclude().map(Reading::Date),
+            Self::Decimals(evidence) => evidence.conclude().map(Reading::Decimal),
+        }
+    }
+
     fn has_short_years(&self, reading: Reading) -> bool {
         match (self, reading) {
             (Self::Dates(evidence), Reading::Date(order)) => evidence.has_short_years(order),
@@ -91,12 +106,9 @@ impl Prover {
             let field = &mut program.fields[at];
             let known = earlier.iter().find(|p| p.field == field.field.name && p.columns == columns);
             match (known.map(|proof| proof.reading), sort) {
-                (Some(Reading::Date(order)), Sort::Date) => {
-                    field.settle_dates(Some(order));
-                    used.extend(known.cloned());
-                }
-                (Some(Reading::Decimal(mark)), Sort::Number) => {
-                    field.settle_decimals(Some(mark));
+                (Some(reading @ Reading::Date(_)), Sort::Date)
+                | (Some(reading @ Reading::Decimal(_)), Sort::Number) => {
+                    settle(field, reading);
                     used.extend(known.cloned());
                 }
                 (_, Sort::Date) => open.push((at, Evidence::Dates(DateEvidence::default()))),
@@ -139,17 +151,22 @@ impl Prover {
             let columns = column_names(program, at);
             let field = &mut program.fields[at];
             let name = field.field.name.clone();
-            let proven = match &evidence {
-                Evidence::Dates(evidence) => conclude_dates(field, &evidence.conclude()),
-                Evidence::Decimals(evidence) => conclude_decimals(field, &evidence.conclude()),
-            };
-            match proven {
-                Ok(Some((reading, witness, with))) => {
+            match evidence.conclude() {
+                Proof::NotNeeded => field.settle_plainly(),
+                Proof::Indifferent(reading) => settle(field, reading),
+                Proof::Proven { reading, witness, with } => {
+                    settle(field, reading);
                     let short_years = evidence.has_short_years(reading);
                     proofs.push(ColumnProof { field: name, columns, reading, witness, with, short_years });
                 }
-                Ok(None) => {}
-                Err(question) => problems.push(problem(mapping, &name, &columns, question)),
+                Proof::Ambiguous { readings, witness } => {
+                    let what = ambiguous(&witness, &readings);
+                    problems.push(problem(mapping, &name, &columns, &what, &readings));
+                }
+                Proof::Contradiction { one, other } => {
+                    let what = contradiction(&one, &other);
+                    problems.push(problem(mapping, &name, &columns, &what, &[one.1, other.1].concat()));
+                }
             }
         }
         if problems.is_empty() {
@@ -172,112 +189,54 @@ pub fn notice(proof: &ColumnProof) -> Option<Notice> {
     })
 }
 
-type Proven = Result<Option<(Reading, Witness, Option<Witness>)>, Question>;
-
-/// Why a column has no reading, and what the mapping should say.
-struct Question {
-    what: String,
-    key: &'static str,
-    choices: Vec<&'static str>,
-}
-
-fn conclude_dates(field: &mut FieldProgram, proof: &Proof<DateOrder>) -> Proven {
-    let choices =
-        |orders: &[DateOrder]| orders.iter().map(|order| order.format()).collect::<Vec<&'static str>>();
-    match proof {
-        Proof::NotNeeded => {
-            field.settle_dates(None);
-            Ok(None)
-        }
-        Proof::Indifferent(reading) => {
-            field.settle_dates(Some(*reading));
-            Ok(None)
-        }
-        Proof::Proven { reading, witness, with } => {
-            field.settle_dates(Some(*reading));
-            Ok(Some((Reading::Date(*reading), witness.clone(), with.clone())))
-        }
-        Proof::Ambiguous { readings, witness } => Err(Question {
-            what: ambiguous("dates", witness, readings.iter().map(|order| order.words())),
-            key: "date",
-            choices: choices(readings),
-        }),
-        Proof::Contradiction { one, other } => Err(Question {
-            what: contradiction("dates", one, other, DateOrder::words),
-            key: "date",
-            choices: choices(&[one.1.clone(), other.1.clone()].concat()),
-        }),
+fn settle(field: &mut FieldProgram, reading: Reading) {
+    match reading {
+        Reading::Date(order) => field.settle_dates(order),
+        Reading::Decimal(mark) => field.settle_decimals(mark),
     }
 }
 
-fn conclude_decimals(field: &mut FieldProgram, proof: &Proof<DecimalMark>) -> Proven {
-    let choices = vec![",", "."];
-    match proof {
-        Proof::NotNeeded => {
-            field.settle_decimals(None);
-            Ok(None)
-        }
-        Proof::Indifferent(mark) => {
-            field.settle_decimals(Some(*mark));
-            Ok(None)
-        }
-        Proof::Proven { reading, witness, with } => {
-            field.settle_decimals(Some(*reading));
-            Ok(Some((Reading::Decimal(*reading), witness.clone(), with.clone())))
-        }
-        Proof::Ambiguous { readings, witness } => Err(Question {
-            what: ambiguous("numbers", witness, readings.iter().map(|mark| mark.words())),
-            key: "decimal",
-            choices,
-        }),
-        Proof::Contradiction { one, other } => Err(Question {
-            what: contradiction("numbers", one, other, DecimalMark::words),
-            key: "decimal",
-            choices,
-        }),
-    }
-}
-
-fn ambiguous(what: &str, witness: &Witness, readings: impl Iterator<Item = &'static str>) -> String {
-    let ways: Vec<&str> = readings.collect();
-    let Witness { row, text } = witness;
+fn ambiguous(Witness { row, text }: &Witness, readings: &[Reading]) -> String {
+    let ways: Vec<&str> = readings.iter().map(|reading| reading.words()).collect();
     format!(
-        "{what} that can be read in several ways ({}), and no row shows which: row {row} has \"{}\"",
+        "{} that can be read in several ways ({}), and no row shows which: row {row} has \"{}\"",
+        sort_words(readings),
         ways.join(", or "),
         shown(text).cut(40)
     )
 }
 
-fn contradiction<T: Copy>(
-    what: &str,
-    one: &(Witness, Vec<T>),
-    other: &(Witness, Vec<T>),
-    words: fn(T) -> &'static str,
-) -> String {
-    let side = |(Witness { row, text }, readings): &(Witness, Vec<T>)| {
-        let ways: Vec<&str> = readings.iter().map(|reading| words(*reading)).collect();
+fn contradiction(one: &(Witness, Vec<Reading>), other: &(Witness, Vec<Reading>)) -> String {
+    let side = |(Witness { row, text }, readings): &(Witness, Vec<Reading>)| {
+        let ways: Vec<&str> = readings.iter().map(|reading| reading.words()).collect();
         format!("row {row} has \"{}\" ({})", shown(text).cut(40), ways.join(" or "))
     };
-    format!("{what} written in two ways: {}, {}", side(one), side(other))
+    format!("{} written in two ways: {}, {}", sort_words(&one.1), side(one), side(other))
 }
 
-fn problem(mapping: &Mapping, field: &str, columns: &[String], question: Question) -> Problem {
-    let Question { what, key, choices } = question;
+fn sort_words(readings: &[Reading]) -> &'static str {
+    readings.first().map_or("values", |reading| reading.sort_words())
+}
+
+/// A column without a reading, and the key that gives it one of these.
+fn problem(mapping: &Mapping, field: &str, columns: &[String], what: &str, readings: &[Reading]) -> Problem {
     let rule = mapping.fields.iter().find(|(name, _)| name.value == field);
     let place = rule.map(|(name, rule)| place_of(name, rule)).unwrap_or_default();
     let message = format!("{} holds {what}", quoted(columns));
-    let mut seen: Vec<&str> = Vec::new();
-    choices.into_iter().for_each(|choice| {
-        if !seen.contains(&choice) {
-            seen.push(choice);
+    let mut keys: Vec<String> = Vec::new();
+    for reading in readings {
+        let key = match reading {
+            Reading::Date(order) => format!("date: \"{}\"", order.format()),
+            // There are two marks, so that both are asked about.
+            Reading::Decimal(_) => "decimal: \",\", or decimal: \".\"".to_owned(),
+        };
+        if !keys.contains(&key) {
+            keys.push(key);
         }
-    });
-    let keys: Vec<String> = seen.iter().map(|choice| format!("{key}: \"{choice}\"")).collect();
-    let hint = match mapping.text.is_empty() {
-        false => format!("say which: {}", keys.join(", or ")),
-        true => format!("map the column with -m MAPPING and say which: {}", keys.join(", or ")),
-    };
-    Problem::at(place, message).hint(hint)
+    }
+    let with =
+        if mapping.text.is_empty() { "map the column with -m MAPPING and say which" } else { "say which" };
+    Problem::at(place, message).hint(format!("{with}: {}", keys.join(", or ")))
 }
 
 fn place_of(name: &Located<String>, rule: &FieldRule) -> super::problem::Place {

@@ -24,17 +24,20 @@ impl FieldProgram {
         open.then_some(Sort::Number)
     }
 
-    /// Reads every date of the column in this order; in none but ISO's own
-    /// where the column has shown no order.
-    pub fn settle_dates(&mut self, order: Option<DateOrder>) {
-        self.date = order.map(DateReading::Order);
+    /// Reads every date of the column in this order.
+    pub fn settle_dates(&mut self, order: DateOrder) {
+        self.date = Some(DateReading::Order(order));
         self.proven = true;
     }
 
-    /// Reads every number of the column by this mark; plainly where the column
-    /// has shown none.
-    pub fn settle_decimals(&mut self, mark: Option<DecimalMark>) {
-        self.notation.decimal = mark;
+    /// Reads every number of the column by this mark.
+    pub fn settle_decimals(&mut self, mark: DecimalMark) {
+        self.notation.decimal = Some(mark);
+        self.proven = true;
+    }
+
+    /// Reads the column as machines write: it has shown nothing else.
+    pub fn settle_plainly(&mut self) {
         self.proven = true;
     }
 
