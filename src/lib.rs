@@ -29,6 +29,9 @@
 //! The program is the interface: what is `pub` here serves the program, its
 //! tests and benches, and may change with any version.
 
+// No input may end the program: only tests unwrap, expect and panic.
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable))]
+
 pub mod cli;
 pub mod crm;
 pub mod model;
