@@ -236,11 +236,9 @@ impl File<'_> {
     /// A whole name that was not cut: its parts are there already, or the cells are odd.
     fn whole_name(&self) -> (String, bool, Vec<String>) {
         let parts = ["first", "last"].map(str::to_owned).to_vec();
-        let is_filled = |part: &String| {
-            let fills = |fate: &Fate| matches!(fate, Fate::Mapped(found) if self.matcher.field(found.field).name == *part);
-            self.fates.iter().any(fills)
-        };
-        if parts.iter().all(is_filled) {
+        let filled = self.fates.iter().filter_map(Fate::field).map(|at| &self.matcher.field(at).name);
+        let filled: Vec<&String> = filled.collect();
+        if parts.iter().all(|part| filled.contains(&part)) {
             return ("a whole name, and other columns fill first and last".to_owned(), false, parts);
         }
         ("a whole name? the CRM has two fields for it: first and last".to_owned(), true, parts)
@@ -248,8 +246,8 @@ impl File<'_> {
 
     fn nearest(&self, at: usize, near: &Match) -> String {
         let field = self.matcher.field(near.field);
-        let is_taken = |fate: &Fate| matches!(fate, Fate::Mapped(found) if found.field == near.field);
-        let by = self.fates.iter().position(is_taken).and_then(|column| self.header.columns.get(column));
+        let by = self.fates.iter().position(|fate| fate.field() == Some(near.field));
+        let by = by.and_then(|column| self.header.columns.get(column));
         let name = shown(&field.name);
         match by {
             Some(by) => format!("nearest: {name}, which \"{}\" fills", shown(by.name.trim()).cut(60)),
@@ -280,7 +278,7 @@ fn name_by_cells(matcher: &Matcher<'_>, profiles: &[Profile], fates: &mut [Fate]
     else {
         return;
     };
-    if fates.iter().any(|fate| matches!(fate, Fate::Mapped(found) if found.field == field)) {
+    if fates.iter().any(|fate| fate.field() == Some(field)) {
         return;
     }
     let unknown = fates.iter().zip(profiles).enumerate();
