@@ -31,7 +31,6 @@ pub async fn run(context: &Context, args: DraftArgs) -> Result<u8, PipelineError
     let settings = DraftSettings {
         input: spool.path(&args.file),
         input_name: name,
-        object: args.object.clone(),
         sheet: args.sheet.as_deref().map(sheet_choice),
     };
     let drafted =
