@@ -7,7 +7,7 @@ use super::entry::{Entry, Hints, Key};
 use super::numbers::NumberVerdict;
 use super::profile::{Profile, Reading, thousands};
 use super::references::{holds_ids, is_reference};
-use super::values::{MOST_NAMED, Unlisted, own_yes_or_no, separator, unlisted};
+use super::values::{MOST_NAMED, Unlisted, cells_of_yes_or_no, own_yes_or_no, separator, unlisted};
 use super::yaml::{list, quoted};
 use crate::model::{FieldKind, shown};
 use crate::rules::convert::checkbox;
@@ -146,9 +146,7 @@ pub fn checked(entry: &mut Entry, profile: &Profile) {
             several => entry.keys.push(Key::Plain(key, list(several.iter().copied()))),
         }
     }
-    let known: u64 =
-        own.iter().filter_map(|(text, _)| profile.values.get(*text)).map(|seen| seen.cells).sum();
-    let unknown = profile.filled.saturating_sub(profile.share(Reading::YesNo).cells + known);
+    let unknown = profile.filled.saturating_sub(cells_of_yes_or_no(profile));
     let odd = texts.iter().find(|(text, _)| own_yes_or_no(text).is_none() && checkbox::read(text).is_none());
     if let (Some((text, seen)), true) = (odd, unknown > 0) {
         let first = Witness { row: seen.row, text: (*text).to_owned() };

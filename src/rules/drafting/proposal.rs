@@ -69,15 +69,14 @@ impl Proposal {
         let cut = cutting::cut(matcher, header, profiles, &mut fates);
         let file = File { matcher, others, header, profiles, fates: &fates };
         let (mut entries, used) = file.entries(cut);
-        let keys = candidates(matcher.dictionary(), |name| entries.iter().any(|e| e.field.name == name));
+        let keys = candidates(matcher.dictionary(), |name| filling(&entries, name).is_some());
         ask_about_id(&mut entries, header, keys.first());
         let left_out =
             (0..fates.len()).filter(|at| !used.contains(at)).filter_map(|at| file.remark(at)).collect();
-        let is_filled = |name: &str| entries.iter().any(|entry| entry.field.name == name);
         let fields = matcher.dictionary().fields();
-        let missing = fields.iter().filter(|f| f.required && !f.read_only && !is_filled(&f.name));
-        let id =
-            entries.iter().find(|entry| entry.field.name == "id").and_then(|entry| entry.columns.first());
+        let missing =
+            fields.iter().filter(|f| f.required && !f.read_only && filling(&entries, &f.name).is_none());
+        let id = filling(&entries, "id").and_then(|entry| entry.columns.first());
         Self {
             object: matcher.dictionary().object.clone(),
             rows,
@@ -99,8 +98,7 @@ impl Proposal {
             return Vec::new();
         }
         let columns = |fields: &[String]| {
-            let entries =
-                fields.iter().filter_map(|name| self.entries.iter().find(|e| e.field.name == *name));
+            let entries = fields.iter().filter_map(|name| filling(&self.entries, name));
             entries.flat_map(|entry| entry.columns.clone()).collect()
         };
         self.keys.iter().map(|fields| KeyTry::new(fields.clone(), columns(fields))).collect()
@@ -136,16 +134,11 @@ impl Proposal {
             (None, None) => {
                 self.mode = Mode::Create;
                 self.mode_why = "every row becomes a new record".to_owned();
-                self.match_why = match tried.first() {
-                    Some(key) => {
-                        format!(
-                            "{} does not identify records: {}",
-                            shown(&key.fields.join(" + ")),
-                            key.words()
-                        )
-                    }
-                    None => "no column identifies a record".to_owned(),
+                let why_not = |key: &KeyTry| {
+                    format!("{} does not identify records: {}", shown(&key.fields.join(" + ")), key.words())
                 };
+                self.match_why =
+                    tried.first().map_or_else(|| "no column identifies a record".to_owned(), why_not);
             }
         }
     }
@@ -270,6 +263,11 @@ impl File<'_> {
     }
 }
 
+/// The entry that fills this field.
+fn filling<'e>(entries: &'e [Entry], field: &str) -> Option<&'e Entry> {
+    entries.iter().find(|entry| entry.field.name == field)
+}
+
 /// A name that no header names: the only column whose cells are all filled,
 /// all different and written like names.
 fn name_by_cells(matcher: &Matcher<'_>, profiles: &[Profile], fates: &mut [Fate]) {
@@ -318,8 +316,8 @@ fn ask_about_id(entries: &mut [Entry], header: &Header, key: Option<&Vec<String>
 
 /// A document's parent is an account here, and the CRM wants to be told so.
 fn parent_object(matcher: &Matcher<'_>, entries: &[Entry]) -> Option<Entry> {
-    let is_filled = |name: &str| entries.iter().any(|entry| entry.field.name == name);
     let field = matcher.dictionary().get("parentobject")?;
+    let is_filled = |name: &str| filling(entries, name).is_some();
     let wanted = is_filled("parentid") && !is_filled("parentobject") && !field.read_only;
     wanted.then(|| Entry::constant(field, "Account", "what parentid is the id of"))
 }

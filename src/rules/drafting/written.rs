@@ -166,12 +166,13 @@ impl Writer<'_> {
         if proposal.left_out.is_empty() {
             return;
         }
-        let named = |column: usize| self.names.get(column).and_then(Option::as_deref);
+        let names = self.names;
+        let named = |column: usize| names.get(column).and_then(Option::as_deref);
         let any = proposal.left_out.iter().any(|left| named(left.column).is_some());
         self.out.push_str(if any { "\nignore:\n" } else { "\n" });
         for left in &proposal.left_out {
             let mark = if left.asks { "? " } else { "" };
-            match self.names.get(left.column).and_then(Option::as_deref) {
+            match named(left.column) {
                 Some(name) => {
                     // A column that is called by its number is shown by its header too.
                     let called = header.columns.get(left.column).map_or("", |column| column.name.as_str());
