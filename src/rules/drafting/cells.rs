@@ -5,11 +5,11 @@
 use super::dates::DateVerdict;
 use super::entry::{Entry, Hints, Key};
 use super::numbers::NumberVerdict;
-use super::profile::{Profile, Reading, thousands};
+use super::profile::{Profile, Reading};
 use super::references::{holds_ids, is_reference};
 use super::values::{MOST_NAMED, Unlisted, cells_of_yes_or_no, own_yes_or_no, separator, unlisted};
 use super::yaml::{list, quoted};
-use crate::model::{FieldKind, shown};
+use crate::model::{FieldKind, count, shown, thousands};
 use crate::rules::convert::checkbox;
 use crate::rules::ids::holds_id;
 use crate::rules::mapping::DecimalMark;
@@ -166,8 +166,7 @@ pub fn listed(entry: &mut Entry, profile: &Profile, choices: &Choices) {
         return;
     }
     let cells: u64 = unknown.iter().map(|value| value.cells).sum();
-    let values =
-        if unknown.len() == 1 { "1 value is".to_owned() } else { format!("{} values are", unknown.len()) };
+    let values = count(unknown.len() as u64, "value is", "values are");
     let rows = if cells == 1 { "its row" } else { "their rows" };
     entry.note(true, format!("{values} not in the list ({}); {rows} would be rejected:", times(cells)));
     for value in unknown.iter().take(MOST_NAMED) {
@@ -227,7 +226,7 @@ pub fn sized(entry: &mut Entry, profile: &Profile) {
 }
 
 fn are(cells: u64, one: &str, more: &str) -> String {
-    if cells == 1 { format!("1 cell {one}") } else { format!("{} cells {more}", thousands(cells)) }
+    format!("{} {}", count(cells, "cell", "cells"), if cells == 1 { one } else { more })
 }
 
 /// A cell as it is named in a comment.

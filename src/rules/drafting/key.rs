@@ -1,7 +1,7 @@
 //! Which fields identify a record, as far as the rows show it.
 
-use super::profile::{part_of, thousands};
-use crate::model::{Cell, Dictionary, FieldKind, Row, unguard};
+use super::profile::part_of;
+use crate::model::{Cell, Dictionary, FieldKind, Row, thousands, unguard};
 use crate::rules::draft::KEY_SEPARATOR;
 use crate::rules::duplicates::SeenKeys;
 use crate::rules::names::folded;

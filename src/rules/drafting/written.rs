@@ -2,10 +2,9 @@
 
 use super::entry::{Entry, Key};
 use super::matching::SURE;
-use super::profile::thousands;
 use super::proposal::Proposal;
 use super::yaml::{list, quoted, scalar};
-use crate::model::{Header, shown};
+use crate::model::{Header, count, shown};
 
 /// What had to be found out to read the file and differs from the default.
 #[derive(Clone, Debug, Default)]
@@ -59,11 +58,7 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn head(&mut self, proposal: &Proposal, facts: &SourceFacts, file: &str) {
-        let rows = if proposal.rows == 1 {
-            "1 row".to_owned()
-        } else {
-            format!("{} rows", thousands(proposal.rows))
-        };
+        let rows = count(proposal.rows, "row", "rows");
         let (file, object) = (shown(file), shown(&proposal.object));
         self.out.push_str(&format!(
             "# A first mapping for {file}, drafted from its headers, its {rows} and the fields of {object}.\n\
