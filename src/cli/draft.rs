@@ -1,17 +1,16 @@
 //! `draft`: writes a first mapping for a file, and says what to look at.
 
-use std::io::Write;
 use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
 use super::advice::Again;
 use super::args::{CommonArgs, DraftArgs};
-use super::connection::{Connection, read_snapshot};
+use super::connection::dictionary_source;
 use super::import::spool;
 use super::{Context, out};
 use crate::model::shown;
-use crate::pipeline::{Catalog, DraftBasis, DraftSettings, Drafted, PipelineError, draft_mapping, io_words};
+use crate::pipeline::{DraftBasis, DraftSettings, Drafted, PipelineError, draft_mapping};
 use crate::rules::drafting::{Entry, LeftOut};
 use crate::tabular::{InputError, InputProblem, Output, SheetChoice, holding};
 
@@ -23,7 +22,7 @@ pub async fn run(context: &Context, args: DraftArgs) -> Result<u8, PipelineError
     // Told before anything is read.
     let output = if to_stdout { None } else { Some(Output::create(&args.output, args.force)?) };
     look_for(&args.file)?;
-    let (_connection, catalog) = open(context)?;
+    let (_connection, catalog) = dictionary_source(context)?;
     let basis = super::unless_stopped(context, DraftBasis::ask(&args.object, &catalog)).await?;
     let spool = spool(&args.file, &context.common.runs_dir)?;
     let name =
@@ -36,11 +35,8 @@ pub async fn run(context: &Context, args: DraftArgs) -> Result<u8, PipelineError
     let drafted =
         tokio::task::block_in_place(|| draft_mapping(&settings, &basis, &context.screen, &context.stop));
     let drafted = drafted.map_err(|error| ask_for_sheet(error, &context.common, &args))?;
-    if let Some(mut output) = output {
-        let name = output.name();
-        let fault = |error| PipelineError::Fault(format!("cannot write {name}: {}", io_words(&error)));
-        output.write_all(drafted.text.as_bytes()).map_err(fault)?;
-        output.commit()?;
+    if let Some(output) = output {
+        super::write_whole(output, &drafted.text)?;
     }
     let closing = Closing { context, args: &args, drafted: &drafted, to_stdout };
     match (context.common.json, to_stdout) {
@@ -62,16 +58,6 @@ fn look_for(file: &Path) -> Result<(), PipelineError> {
     }
     let file = shown(&file.display().to_string()).to_string();
     Err(InputError { file, problem: InputProblem::NotFound }.into())
-}
-
-/// Where the dictionary comes from: a file opens no connection.
-fn open(context: &Context) -> Result<(Option<Connection>, Catalog), PipelineError> {
-    if let Some(file) = &context.common.dictionary {
-        return Ok((None, Catalog::Snapshot(read_snapshot(file)?)));
-    }
-    let connection = Connection::open(context)?;
-    let catalog = Catalog::Crm(connection.client.clone());
-    Ok((Some(connection), catalog))
 }
 
 /// As a mapping reads it: a number is a place, anything else a name.
