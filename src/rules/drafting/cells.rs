@@ -25,11 +25,10 @@ pub fn dated(entry: &mut Entry, profile: &Profile, hints: &Hints) {
         DateVerdict::Form { format, .. } if format == "%Y%m%d" => profile.dates.digits(),
         _ => profile.share(Reading::Date).cells,
     };
-    let format = |format: &str| vec![Key::Plain("date", quoted(format))];
     match verdict {
         DateVerdict::Plain => {}
         DateVerdict::Form { format: proven, witness, others } => {
-            entry.keys = format(&proven);
+            entry.keys = dated_as(&proven);
             entry.proven("the form", &witness);
             if proven.contains("%y") {
                 entry.note(true, "the year has two digits: 68 is read as 2068, 69 as 1969");
@@ -44,16 +43,12 @@ pub fn dated(entry: &mut Entry, profile: &Profile, hints: &Hints) {
         DateVerdict::Open(formats, witness) => {
             let hint = hints.order.map(|order| format!("; another column is {}", order.words()));
             let (hint, cell) = (hint.unwrap_or_default(), cell(&witness));
-            entry.note(true, format!("which form? every date can be read in several, {cell}{hint}"));
-            choose(entry, formats.iter().map(|known| format(known)).collect());
+            ask_form(entry, &format!("every date can be read in several, {cell}{hint}"), &formats);
         }
         DateVerdict::Torn(one, other, formats) => {
             let (one, other) = (cell(&one), cell(&other));
-            entry.note(
-                true,
-                format!("which form? none fits both {one}, and {other}; make them alike in the file"),
-            );
-            choose(entry, formats.iter().map(|known| format(known)).collect());
+            let why = format!("none fits both {one}, and {other}; make them alike in the file");
+            ask_form(entry, &why, &formats);
         }
         DateVerdict::Serials(witness) => {
             entry.keys = vec![Key::Plain("date", "excel".to_owned())];
@@ -64,6 +59,15 @@ pub fn dated(entry: &mut Entry, profile: &Profile, hints: &Hints) {
         }
     }
     odd_cells(entry, profile.filled.saturating_sub(dates), profile, Reading::Date, "date", "dates");
+}
+
+fn dated_as(format: &str) -> Vec<Key> {
+    vec![Key::Plain("date", quoted(format))]
+}
+
+fn ask_form(entry: &mut Entry, why: &str, formats: &[String]) {
+    entry.note(true, format!("which form? {why}"));
+    choose(entry, formats.iter().map(|format| dated_as(format)).collect());
 }
 
 /// The notation of its numbers; ids of other systems.
