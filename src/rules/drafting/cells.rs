@@ -19,12 +19,7 @@ use crate::rules::proof::Witness;
 /// The form of its dates.
 pub fn dated(entry: &mut Entry, profile: &Profile, hints: &Hints) {
     let verdict = profile.dates.conclude();
-    let dates = match &verdict {
-        // Digits alone are dates where nothing else is.
-        DateVerdict::Serials(_) => profile.dates.digits(),
-        DateVerdict::Form { format, .. } if format == "%Y%m%d" => profile.dates.digits(),
-        _ => profile.share(Reading::Date).cells,
-    };
+    let dates = dates_by(&verdict, profile);
     match verdict {
         DateVerdict::Plain => {}
         DateVerdict::Form { format: proven, witness, others } => {
@@ -61,6 +56,16 @@ pub fn dated(entry: &mut Entry, profile: &Profile, hints: &Hints) {
     odd_cells(entry, profile.filled.saturating_sub(dates), profile, Reading::Date, "date", "dates");
 }
 
+/// The cells that are dates by this verdict.
+fn dates_by(verdict: &DateVerdict, profile: &Profile) -> u64 {
+    match verdict {
+        // Digits alone are dates where nothing else is.
+        DateVerdict::Serials(_) => profile.dates.digits(),
+        DateVerdict::Form { format, .. } if format == "%Y%m%d" => profile.dates.digits(),
+        _ => profile.share(Reading::Date).cells,
+    }
+}
+
 fn dated_as(format: &str) -> Vec<Key> {
     vec![Key::Plain("date", quoted(format))]
 }
@@ -73,12 +78,7 @@ fn ask_form(entry: &mut Entry, why: &str, formats: &[String]) {
 /// The notation of its numbers; ids of other systems.
 pub fn numbered(entry: &mut Entry, profile: &Profile, hints: &Hints) {
     if holds_id(&entry.field) {
-        if holds_ids(profile) && is_reference(&entry.field) {
-            entry.note(
-                true,
-                "whole numbers, so they must be this CRM's own ids; ids of another system find nothing",
-            );
-        }
+        ask_about_ids(entry, profile);
         return;
     }
     let mark = |mark: DecimalMark| {
@@ -113,6 +113,13 @@ pub fn numbered(entry: &mut Entry, profile: &Profile, hints: &Hints) {
         _ => Reading::Number,
     };
     odd(entry, profile, reading, "number", "numbers");
+}
+
+fn ask_about_ids(entry: &mut Entry, profile: &Profile) {
+    if holds_ids(profile) && is_reference(&entry.field) {
+        let told = "whole numbers, so they must be this CRM's own ids; ids of another system find nothing";
+        entry.note(true, told);
+    }
 }
 
 /// Ready lines of which one is to be taken.
