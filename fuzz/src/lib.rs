@@ -15,10 +15,12 @@ pub mod rules;
 pub mod tabular;
 
 mod files;
+mod objects;
 mod reading;
 mod rejects;
 
 pub use files::{File, options_and_content};
+pub use objects::{header, listed};
 pub use reading::{Seen, read_twice};
 pub use rejects::come_back;
 

@@ -4,11 +4,11 @@
 
 use std::sync::LazyLock;
 
-use carafe_fuzz::is_fit_to_be_shown;
-use carafe_fuzz::model::{Cell, Column, Dictionary, Field, FieldKind, Header, Lookup, Row};
+use carafe_fuzz::model::{Cell, Dictionary, Field, FieldKind, Header, Row};
 use carafe_fuzz::rules::drafting::{Matcher, Profile, Proposal, SourceFacts, addresses, written};
 use carafe_fuzz::rules::mapping::Mapping;
 use carafe_fuzz::rules::program::{Dictionaries, Overrides, Program, resolve};
+use carafe_fuzz::{header, is_fit_to_be_shown, listed};
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| check(input));
 
@@ -41,8 +41,7 @@ fn table(input: &[u8]) -> Option<(Header, Vec<Row>)> {
     let mut records = csv::ReaderBuilder::new().flexible(true).has_headers(false).from_reader(input);
     let mut records = records.records().map_while(Result::ok);
     let names = records.next()?;
-    let column = |(place, name): (usize, &str)| Column { name: name.to_owned(), place };
-    let header = Header { sheet: None, columns: names.iter().enumerate().map(column).collect() };
+    let header = header(&names);
     let row = |(record, number): (csv::StringRecord, u64)| {
         let mut row = Row::default();
         row.reset(number, number);
@@ -70,10 +69,6 @@ fn draft(header: &Header, rows: &[Row]) -> (String, Proposal) {
 
 /// Contacts with a field of each kind.
 static CONTACTS: LazyLock<Dictionary> = LazyLock::new(|| {
-    let listed = |name: &str, kind, values: &[&str]| {
-        let values = Some(values.iter().map(|&value| value.to_owned()).collect());
-        Field { lookup: Some(Lookup { list: None, values }), ..Field::new(name, kind) }
-    };
     let fields = vec![
         Field { read_only: true, ..Field::new("id", FieldKind::Number) },
         Field { required: true, ..Field::new("accountid", FieldKind::Number) },

@@ -3,10 +3,10 @@
 
 use std::sync::LazyLock;
 
-use carafe_fuzz::model::{Column, Header};
+use carafe_fuzz::model::Header;
 use carafe_fuzz::rules::expression::{Expression, column_names};
 use carafe_fuzz::rules::names::folded;
-use carafe_fuzz::{is_fit_to_be_shown, points_into};
+use carafe_fuzz::{header, is_fit_to_be_shown, points_into};
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| check(input));
 
@@ -41,7 +41,4 @@ const ROWS: [[&str; 5]; 3] = [
     ["\u{1b}[31m\u{202E}", "İ\u{301}ß", "-9223372036854775808", "a;b;c", "{{ x }}"],
 ];
 
-static HEADER: LazyLock<Header> = LazyLock::new(|| {
-    let column = |(place, name): (usize, &&str)| Column { name: (*name).to_owned(), place };
-    Header { sheet: None, columns: NAMES.iter().enumerate().map(column).collect() }
-});
+static HEADER: LazyLock<Header> = LazyLock::new(|| header(NAMES));

@@ -3,13 +3,11 @@
 
 use std::sync::LazyLock;
 
-use carafe_fuzz::model::{
-    Cell, CellFault, Column, Dictionary, Field, FieldKind, Filter, Header, Row, Test, Value,
-};
-use carafe_fuzz::points_into;
+use carafe_fuzz::model::{Cell, CellFault, Dictionary, Field, FieldKind, Filter, Header, Row, Test, Value};
 use carafe_fuzz::rules::condition::{AsMapped, Condition, Verdict};
 use carafe_fuzz::rules::convert::date::iso;
 use carafe_fuzz::rules::language::{parse_filter, parse_over_columns};
+use carafe_fuzz::{header, points_into};
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| check(input));
 
@@ -151,8 +149,7 @@ static FIELDS: LazyLock<Dictionary> = LazyLock::new(|| {
 
 static HEADER: LazyLock<Header> = LazyLock::new(|| {
     let names = ["name", "Annual Value", "modifieddate", "a`b", "Größe"];
-    let column = |(place, name): (usize, &str)| Column { name: name.to_owned(), place };
-    Header { sheet: None, columns: names.into_iter().enumerate().map(column).collect() }
+    header(names)
 });
 
 static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {

@@ -4,14 +4,14 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use carafe_fuzz::is_fit_to_be_shown;
-use carafe_fuzz::model::{Cell, Column, Dictionary, Field, FieldKind, Header, Lookup, Number, Row};
+use carafe_fuzz::model::{Cell, Dictionary, Field, FieldKind, Header, Number, Row};
 use carafe_fuzz::rules::convert::date::iso;
 use carafe_fuzz::rules::draft::{Wish, draft};
 use carafe_fuzz::rules::mapping::Mapping;
 use carafe_fuzz::rules::problem::{Place, Problems};
 use carafe_fuzz::rules::program::{Dictionaries, Overrides, Program};
 use carafe_fuzz::rules::proving::{Prover, notice};
+use carafe_fuzz::{header, is_fit_to_be_shown, listed};
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| check(input));
 
@@ -97,10 +97,6 @@ fn run(program: &Program) {
 
 /// An object with a field of each kind, named after it.
 static THINGS: LazyLock<Dictionary> = LazyLock::new(|| {
-    let listed = |name: &str, kind, values: &[&str]| {
-        let values = Some(values.iter().map(|&value| value.to_owned()).collect());
-        Field { lookup: Some(Lookup { list: None, values }), ..Field::new(name, kind) }
-    };
     Dictionary::new(
         "things",
         vec![
@@ -130,8 +126,7 @@ static OTHERS: LazyLock<Dictionaries> = LazyLock::new(|| {
 
 static HEADER: LazyLock<Header> = LazyLock::new(|| {
     let names = ["Name", "Note", "Yes", "Date", "Value", "Mail", "Kind", "Name ", "", "\u{1b}x"];
-    let column = |(place, name): (usize, &str)| Column { name: name.to_owned(), place };
-    Header { sheet: None, columns: names.into_iter().enumerate().map(column).collect() }
+    header(names)
 });
 
 static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::advice::Again;
 use super::args::{CheckArgs, InputArgs};
-use super::connection::{Connection, read_snapshot};
+use super::connection::{Connection, dictionary_source};
 use super::import::{Spool, job_settings, prove_columns, spool};
 use super::summary::{addition_lines, cause_lines, unsaid};
 use super::{Context, out};
@@ -54,18 +54,13 @@ pub async fn run(context: &Context, args: CheckArgs) -> Result<u8, PipelineError
 
 /// Where the dictionary comes from; `--offline` opens no connection.
 fn open(context: &Context, args: &CheckArgs) -> Result<(Option<Connection>, Catalog), PipelineError> {
-    match &context.common.dictionary {
-        Some(file) => Ok((None, Catalog::Snapshot(read_snapshot(file)?))),
-        None if args.offline => Err(PipelineError::usage(
+    if args.offline && context.common.dictionary.is_none() {
+        return Err(PipelineError::usage(
             "--offline needs the CRM's dictionary from a file",
             "save it once with: carafe describe --save dictionary.json, then give --dictionary dictionary.json",
-        )),
-        None => {
-            let connection = Connection::open(context)?;
-            let catalog = Catalog::Crm(connection.client.clone());
-            Ok((Some(connection), catalog))
-        }
+        ));
     }
+    dictionary_source(context)
 }
 
 fn document(job: &Job, checked: &Checked, calls: Calls, elapsed_s: f64) -> serde_json::Value {

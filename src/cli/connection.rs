@@ -84,6 +84,17 @@ impl Connection {
     }
 }
 
+/// Where the dictionary comes from, for commands that need no more of the CRM:
+/// a file opens no connection.
+pub fn dictionary_source(context: &Context) -> Result<(Option<Connection>, Catalog), PipelineError> {
+    if let Some(file) = &context.common.dictionary {
+        return Ok((None, Catalog::Snapshot(read_snapshot(file)?)));
+    }
+    let connection = Connection::open(context)?;
+    let catalog = Catalog::Crm(connection.client.clone());
+    Ok((Some(connection), catalog))
+}
+
 /// Tells the screen when all requests wait because the CRM asked for it.
 async fn show_pauses(client: Client, screen: Screen) {
     let mut pauses = client.watch_pauses();

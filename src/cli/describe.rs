@@ -3,42 +3,25 @@
 use serde_json::{Value as Json, json};
 
 use super::args::DescribeArgs;
-use super::connection::Connection;
+use super::connection::dictionary_source;
 use super::{Context, out};
 use crate::crm::{CrmError, OBJECTS, Snapshot};
 use crate::model::{Dictionary, Field, shown};
 use crate::pipeline::{Catalog, PipelineError};
+use crate::tabular::Output;
 
 pub async fn run(context: &Context, args: DescribeArgs) -> Result<u8, PipelineError> {
-    let catalog = match &context.common.dictionary {
-        Some(file) => Catalog::Snapshot(super::connection::read_snapshot(file)?),
-        None => return with_crm(context, args).await,
-    };
-    describe(context, args, &catalog, "the dictionary file").await
-}
-
-async fn with_crm(context: &Context, args: DescribeArgs) -> Result<u8, PipelineError> {
-    let connection = Connection::open(context)?;
-    let catalog = Catalog::Crm(connection.client.clone());
-    describe(context, args, &catalog, &connection.name).await
-}
-
-async fn describe(
-    context: &Context,
-    args: DescribeArgs,
-    catalog: &Catalog,
-    source: &str,
-) -> Result<u8, PipelineError> {
+    let (connection, catalog) = dictionary_source(context)?;
+    let catalog = &catalog;
     if args.schema {
         return schema(catalog, args.object.as_deref()).await;
     }
     match (&args.object, &args.save) {
         (Some(object), _) => return one(context, &catalog.dictionary(object, |_| true).await?),
         (None, Some(file)) => {
-            let snapshot = Snapshot { source: Some(source.to_owned()), objects: all(catalog, true).await?.0 };
-            let mut output = crate::tabular::Output::create(file, args.force)?;
-            write_text(&mut output, &snapshot.to_json(), file)?;
-            output.commit()?;
+            let source = connection.as_ref().map_or("the dictionary file".to_owned(), |crm| crm.name.clone());
+            let snapshot = Snapshot { source: Some(source), objects: all(catalog, true).await?.0 };
+            super::write_whole(Output::create(file, args.force)?, &snapshot.to_json())?;
             let objects = out::count(snapshot.objects.len() as u64, "object", "objects");
             if context.common.json {
                 out::data(
@@ -67,15 +50,6 @@ async fn schema(catalog: &Catalog, object: Option<&str>) -> Result<u8, PipelineE
     let text = serde_json::to_string_pretty(&crate::rules::mapping::schema(&known));
     out::data(text.map_err(|error| PipelineError::Fault(error.to_string()))?);
     Ok(0)
-}
-
-fn write_text(
-    output: &mut crate::tabular::Output,
-    text: &str,
-    file: &std::path::Path,
-) -> Result<(), PipelineError> {
-    let fault = |error| PipelineError::Fault(format!("cannot write {}: {error}", file.display()));
-    std::io::Write::write_all(output, text.as_bytes()).map_err(fault)
 }
 
 type Objects = std::collections::BTreeMap<String, Dictionary>;

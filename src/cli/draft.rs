@@ -1,18 +1,16 @@
 //! `draft`: writes a first mapping for a file, and says what to look at.
 
-use std::io::Write;
 use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
 use super::advice::Again;
 use super::args::{CommonArgs, DraftArgs};
-use super::connection::{Connection, read_snapshot};
+use super::connection::dictionary_source;
 use super::import::spool;
 use super::{Context, out};
 use crate::model::shown;
-use crate::pipeline::{Catalog, DraftBasis, DraftSettings, Drafted, PipelineError, draft_mapping, io_words};
-use crate::rules::drafting::{Entry, LeftOut};
+use crate::pipeline::{DraftBasis, DraftSettings, Drafted, PipelineError, draft_mapping};
 use crate::tabular::{InputError, InputProblem, Output, SheetChoice, holding};
 
 /// Columns in question that are named one by one.
@@ -23,7 +21,7 @@ pub async fn run(context: &Context, args: DraftArgs) -> Result<u8, PipelineError
     // Told before anything is read.
     let output = if to_stdout { None } else { Some(Output::create(&args.output, args.force)?) };
     look_for(&args.file)?;
-    let (_connection, catalog) = open(context)?;
+    let (_connection, catalog) = dictionary_source(context)?;
     let basis = super::unless_stopped(context, DraftBasis::ask(&args.object, &catalog)).await?;
     let spool = spool(&args.file, &context.common.runs_dir)?;
     let name =
@@ -31,17 +29,13 @@ pub async fn run(context: &Context, args: DraftArgs) -> Result<u8, PipelineError
     let settings = DraftSettings {
         input: spool.path(&args.file),
         input_name: name,
-        object: args.object.clone(),
         sheet: args.sheet.as_deref().map(sheet_choice),
     };
     let drafted =
         tokio::task::block_in_place(|| draft_mapping(&settings, &basis, &context.screen, &context.stop));
     let drafted = drafted.map_err(|error| ask_for_sheet(error, &context.common, &args))?;
-    if let Some(mut output) = output {
-        let name = output.name();
-        let fault = |error| PipelineError::Fault(format!("cannot write {name}: {}", io_words(&error)));
-        output.write_all(drafted.text.as_bytes()).map_err(fault)?;
-        output.commit()?;
+    if let Some(output) = output {
+        super::write_whole(output, &drafted.text)?;
     }
     let closing = Closing { context, args: &args, drafted: &drafted, to_stdout };
     match (context.common.json, to_stdout) {
@@ -63,16 +57,6 @@ fn look_for(file: &Path) -> Result<(), PipelineError> {
     }
     let file = shown(&file.display().to_string()).to_string();
     Err(InputError { file, problem: InputProblem::NotFound }.into())
-}
-
-/// Where the dictionary comes from: a file opens no connection.
-fn open(context: &Context) -> Result<(Option<Connection>, Catalog), PipelineError> {
-    if let Some(file) = &context.common.dictionary {
-        return Ok((None, Catalog::Snapshot(read_snapshot(file)?)));
-    }
-    let connection = Connection::open(context)?;
-    let catalog = Catalog::Crm(connection.client.clone());
-    Ok((Some(connection), catalog))
 }
 
 /// As a mapping reads it: a number is a place, anything else a name.
@@ -111,21 +95,8 @@ impl Closing<'_> {
 
     fn text(&self) -> String {
         let proposal = &self.drafted.proposal;
-        let columns = self.drafted.header.columns.len();
-        let asking: Vec<&Entry> = proposal.entries.iter().filter(|entry| entry.asks()).collect();
-        let left: Vec<&LeftOut> = proposal.left_out.iter().collect();
-        let what = if self.to_stdout {
-            "Mapping drafted".to_owned()
-        } else {
-            format!("Draft written to {}", shown(&self.args.output.display().to_string()))
-        };
-        let title = format!(
-            "{what}: {} of {} mapped",
-            proposal.mapped().0,
-            out::count(columns as u64, "column", "columns")
-        );
-        let colors = if self.to_stdout { self.context.colors.err } else { self.context.colors.out };
-        let mut lines = vec![out::styled(colors, out::BOLD, &title), String::new()];
+        let (mapped, in_question) = proposal.mapped();
+        let mut lines = vec![self.title(mapped), String::new()];
         let row = match self.drafted.header_row {
             0 => String::new(),
             row => format!(", header in row {row}"),
@@ -134,17 +105,16 @@ impl Closing<'_> {
         lines.push(format!("  file     {file} · {}{row}", out::count(proposal.rows, "row", "rows")));
         lines.push(format!("  into     {}: {}", shown(&proposal.object), self.manner()));
         lines.push(String::new());
-        let (mapped, in_question) = proposal.mapped();
         for (number, what) in [
             (mapped - in_question, "mapped, nothing to ask"),
             (in_question, "mapped, in question"),
-            (left.len(), "not mapped, under ignore"),
+            (proposal.left_out.len(), "not mapped, under ignore"),
         ] {
             if number > 0 {
                 lines.push(format!("  {:>9}   {what}", out::thousands(number as u64)));
             }
         }
-        lines.extend(self.questions(&asking, &left));
+        lines.extend(self.questions());
         for field in &proposal.missing {
             lines.push(format!(
                 "  missing  {}: the CRM requires it for new records, and no column fills it",
@@ -153,6 +123,17 @@ impl Closing<'_> {
         }
         lines.push(format!("  next     {}", self.next()));
         lines.join("\n")
+    }
+
+    fn title(&self, mapped: usize) -> String {
+        let (what, colors) = if self.to_stdout {
+            ("Mapping drafted".to_owned(), self.context.colors.err)
+        } else {
+            let output = self.args.output.display().to_string();
+            (format!("Draft written to {}", shown(&output)), self.context.colors.out)
+        };
+        let columns = out::count(self.drafted.header.columns.len() as u64, "column", "columns");
+        out::styled(colors, out::BOLD, &format!("{what}: {mapped} of {columns} mapped"))
     }
 
     fn manner(&self) -> String {
@@ -165,9 +146,10 @@ impl Closing<'_> {
     }
 
     /// What a person has to look at, one line each.
-    fn questions(&self, asking: &[&Entry], left: &[&LeftOut]) -> Vec<String> {
+    fn questions(&self) -> Vec<String> {
+        let proposal = &self.drafted.proposal;
         let mut all = Vec::new();
-        for entry in asking {
+        for entry in proposal.entries.iter().filter(|entry| entry.asks()) {
             let columns: Vec<String> = entry.columns.iter().map(|&at| self.column(at)).collect();
             let question = entry.questions().next().map_or_else(
                 || format!("{} % sure: {}", entry.score, entry.why),
@@ -178,7 +160,7 @@ impl Closing<'_> {
                 format!("{}: {question}", shown(&entry.field.name)),
             ]);
         }
-        for left in left.iter().filter(|left| left.asks) {
+        for left in proposal.left_out.iter().filter(|left| left.asks) {
             all.push(vec![format!("  ? {}", self.column(left.column)), left.why.clone()]);
         }
         if all.is_empty() {

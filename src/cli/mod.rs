@@ -17,6 +17,7 @@ mod screen;
 mod summary;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -28,7 +29,8 @@ use args::{Cli, Command, CommonArgs};
 use out::{Colors, ERROR, styled};
 use screen::Screen;
 
-use crate::pipeline::PipelineError;
+use crate::pipeline::{PipelineError, io_words};
+use crate::tabular::Output;
 
 /// What every command gets.
 struct Context {
@@ -177,6 +179,15 @@ async fn unless_stopped<T>(
         done = work => done,
         () = context.stop.cancelled() => Err(PipelineError::Cancelled),
     }
+}
+
+/// Fills a file that was begun, and gives it its name.
+fn write_whole(mut output: Output, text: &str) -> Result<(), PipelineError> {
+    let name = output.name();
+    let fault = |error| PipelineError::Fault(format!("cannot write {name}: {}", io_words(&error)));
+    output.write_all(text.as_bytes()).map_err(fault)?;
+    output.commit()?;
+    Ok(())
 }
 
 /// The error as a JSON document or as sentences.

@@ -7,6 +7,7 @@ use std::fmt;
 use std::io::{IsTerminal, Write};
 
 use super::args::ColorWhen;
+pub use crate::model::{count, thousands};
 
 /// Whether colours may be used on standard output and standard error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,24 +57,6 @@ pub fn aside(line: impl fmt::Display) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
-/// A number with thousands separators: `12,480`.
-pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// `1 row`, `2 rows`.
-pub fn count(number: u64, one: &str, more: &str) -> String {
-    format!("{} {}", thousands(number), if number == 1 { one } else { more })
-}
-
 /// A duration as people say it: `0.4 s`, `38 s`, `5 m 04 s`, `2 h 05 m`.
 pub fn duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
@@ -115,13 +98,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_and_durations_as_people_read_them() {
-        assert_eq!(
-            [0, 999, 1_000, 12_480, 1_000_000].map(thousands),
-            ["0", "999", "1,000", "12,480", "1,000,000"]
-        );
+    fn durations_as_people_read_them() {
         assert_eq!([0.42, 38.0, 304.0, 7_500.0].map(duration), ["0.4 s", "38 s", "5 m 04 s", "2 h 05 m"]);
-        assert_eq!(count(1, "row", "rows"), "1 row");
     }
 
     #[test]

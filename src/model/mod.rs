@@ -4,6 +4,7 @@
 //! A *row* is one record of the user's file, a *record* is what the CRM
 //! stores, a *field* belongs to a record and a *column* to a file.
 
+mod count;
 mod dictionary;
 mod filter;
 mod finding;
@@ -16,6 +17,7 @@ mod row;
 mod shown;
 mod value;
 
+pub use count::{count, thousands};
 pub use dictionary::{Dictionary, Field, FieldKind, Lookup};
 pub use filter::{Direction, Filter, Order, Test};
 pub use finding::{Code, Finding, Notice, Stage};

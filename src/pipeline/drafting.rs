@@ -26,8 +26,6 @@ pub struct DraftSettings {
     pub input: PathBuf,
     /// What to call it.
     pub input_name: String,
-    /// The object that its rows go into.
-    pub object: String,
     /// The workbook's sheet, where there are several.
     pub sheet: Option<SheetChoice>,
 }
@@ -69,7 +67,8 @@ pub struct Drafted {
     pub header_row: u32,
 }
 
-/// Drafts a mapping. The file is read twice at most, and memory does not grow with it.
+/// Drafts a mapping. Once it is open, the file's rows are read twice at most,
+/// and memory does not grow with them.
 pub fn draft_mapping(
     settings: &DraftSettings,
     basis: &DraftBasis,

@@ -100,10 +100,10 @@ fn taken_from(catalog: &Catalog) -> Option<&str> {
 /// The fields that the mapping fills. Without a mapping file, those that stand
 /// in the header and could be written when the earlier run saw them.
 fn mapped_names<'a>(mapping: &'a Mapping, header: &Header, before: &'a Dictionary) -> Vec<&'a str> {
-    if !mapping.text.is_empty() {
-        return mapping.fields.iter().map(|(name, _)| name.value.as_str()).collect();
-    }
     let mut names: Vec<&str> = mapping.fields.iter().map(|(name, _)| name.value.as_str()).collect();
+    if !mapping.text.is_empty() {
+        return names;
+    }
     for field in before.fields().iter().filter(|field| !field.read_only) {
         let is_column = header.columns.iter().any(|column| folded(&column.name) == folded(&field.name));
         if is_column && !names.contains(&field.name.as_str()) {

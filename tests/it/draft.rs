@@ -6,11 +6,7 @@ use std::path::Path;
 use carafe::rules::mapping::Mapping;
 use serde_json::{Value as Json, json};
 
-use crate::support::{Crm, Desk, Done};
-
-fn project() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
+use crate::support::{Crm, Desk, Done, project};
 
 fn read_mapping(path: &Path) -> Mapping {
     let text = std::fs::read_to_string(path).unwrap();

@@ -6,9 +6,7 @@ use std::process::Command;
 
 use serde_json::Value as Json;
 
-fn project() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
+use crate::support::project;
 
 /// What a command ended with and printed.
 struct Done {

@@ -1,14 +1,10 @@
 //! The JSON Schema of mapping files: what it takes is what the program takes.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Crm, Desk};
-
-fn project() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
+use crate::support::{Crm, Desk, project};
 
 /// Why a value does not fit a schema; the keywords that our schemas use.
 fn faults(schema: &Json, value: &Json, root: &Json, path: &str) -> Vec<String> {

@@ -9,6 +9,11 @@ use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use carafe::sandbox::{Options, PageBase, Sandbox};
 use serde_json::Value as Json;
 
+/// The project's folder.
+pub fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
 /// A folder that goes when the test ends; the program runs in it.
 pub struct Desk {
     folder: tempfile::TempDir,

@@ -55,17 +55,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::Column;
     use crate::rules::problem::{Located, Place};
     use crate::rules::program::resolve;
-
-    fn header(names: &[String]) -> Header {
-        let column = |(place, name): (usize, &String)| Column { name: name.clone(), place };
-        Header { sheet: None, columns: names.iter().enumerate().map(column).collect() }
-    }
+    use crate::rules::testing::header;
 
     fn of(names: &[&str]) -> Vec<Option<String>> {
-        addresses(&header(&names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>()))
+        addresses(&header(names))
     }
 
     #[test]
@@ -86,7 +81,7 @@ mod tests {
         fn a_mapping_finds_each_column_by_the_name_that_is_written(
             names in prop::collection::vec(prop_oneof![any::<String>(), "[ab#1-3 \u{200B}\u{A0}]{0,4}"], 0..12)
         ) {
-            let header = header(&names);
+            let header = header(&names.iter().map(String::as_str).collect::<Vec<_>>());
             for (at, address) in addresses(&header).into_iter().enumerate() {
                 let Some(address) = address else { continue };
                 let mut problems = Vec::new();

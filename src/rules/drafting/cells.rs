@@ -5,11 +5,11 @@
 use super::dates::DateVerdict;
 use super::entry::{Entry, Hints, Key};
 use super::numbers::NumberVerdict;
-use super::profile::{Profile, Reading, thousands};
+use super::profile::{Profile, Reading};
 use super::references::{holds_ids, is_reference};
-use super::values::{MOST_NAMED, Unlisted, own_yes_or_no, separator, unlisted};
+use super::values::{MOST_NAMED, Unlisted, cells_of_yes_or_no, own_yes_or_no, separator, unlisted};
 use super::yaml::{list, quoted};
-use crate::model::{FieldKind, shown};
+use crate::model::{FieldKind, count, shown, thousands};
 use crate::rules::convert::checkbox;
 use crate::rules::ids::holds_id;
 use crate::rules::mapping::DecimalMark;
@@ -19,17 +19,11 @@ use crate::rules::proof::Witness;
 /// The form of its dates.
 pub fn dated(entry: &mut Entry, profile: &Profile, hints: &Hints) {
     let verdict = profile.dates.conclude();
-    let dates = match &verdict {
-        // Digits alone are dates where nothing else is.
-        DateVerdict::Serials(_) => profile.dates.digits(),
-        DateVerdict::Form { format, .. } if format == "%Y%m%d" => profile.dates.digits(),
-        _ => profile.share(Reading::Date).cells,
-    };
-    let format = |format: &str| vec![Key::Plain("date", quoted(format))];
+    let dates = dates_by(&verdict, profile);
     match verdict {
         DateVerdict::Plain => {}
         DateVerdict::Form { format: proven, witness, others } => {
-            entry.keys = format(&proven);
+            entry.keys = dated_as(&proven);
             entry.proven("the form", &witness);
             if proven.contains("%y") {
                 entry.note(true, "the year has two digits: 68 is read as 2068, 69 as 1969");
@@ -44,16 +38,12 @@ pub fn dated(entry: &mut Entry, profile: &Profile, hints: &Hints) {
         DateVerdict::Open(formats, witness) => {
             let hint = hints.order.map(|order| format!("; another column is {}", order.words()));
             let (hint, cell) = (hint.unwrap_or_default(), cell(&witness));
-            entry.note(true, format!("which form? every date can be read in several, {cell}{hint}"));
-            choose(entry, formats.iter().map(|known| format(known)).collect());
+            ask_form(entry, &format!("every date can be read in several, {cell}{hint}"), &formats);
         }
         DateVerdict::Torn(one, other, formats) => {
             let (one, other) = (cell(&one), cell(&other));
-            entry.note(
-                true,
-                format!("which form? none fits both {one}, and {other}; make them alike in the file"),
-            );
-            choose(entry, formats.iter().map(|known| format(known)).collect());
+            let why = format!("none fits both {one}, and {other}; make them alike in the file");
+            ask_form(entry, &why, &formats);
         }
         DateVerdict::Serials(witness) => {
             entry.keys = vec![Key::Plain("date", "excel".to_owned())];
@@ -66,15 +56,29 @@ pub fn dated(entry: &mut Entry, profile: &Profile, hints: &Hints) {
     odd_cells(entry, profile.filled.saturating_sub(dates), profile, Reading::Date, "date", "dates");
 }
 
+/// The cells that are dates by this verdict.
+fn dates_by(verdict: &DateVerdict, profile: &Profile) -> u64 {
+    match verdict {
+        // Digits alone are dates where nothing else is.
+        DateVerdict::Serials(_) => profile.dates.digits(),
+        DateVerdict::Form { format, .. } if format == "%Y%m%d" => profile.dates.digits(),
+        _ => profile.share(Reading::Date).cells,
+    }
+}
+
+fn dated_as(format: &str) -> Vec<Key> {
+    vec![Key::Plain("date", quoted(format))]
+}
+
+fn ask_form(entry: &mut Entry, why: &str, formats: &[String]) {
+    entry.note(true, format!("which form? {why}"));
+    choose(entry, formats.iter().map(|format| dated_as(format)).collect());
+}
+
 /// The notation of its numbers; ids of other systems.
 pub fn numbered(entry: &mut Entry, profile: &Profile, hints: &Hints) {
     if holds_id(&entry.field) {
-        if holds_ids(profile) && is_reference(&entry.field) {
-            entry.note(
-                true,
-                "whole numbers, so they must be this CRM's own ids; ids of another system find nothing",
-            );
-        }
+        ask_about_ids(entry, profile);
         return;
     }
     let mark = |mark: DecimalMark| {
@@ -109,6 +113,13 @@ pub fn numbered(entry: &mut Entry, profile: &Profile, hints: &Hints) {
         _ => Reading::Number,
     };
     odd(entry, profile, reading, "number", "numbers");
+}
+
+fn ask_about_ids(entry: &mut Entry, profile: &Profile) {
+    if holds_ids(profile) && is_reference(&entry.field) {
+        let told = "whole numbers, so they must be this CRM's own ids; ids of another system find nothing";
+        entry.note(true, told);
+    }
 }
 
 /// Ready lines of which one is to be taken.
@@ -146,9 +157,7 @@ pub fn checked(entry: &mut Entry, profile: &Profile) {
             several => entry.keys.push(Key::Plain(key, list(several.iter().copied()))),
         }
     }
-    let known: u64 =
-        own.iter().filter_map(|(text, _)| profile.values.get(*text)).map(|seen| seen.cells).sum();
-    let unknown = profile.filled.saturating_sub(profile.share(Reading::YesNo).cells + known);
+    let unknown = profile.filled.saturating_sub(cells_of_yes_or_no(profile));
     let odd = texts.iter().find(|(text, _)| own_yes_or_no(text).is_none() && checkbox::read(text).is_none());
     if let (Some((text, seen)), true) = (odd, unknown > 0) {
         let first = Witness { row: seen.row, text: (*text).to_owned() };
@@ -168,8 +177,7 @@ pub fn listed(entry: &mut Entry, profile: &Profile, choices: &Choices) {
         return;
     }
     let cells: u64 = unknown.iter().map(|value| value.cells).sum();
-    let values =
-        if unknown.len() == 1 { "1 value is".to_owned() } else { format!("{} values are", unknown.len()) };
+    let values = count(unknown.len() as u64, "value is", "values are");
     let rows = if cells == 1 { "its row" } else { "their rows" };
     entry.note(true, format!("{values} not in the list ({}); {rows} would be rejected:", times(cells)));
     for value in unknown.iter().take(MOST_NAMED) {
@@ -229,7 +237,7 @@ pub fn sized(entry: &mut Entry, profile: &Profile) {
 }
 
 fn are(cells: u64, one: &str, more: &str) -> String {
-    if cells == 1 { format!("1 cell {one}") } else { format!("{} cells {more}", thousands(cells)) }
+    format!("{} {}", count(cells, "cell", "cells"), if cells == 1 { one } else { more })
 }
 
 /// A cell as it is named in a comment.

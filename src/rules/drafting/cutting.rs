@@ -104,7 +104,7 @@ fn find<'d>(
 ) -> Option<(usize, [&'d Field; 2])> {
     let [Some(one), Some(other)] = names.map(|name| matcher.dictionary().get(name)) else { return None };
     let column = (0..fates.len()).find(|&at| is_called(header, at, headers))?;
-    let fills = |fate: &Fate| matches!(fate, Fate::Mapped(found) if names.contains(&matcher.field(found.field).name.as_str()));
+    let fills = |fate: &Fate| fate.field().is_some_and(|at| names.contains(&matcher.field(at).name.as_str()));
     let taken = fates.iter().enumerate().any(|(at, fate)| at != column && fills(fate));
     let is_free = matches!(fates[column], Fate::Unknown(_) | Fate::Torn(_)) || fills(&fates[column]);
     (is_free && !taken && !one.read_only && !other.read_only).then_some((column, [one, other]))

@@ -30,10 +30,8 @@ pub struct DateForms {
     iso: u64,
     /// Texts that fit each order, and the first that fits no other.
     orders: [(u64, Option<Witness>); ORDERS.len()],
-    /// Date cells of a workbook, and how many of them hold a time of day.
-    cells: u64,
-    timed_cells: u64,
-    timed: u64,
+    /// Whether any of the dates holds a time of day.
+    timed: bool,
     /// `20240213`, and the first of them.
     compact: (u64, Option<Witness>),
     /// Excel's numbers for days, and the first of them.
@@ -75,8 +73,7 @@ pub enum DateVerdict {
 impl DateForms {
     /// Hears a date cell of a workbook.
     pub fn add_cell(&mut self, has_time: bool) {
-        self.cells += 1;
-        self.timed_cells += u64::from(has_time);
+        self.timed |= has_time;
     }
 
     /// Hears a text; true where it is a date in some form.
@@ -90,7 +87,7 @@ impl DateForms {
         }
         self.dated += 1;
         self.iso += u64::from(!matches!(iso(text), Err(DateFault::Form | DateFault::Zone)));
-        self.timed += u64::from(text.contains(':'));
+        self.timed |= text.contains(':');
         self.evidence.add(row, text);
         for &at in &fitting {
             self.orders[at].0 += 1;
@@ -137,11 +134,6 @@ impl DateForms {
         false
     }
 
-    /// Texts and cells that are dates.
-    pub fn count(&self) -> u64 {
-        self.dated + self.cells
-    }
-
     /// Dates that are written with digits alone.
     pub fn digits(&self) -> u64 {
         self.compact.0 + self.serials.0
@@ -149,7 +141,7 @@ impl DateForms {
 
     /// Whether any of the dates has a time of day.
     pub fn has_times(&self) -> bool {
-        self.timed > 0 || self.timed_cells > 0
+        self.timed
     }
 
     /// What the column shows.

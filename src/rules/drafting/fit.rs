@@ -5,7 +5,6 @@ use super::references::{holds_ids, reference};
 use super::values;
 use crate::model::{Field, FieldKind};
 use crate::rules::ids::holds_id;
-use crate::rules::names::trim;
 use crate::rules::program::{Choices, Dictionaries};
 
 /// How far the cells of a column suit a field.
@@ -49,7 +48,7 @@ pub fn fit(profile: &Profile, field: &Field, list: Option<&Choices>, others: &Di
     match &field.kind {
         FieldKind::Email => part(Reading::Email),
         FieldKind::Url => part(Reading::Url),
-        FieldKind::Checkbox => Fit::Typed(checkbox_part(profile)),
+        FieldKind::Checkbox => Fit::Typed(part_of(values::cells_of_yes_or_no(profile), profile.filled)),
         FieldKind::Date | FieldKind::DateTime => {
             let dated = profile.share(Reading::Date).cells + profile.dates.digits();
             Fit::Typed(part_of(dated, profile.filled))
@@ -92,22 +91,11 @@ fn text_fit(profile: &Profile, field: &Field) -> Fit {
     if most.max(numbers) >= 0.8 { Fit::Typed(0.4) } else { Fit::Silent }
 }
 
-fn checkbox_part(profile: &Profile) -> f64 {
-    let own: u64 = profile
-        .values
-        .iter()
-        .filter(|(text, _)| values::own_yes_or_no(text).is_some())
-        .map(|(_, seen)| seen.cells)
-        .sum();
-    part_of(profile.share(Reading::YesNo).cells + own, profile.filled)
-}
-
 fn listed_part(profile: &Profile, field: &Field, list: &Choices) -> f64 {
     let between = values::separator(profile, &field.kind, list);
     let is_listed = |text: &str| {
         if field.kind == FieldKind::MultiSelect {
-            let mut parts = text.split(between).map(trim).filter(|part| !part.is_empty());
-            parts.all(|part| list.find(part).is_some())
+            values::choices(text, between).all(|part| list.find(part).is_some())
         } else {
             list.find(text).is_some()
         }

@@ -53,9 +53,8 @@ const TIMES: [&str; 7] = ["time", "timeofday", "starttime", "uhrzeit", "zeit", "
 
 /// The columns without a field of their own that belong behind another one.
 pub fn joined(matcher: &Matcher<'_>, header: &Header, profiles: &[Profile], fates: &[Fate]) -> Vec<Joined> {
-    let into = |wanted: &dyn Fn(usize) -> bool| {
-        fates.iter().position(|fate| matches!(fate, Fate::Mapped(found) if wanted(found.field)))
-    };
+    let into =
+        |wanted: &dyn Fn(usize) -> bool| fates.iter().position(|fate| fate.field().is_some_and(wanted));
     let address = into(&|field| matcher.field(field).name == "addressline");
     let day = into(&|field| matcher.field(field).kind == FieldKind::DateTime);
     let mut all = Vec::new();

@@ -1,7 +1,7 @@
 //! Which fields identify a record, as far as the rows show it.
 
-use super::profile::{part_of, thousands};
-use crate::model::{Cell, Dictionary, FieldKind, Row, unguard};
+use super::profile::part_of;
+use crate::model::{Cell, Dictionary, FieldKind, Row, thousands, unguard};
 use crate::rules::draft::KEY_SEPARATOR;
 use crate::rules::duplicates::SeenKeys;
 use crate::rules::names::folded;
@@ -34,19 +34,17 @@ pub struct KeyTry {
     /// Its fields.
     pub fields: Vec<String>,
     /// The columns of each field.
-    pub columns: Vec<usize>,
+    columns: Vec<usize>,
     /// Rows heard.
-    pub rows: u64,
+    rows: u64,
     /// Rows in which a part of it is blank, and the first of them.
-    pub blank: u64,
-    /// The first such row.
-    pub first_blank: Option<u64>,
-    /// Rows that repeat an earlier one.
-    pub repeats: u64,
-    /// The first such row.
-    pub first_repeat: Option<u64>,
+    blank: u64,
+    first_blank: Option<u64>,
+    /// Rows that repeat an earlier one, and the first of them.
+    repeats: u64,
+    first_repeat: Option<u64>,
     /// Whether rows went unheard because there were too many.
-    pub is_cut: bool,
+    is_cut: bool,
     seen: SeenKeys,
     key: String,
 }
@@ -104,10 +102,9 @@ impl KeyTry {
         self.rows += 1;
         self.key.clear();
         for &column in &self.columns {
-            let cell = row.cell(column);
-            let text = match cell {
-                Cell::Text(text) => folded(unguard(text).unwrap_or(text)).into_owned(),
-                cell => cell.to_string(),
+            let text = match row.cell(column) {
+                Cell::Text(text) => folded(unguard(text).unwrap_or(text)),
+                cell => cell.to_string().into(),
             };
             if text.is_empty() {
                 self.blank += 1;

@@ -53,6 +53,16 @@ pub enum Fate {
     Reserved,
 }
 
+impl Fate {
+    /// The field that the column fills.
+    pub fn field(&self) -> Option<usize> {
+        match self {
+            Self::Mapped(found) => Some(found.field),
+            Self::ReadOnly(_) | Self::Torn(_) | Self::Cut | Self::Unknown(_) | Self::Reserved => None,
+        }
+    }
+}
+
 /// The matcher of one object's fields.
 pub struct Matcher<'d> {
     dictionary: &'d Dictionary,

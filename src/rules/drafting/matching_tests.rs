@@ -1,10 +1,6 @@
 use super::*;
-use crate::model::{Cell, Column, Lookup};
-
-fn header(names: &[&str]) -> Header {
-    let column = |(place, name): (usize, &&str)| Column { name: (*name).to_owned(), place };
-    Header { sheet: None, columns: names.iter().enumerate().map(column).collect() }
-}
+use crate::model::{Cell, Lookup};
+use crate::rules::testing::header;
 
 fn listed(name: &str, kind: FieldKind, values: &[&str]) -> Field {
     let values = Some(values.iter().map(|&v| v.to_owned()).collect());

@@ -285,14 +285,6 @@ pub fn part_of(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
-/// A number with thousands separators: `12,480`.
-pub fn thousands(number: u64) -> String {
-    match number {
-        0..1_000 => number.to_string(),
-        _ => format!("{},{:03}", thousands(number / 1_000), number % 1_000),
-    }
-}
-
 /// A cell to be shown as an example.
 pub fn example(row: u64, text: &str) -> Witness {
     Witness { row, text: text.chars().take(EXAMPLE).collect() }

@@ -69,15 +69,14 @@ impl Proposal {
         let cut = cutting::cut(matcher, header, profiles, &mut fates);
         let file = File { matcher, others, header, profiles, fates: &fates };
         let (mut entries, used) = file.entries(cut);
-        let keys = candidates(matcher.dictionary(), |name| entries.iter().any(|e| e.field.name == name));
+        let keys = candidates(matcher.dictionary(), |name| filling(&entries, name).is_some());
         ask_about_id(&mut entries, header, keys.first());
         let left_out =
             (0..fates.len()).filter(|at| !used.contains(at)).filter_map(|at| file.remark(at)).collect();
-        let is_filled = |name: &str| entries.iter().any(|entry| entry.field.name == name);
         let fields = matcher.dictionary().fields();
-        let missing = fields.iter().filter(|f| f.required && !f.read_only && !is_filled(&f.name));
-        let id =
-            entries.iter().find(|entry| entry.field.name == "id").and_then(|entry| entry.columns.first());
+        let missing =
+            fields.iter().filter(|f| f.required && !f.read_only && filling(&entries, &f.name).is_none());
+        let id = filling(&entries, "id").and_then(|entry| entry.columns.first());
         Self {
             object: matcher.dictionary().object.clone(),
             rows,
@@ -99,8 +98,7 @@ impl Proposal {
             return Vec::new();
         }
         let columns = |fields: &[String]| {
-            let entries =
-                fields.iter().filter_map(|name| self.entries.iter().find(|e| e.field.name == *name));
+            let entries = fields.iter().filter_map(|name| filling(&self.entries, name));
             entries.flat_map(|entry| entry.columns.clone()).collect()
         };
         self.keys.iter().map(|fields| KeyTry::new(fields.clone(), columns(fields))).collect()
@@ -136,16 +134,11 @@ impl Proposal {
             (None, None) => {
                 self.mode = Mode::Create;
                 self.mode_why = "every row becomes a new record".to_owned();
-                self.match_why = match tried.first() {
-                    Some(key) => {
-                        format!(
-                            "{} does not identify records: {}",
-                            shown(&key.fields.join(" + ")),
-                            key.words()
-                        )
-                    }
-                    None => "no column identifies a record".to_owned(),
+                let why_not = |key: &KeyTry| {
+                    format!("{} does not identify records: {}", shown(&key.fields.join(" + ")), key.words())
                 };
+                self.match_why =
+                    tried.first().map_or_else(|| "no column identifies a record".to_owned(), why_not);
             }
         }
     }
@@ -236,11 +229,9 @@ impl File<'_> {
     /// A whole name that was not cut: its parts are there already, or the cells are odd.
     fn whole_name(&self) -> (String, bool, Vec<String>) {
         let parts = ["first", "last"].map(str::to_owned).to_vec();
-        let is_filled = |part: &String| {
-            let fills = |fate: &Fate| matches!(fate, Fate::Mapped(found) if self.matcher.field(found.field).name == *part);
-            self.fates.iter().any(fills)
-        };
-        if parts.iter().all(is_filled) {
+        let filled = self.fates.iter().filter_map(Fate::field).map(|at| &self.matcher.field(at).name);
+        let filled: Vec<&String> = filled.collect();
+        if parts.iter().all(|part| filled.contains(&part)) {
             return ("a whole name, and other columns fill first and last".to_owned(), false, parts);
         }
         ("a whole name? the CRM has two fields for it: first and last".to_owned(), true, parts)
@@ -248,8 +239,8 @@ impl File<'_> {
 
     fn nearest(&self, at: usize, near: &Match) -> String {
         let field = self.matcher.field(near.field);
-        let is_taken = |fate: &Fate| matches!(fate, Fate::Mapped(found) if found.field == near.field);
-        let by = self.fates.iter().position(is_taken).and_then(|column| self.header.columns.get(column));
+        let by = self.fates.iter().position(|fate| fate.field() == Some(near.field));
+        let by = by.and_then(|column| self.header.columns.get(column));
         let name = shown(&field.name);
         match by {
             Some(by) => format!("nearest: {name}, which \"{}\" fills", shown(by.name.trim()).cut(60)),
@@ -272,6 +263,11 @@ impl File<'_> {
     }
 }
 
+/// The entry that fills this field.
+fn filling<'e>(entries: &'e [Entry], field: &str) -> Option<&'e Entry> {
+    entries.iter().find(|entry| entry.field.name == field)
+}
+
 /// A name that no header names: the only column whose cells are all filled,
 /// all different and written like names.
 fn name_by_cells(matcher: &Matcher<'_>, profiles: &[Profile], fates: &mut [Fate]) {
@@ -280,7 +276,7 @@ fn name_by_cells(matcher: &Matcher<'_>, profiles: &[Profile], fates: &mut [Fate]
     else {
         return;
     };
-    if fates.iter().any(|fate| matches!(fate, Fate::Mapped(found) if found.field == field)) {
+    if fates.iter().any(|fate| fate.field() == Some(field)) {
         return;
     }
     let unknown = fates.iter().zip(profiles).enumerate();
@@ -320,8 +316,8 @@ fn ask_about_id(entries: &mut [Entry], header: &Header, key: Option<&Vec<String>
 
 /// A document's parent is an account here, and the CRM wants to be told so.
 fn parent_object(matcher: &Matcher<'_>, entries: &[Entry]) -> Option<Entry> {
-    let is_filled = |name: &str| entries.iter().any(|entry| entry.field.name == name);
     let field = matcher.dictionary().get("parentobject")?;
+    let is_filled = |name: &str| filling(entries, name).is_some();
     let wanted = is_filled("parentid") && !is_filled("parentobject") && !field.read_only;
     wanted.then(|| Entry::constant(field, "Account", "what parentid is the id of"))
 }

@@ -3,9 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Cell, Column, Dictionary, Field, FieldKind, Header, Lookup, Row};
+use crate::model::{Cell, Dictionary, Field, FieldKind, Header, Lookup, Row};
 use crate::rules::mapping::Mapping;
 use crate::rules::program::{Dictionaries, Overrides, Program, resolve};
+use crate::rules::testing::header;
 
 fn labelled(name: &str, label: &str, kind: FieldKind) -> Field {
     Field { label: Some(label.to_owned()), ..Field::new(name, kind) }
@@ -51,8 +52,7 @@ struct Draft {
 fn drafted(names: &[&str], rows: &[Vec<&str>]) -> Draft {
     let (dictionary, others) = (contacts(), others());
     let matcher = Matcher::new(&dictionary, &others);
-    let column = |(place, name): (usize, &&str)| Column { name: (*name).to_owned(), place };
-    let header = Header { sheet: None, columns: names.iter().enumerate().map(column).collect() };
+    let header = header(names);
     let rows: Vec<Row> = rows
         .iter()
         .zip(2..)
@@ -75,6 +75,15 @@ fn drafted(names: &[&str], rows: &[Vec<&str>]) -> Draft {
     proposal.settle(&keys);
     let text = written(&proposal, &SourceFacts::default(), &header, &addresses(&header), "people.csv");
     Draft { proposal, header, text }
+}
+
+/// Cells one behind the other, as many a row as there are names.
+fn drafted_of(names: &[String], cells: &[String]) -> Draft {
+    fn texts(texts: &[String]) -> Vec<&str> {
+        texts.iter().map(String::as_str).collect()
+    }
+    let rows: Vec<Vec<&str>> = cells.chunks_exact(names.len()).map(texts).collect();
+    drafted(&texts(names), &rows)
 }
 
 /// The lines that are no comments, without the comments behind them.
@@ -183,9 +192,7 @@ fn postcode_and_town_in_one_column_are_cut() {
     );
     let others = Dictionaries::default();
     let matcher = Matcher::new(&dictionary, &others);
-    let column = |(place, name): (usize, &str)| Column { name: name.to_owned(), place };
-    let header =
-        Header { sheet: None, columns: ["Firma", "PLZ/Ort"].into_iter().enumerate().map(column).collect() };
+    let header = header(&["Firma", "PLZ/Ort"]);
     let text = |cells: &[&str]| {
         let mut profiles = Profile::for_columns(2);
         cells.iter().zip(2..).for_each(|(cell, row)| profiles[1].add(row, Cell::Text(cell)));
@@ -261,7 +268,7 @@ fn names_of_fields_and_of_the_file_cannot_break_the_text() {
     ];
     let (dictionary, others) = (Dictionary::new("no", fields), Dictionaries::default());
     let matcher = Matcher::new(&dictionary, &others);
-    let header = Header { sheet: None, columns: vec![Column { name: "odd label".to_owned(), place: 0 }] };
+    let header = header(&["odd label"]);
     let mut proposal = Proposal::new(&matcher, &others, &header, &Profile::for_columns(1), 0);
     let keys = proposal.keys_to_try();
     proposal.settle(&keys);
@@ -360,12 +367,7 @@ proptest! {
         names in prop::collection::vec(header_name(), 1..10),
         cells in prop::collection::vec(cell_text(), 0..40),
     ) {
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let rows: Vec<Vec<&str>> = cells
-            .chunks_exact(names.len())
-            .map(|row| row.iter().map(String::as_str).collect())
-            .collect();
-        let draft = drafted(&names, &rows);
+        let draft = drafted_of(&names, &cells);
         let mapping = Mapping::parse("m.yaml", &draft.text)
             .map_err(|problems| TestCaseError::fail(format!("{problems}\n{}", draft.text)))?;
         // Each field stands there, and reads the column that it was drafted for.
@@ -396,12 +398,7 @@ proptest! {
         names in prop::collection::vec(header_name(), 1..6),
         cells in prop::collection::vec(cell_text(), 0..40),
     ) {
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let rows: Vec<Vec<&str>> = cells
-            .chunks_exact(names.len())
-            .map(|row| row.iter().map(String::as_str).collect())
-            .collect();
-        let draft = drafted(&names, &rows);
+        let draft = drafted_of(&names, &cells);
         for (at, line) in draft.text.lines().enumerate() {
             let Some(ready) = line.strip_prefix("  # ").filter(|rest| rest.contains("{ from: ")) else { continue };
             let text = format!("version: 1\nobject: contacts\nfields:\n  {ready}\n");

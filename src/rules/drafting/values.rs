@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::profile::{Profile, Seen};
+use super::profile::{Profile, Reading, Seen};
 use super::words::{plain, squeezed};
 use crate::model::FieldKind;
 use crate::rules::convert::checkbox;
@@ -100,7 +100,7 @@ pub fn unlisted(profile: &Profile, kind: &FieldKind, between: char, list: &Choic
     let mut known: HashMap<String, usize> = HashMap::new();
     for (text, seen) in profile.commonest() {
         let parts: Vec<&str> = match kind {
-            FieldKind::MultiSelect => text.split(between).map(trim).filter(|part| !part.is_empty()).collect(),
+            FieldKind::MultiSelect => choices(text, between).collect(),
             _ => vec![text],
         };
         for part in parts.into_iter().filter(|part| list.find(part).is_none()) {
@@ -119,6 +119,11 @@ pub fn unlisted(profile: &Profile, kind: &FieldKind, between: char, list: &Choic
         value.nearest = meant(&value.text, list);
     }
     found
+}
+
+/// The filled parts of a multi-select's cell.
+pub fn choices(text: &str, between: char) -> impl Iterator<Item = &str> {
+    text.split(between).map(trim).filter(|part| !part.is_empty())
 }
 
 fn merge(before: &mut Unlisted, seen: &Seen) {
@@ -147,9 +152,17 @@ const STANDINGS: &str = "active, inactive, open, closed, new, current, former, l
 
 /// Whether most cells say how a record stands.
 pub fn are_standings(profile: &Profile) -> bool {
+    if profile.values.is_empty() || profile.values.len() > 50 {
+        return false;
+    }
     let stands = |text: &&String| STANDINGS.split(',').any(|word| alike(word, text));
-    let standing = profile.values.keys().filter(stands).count();
-    !profile.values.is_empty() && profile.values.len() <= 50 && standing * 2 >= profile.values.len()
+    profile.values.keys().filter(stands).count() * 2 >= profile.values.len()
+}
+
+/// The cells that say yes or no, in the words of every checkbox or in own ones.
+pub fn cells_of_yes_or_no(profile: &Profile) -> u64 {
+    let own = profile.values.iter().filter(|(text, _)| own_yes_or_no(text).is_some());
+    profile.share(Reading::YesNo).cells + own.map(|(_, seen)| seen.cells).sum::<u64>()
 }
 
 /// What a word for yes or no means that checkboxes do not take of themselves.

@@ -2,10 +2,9 @@
 
 use super::entry::{Entry, Key};
 use super::matching::SURE;
-use super::profile::thousands;
 use super::proposal::Proposal;
 use super::yaml::{list, quoted, scalar};
-use crate::model::{Header, shown};
+use crate::model::{Header, count, shown};
 
 /// What had to be found out to read the file and differs from the default.
 #[derive(Clone, Debug, Default)]
@@ -59,11 +58,7 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn head(&mut self, proposal: &Proposal, facts: &SourceFacts, file: &str) {
-        let rows = if proposal.rows == 1 {
-            "1 row".to_owned()
-        } else {
-            format!("{} rows", thousands(proposal.rows))
-        };
+        let rows = count(proposal.rows, "row", "rows");
         let (file, object) = (shown(file), shown(&proposal.object));
         self.out.push_str(&format!(
             "# A first mapping for {file}, drafted from its headers, its {rows} and the fields of {object}.\n\
@@ -166,12 +161,13 @@ impl Writer<'_> {
         if proposal.left_out.is_empty() {
             return;
         }
-        let named = |column: usize| self.names.get(column).and_then(Option::as_deref);
+        let names = self.names;
+        let named = |column: usize| names.get(column).and_then(Option::as_deref);
         let any = proposal.left_out.iter().any(|left| named(left.column).is_some());
         self.out.push_str(if any { "\nignore:\n" } else { "\n" });
         for left in &proposal.left_out {
             let mark = if left.asks { "? " } else { "" };
-            match self.names.get(left.column).and_then(Option::as_deref) {
+            match named(left.column) {
                 Some(name) => {
                     // A column that is called by its number is shown by its header too.
                     let called = header.columns.get(left.column).map_or("", |column| column.name.as_str());
