@@ -6,7 +6,7 @@
 //! meant), `draft` (a row run through the program, by `convert` and
 //! `expression`), `duplicates`, `additions` (what dropdown lists lack),
 //! `planning` (what is to be done, by `compare`; `zeros` are what it loses), `causes` (why rows were
-//! rejected). `language` is the language of `--where` and `when`; `drift` tells
+//! rejected), `settling` (what rows in doubt have come to, by `image`). `language` is the language of `--where` and `when`; `drift` tells
 //! what the CRM changed about fields since the last time; `drafting` writes a
 //! first mapping for a file that has none.
 
@@ -21,6 +21,7 @@ pub mod drift;
 pub mod duplicates;
 pub mod expression;
 pub mod ids;
+pub mod image;
 pub mod language;
 pub mod mapping;
 pub mod names;
@@ -31,6 +32,7 @@ pub mod program;
 pub mod proof;
 pub mod proving;
 pub mod read_faults;
+pub mod settling;
 pub mod zeros;
 
 #[cfg(test)]
