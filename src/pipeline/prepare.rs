@@ -85,6 +85,21 @@ pub struct JobSettings {
     pub earlier: Option<EarlierRuns>,
 }
 
+impl JobSettings {
+    /// A file, and nothing else said about it.
+    pub(super) fn of_file(input: &Path) -> Self {
+        Self {
+            input: input.to_owned(),
+            input_name: None,
+            mapping: None,
+            object: None,
+            mode: None,
+            on_blank: None,
+            earlier: None,
+        }
+    }
+}
+
 /// A file, a mapping and a dictionary that fit each other.
 pub struct Job {
     /// The opened file.
@@ -392,7 +407,10 @@ fn every_field(dictionary: &Dictionary) -> Header {
     Header { sheet: None, columns: columns.collect() }
 }
 
-fn read_options(mapping: Option<&Mapping>, settings: &JobSettings) -> Result<ReadOptions, PipelineError> {
+pub(super) fn read_options(
+    mapping: Option<&Mapping>,
+    settings: &JobSettings,
+) -> Result<ReadOptions, PipelineError> {
     let mut options = ReadOptions { display_name: settings.input_name.clone(), ..ReadOptions::default() };
     let Some(mapping) = mapping else { return Ok(options) };
     let mut problems = Vec::new();
