@@ -98,7 +98,7 @@ impl Coordinator<'_> {
         let asked = rows.clone();
         self.spawn(Out::Look(rows), async move {
             let result = looker.look(&asked).await;
-            Reply::Looked(looker, result)
+            Reply::Looked(Box::new(looker), result)
         });
     }
 

@@ -59,7 +59,7 @@ pub(super) enum Out {
 /// What a task brings back.
 pub(super) enum Reply {
     Sent(Result<Sent, CrmError>),
-    Looked(Looker, Result<Vec<Glance>, PipelineError>),
+    Looked(Box<Looker>, Result<Vec<Glance>, PipelineError>),
     Settled(Box<Settler>, Result<Verdicts, PipelineError>),
 }
 
@@ -226,7 +226,7 @@ impl<'a> Coordinator<'a> {
                 match (out, reply) {
                     (Out::Row(row), Reply::Sent(result)) => self.judge(row, result),
                     (Out::Look(rows), Reply::Looked(looker, result)) => {
-                        self.looker = Some(looker);
+                        self.looker = Some(*looker);
                         self.take_glances(rows, result);
                     }
                     (Out::Settle(rows), Reply::Settled(settler, result)) => {
