@@ -5,7 +5,7 @@
 //! describes the schema for people who open the file with `sqlite3`.
 //!
 //! `schema` is the format, `folder` names and finds runs, `plan` and `send`
-//! write, `report` reads, `past` looks into earlier runs.
+//! write, `report` and `written` read, `past` looks into earlier runs.
 
 mod folder;
 mod index;
@@ -14,6 +14,7 @@ mod plan;
 mod report;
 mod schema;
 mod send;
+mod written;
 
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,7 @@ pub use plan::PlannedRow;
 pub use report::{KeptRow, ResultRow, RunInfo, StoredFinding};
 pub use schema::VERSION;
 pub use send::{Answer, AnswerKind, ToSend};
+pub use written::WrittenRow;
 
 /// Why the store cannot be used. The sentence names the file.
 #[derive(Debug, thiserror::Error)]
