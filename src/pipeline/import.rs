@@ -202,15 +202,26 @@ pub fn open_plan(runs: &Path, name: &RunName, base_url: &str) -> Result<PlannedR
             "make a plan with: carafe import FILE -m MAPPING --dry-run",
         ));
     }
-    let planned_for: String = store.fact("base_url")?;
-    if planned_for != base_url {
-        let message = format!("run {run} was planned for {planned_for}, and this is {base_url}");
-        return Err(PipelineError::usage(message, "apply it with the same --base-url or --sandbox"));
-    }
+    refuse_other_crm(&store, run, base_url, "apply")?;
     let input: Input = store.fact("input")?;
     let (counts, clearing) = (store.planned_counts()?, store.fact("rows_clearing")?);
     let additions = store.get("additions")?.unwrap_or_default();
     Ok(PlannedRun { folder, store, counts, clearing, additions, begun: Instant::now(), input })
+}
+
+/// A run's records are in one CRM; `act` is what was to be done with it.
+pub(super) fn refuse_other_crm(
+    store: &Store,
+    run: &str,
+    base_url: &str,
+    act: &str,
+) -> Result<(), PipelineError> {
+    let planned_for: String = store.fact("base_url")?;
+    if planned_for == base_url {
+        return Ok(());
+    }
+    let message = format!("run {run} was planned for {planned_for}, and this is {base_url}");
+    Err(PipelineError::usage(message, format!("{act} it with the same --base-url or --sandbox")))
 }
 
 /// Ends a dry run: the plan stays, its findings are written out.
