@@ -38,6 +38,8 @@ pub enum Command {
     Import(ImportArgs),
     /// Send exactly what `import --dry-run` planned
     Apply(ApplyArgs),
+    /// Read back what a run wrote, and compare
+    Verify(VerifyArgs),
     /// Read records into CSV, XLSX or JSON Lines
     Export(ExportArgs),
     /// List the values of a dropdown, or add some
@@ -348,6 +350,18 @@ pub struct ApplyArgs {
 
     #[command(flatten)]
     pub send: SendArgs,
+}
+
+/// Read back what a run wrote, and compare
+///
+/// Reads the records that the run created, updated or deleted, 100 at a time,
+/// and lists the fields that the CRM truncated, rounded, reformatted, ignored
+/// or defaulted, and what changed since. Every difference stands in verify.csv
+/// in the run's folder. Exits 4 where there is any. Nothing is changed.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The run: its id, a unique beginning of it, or `last`
+    pub run: String,
 }
 
 #[derive(Debug, Args)]

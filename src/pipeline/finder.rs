@@ -256,7 +256,7 @@ impl Field {
 }
 
 /// Refusals that mean "not this filter", not "not you".
-fn is_refusal(error: &CrmError) -> bool {
+pub(super) fn is_refusal(error: &CrmError) -> bool {
     matches!(
         error,
         CrmError::Refused { .. }

@@ -8,7 +8,8 @@
 //!
 //! [`Job`] is everything that must be right before the first row; [`prove`]
 //! and [`check`] are pass one, [`plan_import`] pass two, [`send_plan`] sends
-//! what the store holds; [`export`] goes the other way.
+//! what the store holds and [`verify`] reads it back; [`export`] goes the other
+//! way.
 //! [`draft_mapping`] writes a first mapping for a file that has none.
 
 mod again;
@@ -29,6 +30,7 @@ mod prepare;
 mod prove;
 mod reject_form;
 mod send;
+mod verify;
 
 #[cfg(test)]
 mod import_tests;
@@ -55,3 +57,4 @@ pub use outputs::{OutputSettings, Summary, seconds};
 pub use prepare::{Catalog, Job, JobSettings, io_words, unguarded_notice};
 pub use prove::prove;
 pub use send::Ended;
+pub use verify::{NotVerified, Verified, VerifySettings, verify};
