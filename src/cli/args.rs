@@ -39,6 +39,11 @@ pub enum Command {
     /// Send exactly what `import --dry-run` planned
     Apply(ApplyArgs),
     /// Read back what a run wrote, and compare
+    ///
+    /// Reads the records that the run created, updated or deleted, 100 at a time,
+    /// and lists the fields that the CRM truncated, rounded, reformatted, ignored
+    /// or defaulted, and what changed since. Every difference stands in verify.csv
+    /// in the run's folder. Exits 4 where there is any. Nothing is changed.
     Verify(VerifyArgs),
     /// Read records into CSV, XLSX or JSON Lines
     Export(ExportArgs),
@@ -352,12 +357,6 @@ pub struct ApplyArgs {
     pub send: SendArgs,
 }
 
-/// Read back what a run wrote, and compare
-///
-/// Reads the records that the run created, updated or deleted, 100 at a time,
-/// and lists the fields that the CRM truncated, rounded, reformatted, ignored
-/// or defaulted, and what changed since. Every difference stands in verify.csv
-/// in the run's folder. Exits 4 where there is any. Nothing is changed.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
     /// The run: its id, a unique beginning of it, or `last`
