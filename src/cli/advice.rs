@@ -75,6 +75,11 @@ impl Again {
     }
 }
 
+/// Shows an object's fields.
+pub fn describe(common: &CommonArgs, object: &str) -> String {
+    format!("carafe describe {}{}", word(object), options(common))
+}
+
 /// The options without which another CRM would be asked, or other runs be
 /// looked at; each with a blank before it.
 fn options(common: &CommonArgs) -> String {

@@ -42,6 +42,13 @@ pub enum Command {
     Resume(ResumeArgs),
     /// Look up rows whose outcome is unknown, and decide those that stay so
     Settle(SettleArgs),
+    /// Read back what a run wrote, and compare
+    ///
+    /// Reads the records that the run created, updated or deleted, 100 at a time,
+    /// and lists the fields that the CRM truncated, rounded, reformatted, ignored
+    /// or defaulted, and what changed since. Every difference stands in verify.csv
+    /// in the run's folder. Exits 4 where there is any. Nothing is changed.
+    Verify(VerifyArgs),
     /// Read records into CSV, XLSX or JSON Lines
     Export(ExportArgs),
     /// List the values of a dropdown, or add some
@@ -421,6 +428,12 @@ fn adoption(text: &str) -> Result<(u64, crate::model::RecordId), String> {
     let (row, id) = text.split_once('=').ok_or_else(wrong)?;
     let id = id.trim().parse().ok().and_then(crate::model::RecordId::new).ok_or_else(wrong)?;
     Ok((row.trim().parse().map_err(|_| wrong())?, id))
+}
+
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The run: its id, a unique beginning of it, or `last`
+    pub run: String,
 }
 
 #[derive(Debug, Args)]

@@ -17,6 +17,7 @@ mod sandbox;
 mod screen;
 mod settle;
 mod summary;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -108,6 +109,7 @@ fn in_runtime(context: &Context, command: Command) -> Result<u8, PipelineError> 
             Command::Apply(args) => import::apply(context, args).await,
             Command::Resume(args) => resume::run(context, args).await,
             Command::Settle(args) => settle::run(context, args).await,
+            Command::Verify(args) => verify::run(context, args).await,
             Command::Export(args) => export::run(context, args).await,
             Command::Lookup(args) => lookup::run(context, args).await,
             Command::Runs(args) => runs::run(context, &args),

@@ -8,8 +8,8 @@
 //!
 //! [`Job`] is everything that must be right before the first row; [`prove`]
 //! and [`check`] are pass one, [`plan_import`] pass two, [`send_plan`] sends
-//! what the store holds, and [`open_interrupted`] takes up what was left;
-//! [`export`] goes the other way.
+//! what the store holds, [`open_interrupted`] takes up what was left and
+//! [`verify`] reads it back; [`export`] goes the other way.
 //! [`draft_mapping`] writes a first mapping for a file that has none.
 
 mod again;
@@ -35,6 +35,7 @@ mod resume;
 mod run;
 mod send;
 mod settle;
+mod verify;
 
 #[cfg(test)]
 mod import_tests;
@@ -66,3 +67,4 @@ pub use run::{
 };
 pub use send::{Ended, OnUnknown};
 pub use settle::{Candidate, Decisions, OpenDoubt, settle};
+pub use verify::{NotVerified, Verified, VerifySettings, verify};

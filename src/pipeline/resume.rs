@@ -54,7 +54,7 @@ pub fn open_plan(
     base_url: &str,
     tools: Tools<'_>,
 ) -> Result<PlannedRun, PipelineError> {
-    let (folder, store) = open(runs, name, base_url, "apply it")?;
+    let (folder, store) = open(runs, name, base_url, "apply")?;
     let state: String = store.fact("state")?;
     if state != RunState::Planned.word() {
         let run = &folder.run;
@@ -78,7 +78,7 @@ pub async fn open_interrupted(
     base_url: &str,
     tools: Tools<'_>,
 ) -> Result<Resumed, PipelineError> {
-    let (folder, mut store) = open(runs, name, base_url, "resume it")?;
+    let (folder, mut store) = open(runs, name, base_url, "resume")?;
     let run = folder.run.clone();
     let state: String = store.fact("state")?;
     let input: Input = store.fact("input")?;
@@ -120,12 +120,23 @@ pub(super) fn open(
 ) -> Result<(RunFolder, Store), PipelineError> {
     let folder = RunFolder::open(runs, name)?;
     let store = Store::open(&folder.store_file())?;
-    let planned_for: String = store.fact("base_url")?;
-    if planned_for != base_url {
-        let message = format!("run {} was planned for {planned_for}, and this is {base_url}", folder.run);
-        return Err(PipelineError::usage(message, format!("{act} with the same --base-url or --sandbox")));
-    }
+    refuse_other_crm(&store, &folder.run, base_url, act)?;
     Ok((folder, store))
+}
+
+/// A run's records are in one CRM; `act` is what was to be done with it.
+pub(super) fn refuse_other_crm(
+    store: &Store,
+    run: &str,
+    base_url: &str,
+    act: &str,
+) -> Result<(), PipelineError> {
+    let planned_for: String = store.fact("base_url")?;
+    if planned_for == base_url {
+        return Ok(());
+    }
+    let message = format!("run {run} was planned for {planned_for}, and this is {base_url}");
+    Err(PipelineError::usage(message, format!("{act} it with the same --base-url or --sandbox")))
 }
 
 fn unplanned(folder: RunFolder, store: Store, input: Input) -> Result<Unplanned, PipelineError> {

@@ -5,7 +5,8 @@
 //! describes the schema for people who open the file with `sqlite3`.
 //!
 //! `schema` is the format, `folder` names and finds runs, `plan` and `send`
-//! write, `settle` keeps what is in doubt, `report` reads, `past` looks into earlier runs.
+//! write, `settle` keeps what is in doubt, `report` and `written` read, `past`
+//! looks into earlier runs.
 
 mod folder;
 mod index;
@@ -15,6 +16,7 @@ mod report;
 mod schema;
 mod send;
 mod settle;
+mod written;
 
 use std::path::{Path, PathBuf};
 
@@ -31,6 +33,7 @@ pub use report::{KeptRow, ResultRow, RunInfo, StoredFinding};
 pub use schema::VERSION;
 pub use send::{Answer, AnswerKind, Direction, ToSend};
 pub use settle::{Doubt, Settled};
+pub use written::WrittenRow;
 
 /// Why the store cannot be used. The sentence names the file.
 #[derive(Debug, thiserror::Error)]

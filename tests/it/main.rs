@@ -34,4 +34,5 @@ mod tables;
 mod tiny;
 mod traps;
 mod trial;
+mod verify;
 mod workbook;
