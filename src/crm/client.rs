@@ -102,6 +102,11 @@ impl Client {
 
     /// A client over any transport.
     pub(super) fn over(transport: Arc<dyn Transport>, options: ClientOptions) -> Self {
+        Self::seeded(transport, options, Jitter::new())
+    }
+
+    /// The same with waits that are known beforehand.
+    pub(super) fn seeded(transport: Arc<dyn Transport>, options: ClientOptions, jitter: Jitter) -> Self {
         let ClientOptions { base_url, token, concurrency, rate, retries, max_calls, timeout: _ } = options;
         let proxy = proxy_for(&base_url).map(|host| {
             Notice(format!("requests go through the proxy {host}, unless NO_PROXY names the CRM"))
@@ -110,7 +115,7 @@ impl Client {
         let inner = Inner {
             transport,
             gate: Gate::new(Limits { concurrency, rate, max_calls }),
-            jitter: Jitter::new(),
+            jitter,
             token,
             retries,
             notices,

@@ -40,6 +40,8 @@ mod client_tests;
 #[cfg(test)]
 mod scripted;
 #[cfg(test)]
+pub(crate) mod simulated;
+#[cfg(test)]
 mod wire_tests;
 
 pub use address::{BaseUrl, BaseUrlFault};

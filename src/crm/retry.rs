@@ -60,6 +60,12 @@ impl Jitter {
         Self(AtomicU64::new(RandomState::new().build_hasher().finish()))
     }
 
+    /// The same waits each time.
+    #[cfg(test)]
+    pub(super) fn seeded(seed: u64) -> Self {
+        Self(AtomicU64::new(seed))
+    }
+
     /// Anything from nothing to the upper end, which doubles with each try ("full jitter").
     pub(super) fn backoff(&self, tries: u32) -> Duration {
         let most = FIRST.saturating_mul(1 << tries.saturating_sub(1).min(16)).min(LONGEST);

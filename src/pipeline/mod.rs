@@ -46,6 +46,8 @@ mod reject_tests;
 #[cfg(test)]
 mod round_trip_tests;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod testing;
 
 pub use check::{CheckOptions, Checked, check};

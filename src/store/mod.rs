@@ -138,6 +138,14 @@ impl Store {
         act(&self.connection).map_err(|source| StoreError::Database { file: self.file.clone(), source })
     }
 
+    /// A store that is gone with the process.
+    #[cfg(test)]
+    pub(crate) fn in_memory() -> Self {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(schema::CREATE).unwrap();
+        Self { connection, file: "memory".into() }
+    }
+
     /// Lets a test make the store fail.
     #[cfg(test)]
     pub(crate) fn sabotage(&self, sql: &str) {

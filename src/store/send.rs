@@ -240,7 +240,7 @@ impl Store {
     /// Stores answers and the attempts that begin now, all or none.
     ///
     /// When this returns, the attempts are on disk and may be sent. `now` is
-    /// the time of day, by which a later process knows how old a doubt is.
+    /// the time of day, for people who read the store.
     pub fn exchange(&mut self, answers: &[Answer], starting: &[u64], now: &str) -> Result<(), StoreError> {
         self.in_one(|db| {
             for answer in answers {

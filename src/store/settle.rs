@@ -42,15 +42,14 @@ pub struct Doubt {
     pub action: Action,
     /// What was sent, as JSON.
     pub body: String,
-    /// When it was handed to the network at the latest, as the store says it (RFC 3339).
-    pub since: String,
     /// It was looked up after the settle time already, without a result.
     pub held: bool,
 }
 
 impl Store {
     /// Notes what a process that was killed left behind: its attempts that
-    /// have no end are in doubt. `finding` says so for a row.
+    /// have no end are in doubt from now on. When they were sent is not known:
+    /// they may have waited long for their turn. `finding` says so for a row.
     pub fn doubt_open_attempts(
         &mut self,
         now: &str,
@@ -79,17 +78,17 @@ impl Store {
     /// Rows in doubt, in the order in which their doubts arose; `keep` says what
     /// of each is kept in memory.
     pub fn doubts<T>(&self, keep: impl Fn(Doubt) -> T) -> Result<Vec<T>, StoreError> {
-        let sql = "SELECT rows.row, action, body, max(started), settled = 'held' FROM rows
+        let sql = "SELECT rows.row, action, body, settled = 'held' FROM rows
                    JOIN attempts ON attempts.row = rows.row
                    WHERE outcome = 'unknown' AND action IS NOT NULL
                      AND attempts.id = (SELECT max(id) FROM attempts WHERE attempts.row = rows.row)
-                   GROUP BY rows.row ORDER BY max(started), rows.row";
+                   ORDER BY ended, rows.row";
         let read = |row: &Row<'_>| {
             let word: String = row.get(1)?;
             let Some(action) = Action::from_word(&word) else { return Ok(Err(word)) };
             let body = row.get::<_, Option<String>>(2)?.unwrap_or_default();
-            let held = row.get::<_, Option<bool>>(4)?.unwrap_or(false);
-            Ok(Ok(keep(Doubt { row: row.get(0)?, action, body, since: row.get(3)?, held })))
+            let held = row.get::<_, Option<bool>>(3)?.unwrap_or(false);
+            Ok(Ok(keep(Doubt { row: row.get(0)?, action, body, held })))
         };
         let rows: Vec<Result<T, String>> = self.try_db(|db| {
             let mut statement = db.prepare(sql)?;

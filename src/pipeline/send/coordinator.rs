@@ -79,7 +79,7 @@ impl<'a> Coordinator<'a> {
         tools: SendTools<'a>,
     ) -> Result<Self, PipelineError> {
         let counts = store.counts()?;
-        let doubts = Doubts::of(store, settings, tools.clock)?;
+        let doubts = Doubts::of(store, settings)?;
         let only = settings.only.as_deref().map(|rows| store.rows_of(rows)).transpose()?;
         Ok(Self {
             store,

@@ -12,7 +12,6 @@ use super::judging::{ids_in_words, whole_row};
 use super::lookup::{Finding as Found, Settler, Verdicts, strong_key};
 use super::{OnUnknown, SendSettings};
 use crate::model::{Action, Code, Finding, Outcome, Record, RecordId};
-use crate::pipeline::clock::Clock;
 use crate::pipeline::{Event, PipelineError};
 use crate::rules::image::image;
 use crate::rules::settling::{Held, Proof, Verdict, judge_create, values_of};
@@ -53,14 +52,10 @@ struct Waiting {
 
 impl Doubts {
     /// The doubts that an earlier process left.
-    pub(super) fn of(
-        store: &Store,
-        settings: &SendSettings,
-        clock: &dyn Clock,
-    ) -> Result<Self, PipelineError> {
-        let (now, instant) = (clock.now(), Instant::now());
+    pub(super) fn of(store: &Store, settings: &SendSettings) -> Result<Self, PipelineError> {
+        let now = Instant::now();
         let mut queue = store.doubts(|doubt| {
-            let due = instant + wait_of(&doubt, settings.settle, now);
+            let due = now + wait_of(&doubt, settings.settle);
             Waiting { due, row: doubt.row, sent: xxh3_64(doubt.body.as_bytes()) }
         })?;
         queue.sort_by_key(|waiting| waiting.due);
@@ -124,15 +119,11 @@ impl Doubts {
     }
 }
 
-/// How long a row that an earlier process left in doubt must still wait.
-fn wait_of(doubt: &Doubt, settle: Duration, now: jiff::Timestamp) -> Duration {
-    if doubt.held || doubt.action != Action::Create {
-        return Duration::ZERO;
-    }
-    let passed = doubt.since.parse::<jiff::Timestamp>().ok().map(|since| now.duration_since(since));
-    // A clock that went back tells nothing: the whole time is waited for.
-    let passed = passed.and_then(|passed| Duration::try_from(passed).ok()).unwrap_or_default();
-    settle.saturating_sub(passed)
+/// How long a row that an earlier process left in doubt must still wait: as if
+/// the doubt were new. No clock that goes on while nobody looks can be trusted
+/// to say how much of the time has passed.
+fn wait_of(doubt: &Doubt, settle: Duration) -> Duration {
+    if doubt.held || doubt.action != Action::Create { Duration::ZERO } else { settle }
 }
 
 impl Coordinator<'_> {
