@@ -118,7 +118,7 @@ async fn plan_into(
     store.set("plan_complete", &true)?;
     store.set("state", RunState::Planned.word())?;
     store.set("calls", &tools.client.calls())?;
-    PlannedRun::of(folder, store, input, begun)
+    Ok(PlannedRun { is_fresh: true, ..PlannedRun::of(folder, store, input, begun)? })
 }
 
 /// The state of a run whose planning ended early; `resume` plans it again.

@@ -12,14 +12,16 @@ use super::again::JobRows;
 use super::check::missing_of_new;
 use super::finder::{Finder, FoundRecords, Parts, Wanted};
 use super::{Clock, Event, Job, Phase, PipelineError, Reporter, Tools};
-use crate::model::{Action, Finding, Outcome, RecordId, Row, Value};
+use crate::model::{Action, Code, Finding, Notice, Outcome, Record, RecordId, Row, Stage, Value, shown};
 use crate::rules::additions::{Addition, Additions};
-use crate::rules::draft::{Draft, Wish, draft};
+use crate::rules::draft::{Draft, Wish, draft, finding};
 use crate::rules::duplicates::SeenKeys;
+use crate::rules::exported::{ChangeColumn, Since, change_column, changed_since};
 use crate::rules::image::image;
 use crate::rules::planning::{
     Found, Resolved, Step, duplicate_finding, excused, may_be_excused, plan, resolve, with_member,
 };
+use crate::rules::program::Fault;
 use crate::rules::zeros::LostZeros;
 use crate::store::{PlannedRow, RunFolder, Store};
 use crate::tabular::keep;
@@ -52,6 +54,10 @@ pub struct Planner<'a> {
     cleared: BTreeMap<String, u64>,
     additions: Additions,
     lost_zeros: LostZeros,
+    /// The column of an export that says when its records were last changed.
+    change_column: Option<ChangeColumn>,
+    /// The first row whose date of change could not be compared.
+    unclear_change: Option<u64>,
 }
 
 struct ReferenceFinder {
@@ -101,6 +107,8 @@ impl<'a> Planner<'a> {
             cleared: BTreeMap::new(),
             additions: Additions::default(),
             lost_zeros: LostZeros::default(),
+            change_column: change_column(program, &job.dictionary),
+            unclear_change: None,
         })
     }
 
@@ -133,6 +141,7 @@ impl<'a> Planner<'a> {
         self.store.set("cleared", &self.cleared)?;
         self.store.set::<Vec<Addition>>("additions", &self.additions.lists())?;
         self.reporter.event(Event::End(Phase::Plan));
+        self.tell_unclear_change();
         self.lost_zeros.notices().for_each(|notice| self.reporter.event(Event::Notice(notice)));
         Ok(self.read)
     }
@@ -282,6 +291,11 @@ impl<'a> Planner<'a> {
             let finding = duplicate_finding(&self.job.program, draft, first, "record");
             return reject(planned, vec![finding]);
         }
+        if let (Step::Update { .. } | Step::Delete { .. }, Found::One(record)) = (&step, &found)
+            && let Some(finding) = self.changed_since_export(row, record)
+        {
+            return reject(planned, vec![finding]);
+        }
         if matches!(step, Step::Create { .. } | Step::Update { .. }) {
             self.additions.add(&self.job.program, draft);
         }
@@ -299,6 +313,38 @@ impl<'a> Planner<'a> {
             _ => None,
         };
         PlannedRow { image, ..self.with_step(planned, step) }
+    }
+
+    /// The finding on a row of an export whose record changed since.
+    fn changed_since_export(&mut self, row: &Row, record: &Record) -> Option<Finding> {
+        let ChangeColumn { column, field } = self.change_column.as_ref()?;
+        let then = row.cell(*column).to_string();
+        match changed_since(&then, record.get(field)) {
+            Since::Unchanged => None,
+            Since::Unclear => {
+                self.unclear_change.get_or_insert(row.number);
+                None
+            }
+            Since::Changed => {
+                let now = record.get(field).map(|now| now.to_text().into_owned()).unwrap_or_default();
+                let cause = "the record changed since this file was exported";
+                let message = format!("{cause}: last at {}, and the file says {}", shown(&now), shown(&then));
+                let fault = Fault {
+                    cause: Some(cause.to_owned()),
+                    ..Fault::new(Code::Conflict, Stage::Match, message)
+                };
+                Some(finding(&self.job.program, row.number, Some(*column), Some(field), fault, Some(then)))
+            }
+        }
+    }
+
+    fn tell_unclear_change(&self) {
+        let (Some(row), Some(ChangeColumn { field, .. })) = (self.unclear_change, &self.change_column) else {
+            return;
+        };
+        self.reporter.event(Event::Notice(Notice(format!(
+            "{field} of row {row} is not as an export writes it (2026-11-24 10:20:30), so changes since the export go unnoticed there"
+        ))));
     }
 
     /// Notes which row a record belongs to; the answer is an earlier row that has it.

@@ -86,6 +86,8 @@ pub struct PlannedRun {
     pub input: Input,
     /// Requests that earlier processes sent for this run.
     pub calls: Calls,
+    /// Planned by this process.
+    pub is_fresh: bool,
 }
 
 impl PlannedRun {
@@ -98,7 +100,17 @@ impl PlannedRun {
     ) -> Result<Self, PipelineError> {
         let (counts, clearing) = (store.planned_counts()?, store.get("rows_clearing")?.unwrap_or(0));
         let additions = store.get("additions")?.unwrap_or_default();
-        Ok(Self { folder, store, counts, clearing, additions, begun, input, calls: Calls::default() })
+        Ok(Self {
+            folder,
+            store,
+            counts,
+            clearing,
+            additions,
+            begun,
+            input,
+            calls: Calls::default(),
+            is_fresh: false,
+        })
     }
 }
 
@@ -154,7 +166,7 @@ pub async fn send_plan(
     store.set("settle_s", &options.settle.as_secs_f64().to_string())?;
     let origins: Origins = store.fact("origins")?;
     let stop_after = options.stop_after.map(|stop| stop.rows(planned.counts.read));
-    let settings = send_settings(store, &planned.folder, options, stop_after)?;
+    let settings = send_settings(store, &planned.folder, options, stop_after, planned.is_fresh)?;
     let too_many_already = stop_after.filter(|&most| planned.counts.rejected >= most);
     let ended = match too_many_already {
         Some(most) => {
@@ -188,6 +200,7 @@ pub(super) fn send_settings(
     folder: &RunFolder,
     options: &SendOptions,
     stop_after: Option<u64>,
+    trusted: bool,
 ) -> Result<SendSettings, PipelineError> {
     let command: String = store.fact("command")?;
     let (purpose, direction) = match command.as_str() {
@@ -205,6 +218,7 @@ pub(super) fn send_settings(
         on_unknown: store.get::<OnUnknown>("on_unknown")?.unwrap_or_default(),
         scratch: folder.path.clone(),
         only: options.only.clone(),
+        trust_plan: trusted,
         purpose,
     })
 }

@@ -62,7 +62,7 @@ pub async fn settle(
 ) -> Result<(FinishedRun, Vec<OpenDoubt>), PipelineError> {
     decide(&mut planned, decisions, tools).await?;
     let options = SendOptions { only: Some(decisions.resend.clone()), ..options.clone() };
-    let settings = send_settings(&planned.store, &planned.folder, &options, None)?;
+    let settings = send_settings(&planned.store, &planned.folder, &options, None, false)?;
     let high_water = planned.store.get("high_water")?.unwrap_or(0);
     let settler = Settler::new(tools.client, &settings, high_water);
     let folder = planned.folder.store_file();

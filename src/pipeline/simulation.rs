@@ -120,6 +120,7 @@ impl World {
             on_unknown: OnUnknown::Hold,
             scratch: PathBuf::from("/nonexistent"),
             only: None,
+            trust_plan: dice.below(2) == 0,
             purpose: Purpose::Import,
         };
         let mut store = Store::in_memory();

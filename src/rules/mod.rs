@@ -6,7 +6,8 @@
 //! meant), `draft` (a row run through the program, by `convert` and
 //! `expression`), `duplicates`, `additions` (what dropdown lists lack),
 //! `planning` (what is to be done, by `compare`; `zeros` are what it loses), `causes` (why rows were
-//! rejected), `settling` (what rows in doubt have come to, by `image`). `language` is the language of `--where` and `when`; `drift` tells
+//! rejected), `settling` (what rows in doubt have come to, by `image`),
+//! `exported` (whether a record changed since its export). `language` is the language of `--where` and `when`; `drift` tells
 //! what the CRM changed about fields since the last time; `drafting` writes a
 //! first mapping for a file that has none. After a run `verifying` names what
 //! the CRM made of the values, and `edited` who may have changed them since.
@@ -21,6 +22,7 @@ pub mod drafting;
 pub mod drift;
 pub mod duplicates;
 pub mod edited;
+pub mod exported;
 pub mod expression;
 pub mod ids;
 pub mod image;

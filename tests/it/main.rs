@@ -4,6 +4,7 @@
 mod apply;
 mod bad_input;
 mod check;
+mod conflicts;
 mod crm_faults;
 mod describe;
 mod docs;
@@ -25,6 +26,7 @@ mod proof;
 mod reading;
 mod references;
 mod rejects;
+mod resume;
 mod runs;
 mod samples;
 mod schema;

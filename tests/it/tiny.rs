@@ -52,6 +52,8 @@ pub enum Reply {
     Answer(u16, Vec<(&'static str, String)>, String),
     /// Has read all of it, and cuts the connection.
     Reset,
+    /// Does what is asked, and cuts the connection instead of saying so.
+    StoreAndReset,
 }
 
 impl Reply {
@@ -76,7 +78,7 @@ impl Reply {
                 headers.push((name, value.to_owned()));
                 Self::Answer(status, headers, body)
             }
-            Self::Reset => self,
+            Self::Reset | Self::StoreAndReset => self,
         }
     }
 }
@@ -107,6 +109,8 @@ struct Shared {
     alter: Box<Alter>,
     asked: Mutex<Vec<Request>>,
     arrived: Condvar,
+    /// Once it is well, the script is not asked any more.
+    is_well: Mutex<bool>,
     /// Connections under way; none once the server stops.
     open: Mutex<Option<Vec<Weak<TcpStream>>>>,
 }
@@ -137,6 +141,15 @@ impl Tiny {
         Self::start(tables, Box::new(|_, _| None), Box::new(alter))
     }
 
+    /// Both at once.
+    pub fn scripted_and_altered(
+        tables: Tables,
+        script: impl Fn(&Request, usize) -> Option<Reply> + Send + Sync + 'static,
+        alter: impl Fn(&mut Map<String, Json>) + Send + Sync + 'static,
+    ) -> Self {
+        Self::start(tables, Box::new(script), Box::new(alter))
+    }
+
     fn start(tables: Tables, script: Box<Script>, alter: Box<Alter>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let host = listener.local_addr().unwrap().to_string();
@@ -146,6 +159,7 @@ impl Tiny {
             alter,
             asked: Mutex::default(),
             arrived: Condvar::new(),
+            is_well: Mutex::default(),
             open: Mutex::new(Some(Vec::new())),
         });
         let of_listener = Arc::clone(&shared);
@@ -188,10 +202,25 @@ impl Tiny {
         assert!(!waited.timed_out(), "{number} requests {method} did not come");
     }
 
-    /// Puts a record back.
+    /// Puts a record back, or in the place of the one with its id.
     pub fn restore(&self, table: &str, record: Json) {
         let Json::Object(record) = record else { panic!("no record: {record}") };
-        self.shared.tables.lock().unwrap().table(table).unwrap().records.push(record);
+        let mut tables = self.shared.tables.lock().unwrap();
+        let records = &mut tables.table(table).unwrap().records;
+        match records.iter_mut().find(|known| known["id"] == record["id"]) {
+            Some(known) => *known = record,
+            None => records.push(record),
+        }
+    }
+
+    /// Ends what the script does.
+    pub fn heal(&self) {
+        *self.shared.is_well.lock().unwrap() = true;
+    }
+
+    /// Becomes the CRM of another company.
+    pub fn become_another(&self, tables: Tables) {
+        *self.shared.tables.lock().unwrap() = tables;
     }
 
     /// The records of a table now.
@@ -214,6 +243,17 @@ impl Drop for Tiny {
     }
 }
 
+/// Does what a request asks.
+fn act(shared: &Shared, request: &Request) -> Reply {
+    let mut tables = shared.tables.lock().unwrap();
+    let reply = tables.answer(request);
+    if matches!(request.method.as_str(), "POST" | "PATCH") {
+        let table = request.path.split('/').nth(1).unwrap();
+        tables.table(table).unwrap().records.iter_mut().for_each(&shared.alter);
+    }
+    reply
+}
+
 /// Reads one request and answers it; `None` when the connection is over.
 fn serve_one(mut stream: &TcpStream, shared: &Shared) -> Option<()> {
     let (request, last_byte) = read_request(stream)?;
@@ -224,17 +264,14 @@ fn serve_one(mut stream: &TcpStream, shared: &Shared) -> Option<()> {
         shared.arrived.notify_all();
         before
     };
-    let reply = match (shared.script)(&request, before) {
-        Some(reply) => reply,
-        None => {
-            let mut tables = shared.tables.lock().unwrap();
-            let reply = tables.answer(&request);
-            if matches!(request.method.as_str(), "POST" | "PATCH") {
-                let table = request.path.split('/').nth(1).unwrap();
-                tables.table(table).unwrap().records.iter_mut().for_each(&shared.alter);
-            }
-            reply
+    let is_well = *shared.is_well.lock().unwrap();
+    let reply = match (!is_well).then(|| (shared.script)(&request, before)).flatten() {
+        Some(Reply::StoreAndReset) => {
+            act(shared, &request);
+            Reply::Reset
         }
+        Some(reply) => reply,
+        None => act(shared, &request),
     };
     // A byte that stands unread when the socket goes turns its end into a reset.
     let Reply::Answer(status, headers, body) = reply else { return None };

@@ -65,7 +65,7 @@ impl Coordinator<'_> {
         while !self.taken_all && self.looker.is_some() && self.ahead.len() < self.window {
             let some = self.window - self.ahead.len();
             let mut rows = self.next_rows(some)?;
-            if rows.iter().any(|row| self.is_stale(row)) {
+            if rows.iter().any(|row| !self.is_trusted(row)) {
                 let more = (self.window * 4).clamp(LEAST, MOST).saturating_sub(rows.len());
                 rows.extend(self.next_rows(more)?);
                 self.look_at(rows);
@@ -102,10 +102,19 @@ impl Coordinator<'_> {
         });
     }
 
+    /// Whether a row of the store may be sent without a look at its record.
+    fn is_trusted(&self, row: &ToSend) -> bool {
+        (self.settings.trust_plan || !self.can_look(row)) && !self.is_stale(row)
+    }
+
+    fn can_look(&self, row: &ToSend) -> bool {
+        row.action != Action::Create || self.doubts.has_key(row)
+    }
+
     fn is_stale(&self, row: &ToSend) -> bool {
         let age = row.looked.map(|looked| self.tools.clock.now().as_second() - looked);
         let is_old = age.is_none_or(|age| !(0..=FRESH).contains(&age));
-        is_old && (row.action != Action::Create || self.doubts.has_key(row))
+        is_old && self.can_look(row)
     }
 
     pub(super) fn take_glances(&mut self, rows: Vec<ToSend>, result: Result<Vec<Glance>, PipelineError>) {

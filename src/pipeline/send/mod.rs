@@ -64,6 +64,9 @@ pub struct SendSettings {
     pub scratch: PathBuf,
     /// Only these rows of the plan, and those in doubt; all of it if none.
     pub only: Option<Vec<u64>>,
+    /// The plan was read by this very process, so that a reading counts as
+    /// fresh for a minute.
+    pub trust_plan: bool,
     /// For the sentence on a record that somebody changed.
     pub purpose: Purpose,
 }

@@ -22,6 +22,7 @@ fn settings(scratch: PathBuf) -> SendSettings {
         on_unknown: OnUnknown::Hold,
         scratch,
         only: None,
+        trust_plan: true,
         purpose: Purpose::Import,
     }
 }

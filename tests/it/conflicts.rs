@@ -1,0 +1,115 @@
+//! What somebody else changed meanwhile is not written over.
+
+use serde_json::json;
+
+use crate::support::{Crm, Desk};
+use crate::tiny::{Tiny, accounts};
+
+const BY_ID: &str =
+    "version: 1\nobject: accounts\nmode: update\nmatch: [id]\nfields:\n  id: id\n  phone: phone\n";
+
+/// A plan that updates 7, 8 and 9.
+fn planned() -> (Tiny, Desk) {
+    let record = |id: u64| json!({ "id": id, "name": format!("A{id}"), "phone": "1", "notes": "n" });
+    let crm = Tiny::serve(accounts(&[record(7), record(8), record(9)]));
+    let desk = Desk::with("a.csv", "id,phone\n7,2\n8,2\n9,2\n");
+    desk.write("m.yaml", BY_ID);
+    desk.carafe(["import", "a.csv", "-m", "m.yaml", "--dry-run"]).at(&crm.address()).ends_with(0);
+    (crm, desk)
+}
+
+#[test]
+fn apply_rejects_what_changed_since_the_plan_and_takes_what_is_as_wanted_already_as_unchanged() {
+    let (crm, desk) = planned();
+    crm.restore("accounts", json!({ "id": 7, "name": "A7", "phone": "3", "notes": "n" }));
+    crm.restore("accounts", json!({ "id": 8, "name": "A8", "phone": "2", "notes": "by somebody" }));
+    let done = desk.carafe(["apply", "last", "--json"]).at(&crm.address()).ends_with(4);
+    assert_eq!(done.rows(), json!({ "read": 3, "updated": 1, "unchanged": 1, "rejected": 1 }));
+    assert_eq!(crm.records("accounts")[0]["phone"], "3", "not written over");
+    let error = &desk.errors()[0];
+    assert_eq!(
+        (&error["row"], &error["code"], &error["field"], &error["cell"], &error["stage"]),
+        (&json!(2), &json!("conflict"), &json!("phone"), &json!("B2"), &json!("send"))
+    );
+    assert_eq!(
+        error["message"],
+        "the record changed since it was read for the plan: phone was \"1\" and is \"3\""
+    );
+    assert_eq!(done.json()["causes"][0]["message"], "the record changed since it was read for the plan");
+}
+
+#[test]
+fn a_change_of_a_field_that_the_row_does_not_touch_is_a_conflict_too() {
+    let (crm, desk) = planned();
+    crm.restore("accounts", json!({ "id": 9, "name": "A9", "phone": "1", "notes": "by somebody" }));
+    let done = desk.carafe(["apply", "last", "--json"]).at(&crm.address()).ends_with(4);
+    assert_eq!(done.rows(), json!({ "read": 3, "updated": 2, "rejected": 1 }));
+    assert_eq!(desk.errors()[0]["row"], 4);
+    assert_eq!(crm.asked_by("PATCH").len(), 2);
+}
+
+#[test]
+fn records_are_looked_at_a_hundred_a_request_before_they_are_changed() {
+    let record = |id: u64| json!({ "id": id, "name": format!("A{id}"), "phone": "1" });
+    let crm = Tiny::serve(accounts(&(1..=250).map(record).collect::<Vec<_>>()));
+    let rows: String = (1..=250).map(|id| format!("{id},2\n")).collect();
+    let desk = Desk::with("a.csv", format!("id,phone\n{rows}"));
+    desk.write("m.yaml", BY_ID);
+    desk.carafe(["import", "a.csv", "-m", "m.yaml", "--dry-run"]).at(&crm.address()).ends_with(0);
+    let planned = crm.asked_by("GET").len();
+    desk.carafe(["apply", "last", "--concurrency", "2"]).at(&crm.address()).ends_with(0);
+    assert_eq!(crm.asked_by("GET").len() - planned, 3);
+    assert_eq!(crm.asked_by("PATCH").len(), 250);
+}
+
+#[test]
+fn apply_creates_nothing_that_somebody_created_since_the_plan() {
+    let crm = Tiny::serve(accounts(&[]));
+    let desk = Desk::with("a.csv", "name,phone\nAcme,1\nNew,2\n");
+    desk.write(
+        "m.yaml",
+        "version: 1\nobject: accounts\nmatch: [name]\nfields:\n  name: name\n  phone: phone\n",
+    );
+    desk.carafe(["import", "a.csv", "-m", "m.yaml", "--dry-run"]).at(&crm.address()).ends_with(0);
+    crm.restore("accounts", json!({ "id": 7, "name": "ACME", "phone": "5" }));
+    let done = desk.carafe(["apply", "last", "--json"]).at(&crm.address()).ends_with(4);
+    assert_eq!(done.rows(), json!({ "read": 2, "created": 1, "rejected": 1 }));
+    let error = &desk.errors()[0];
+    assert_eq!((&error["row"], &error["code"]), (&json!(2), &json!("conflict")));
+    assert_eq!(error["message"], "a record with this key was created since the plan was made: id 7");
+}
+
+#[test]
+fn an_export_that_comes_back_writes_over_nothing_that_changed_since() {
+    let (crm, desk) = (Crm::start(), Desk::new());
+    let fields =
+        ["export", "accounts", "--fields", "id,name,phone,modifieddate", "--limit", "3", "-o", "a.csv"];
+    crm.carafe(&desk, fields).ends_with(0);
+    let exported = desk.text("a.csv");
+    let lines: Vec<&str> = exported.lines().collect();
+    // The second says that it was exported before the record's last change.
+    let edited: Vec<String> = lines
+        .iter()
+        .enumerate()
+        .map(|(at, line)| {
+            let mut cells: Vec<&str> = line.rsplitn(3, ',').collect();
+            cells.reverse();
+            match at {
+                0 => (*line).to_owned(),
+                2 => format!("{},+1 2,2020-01-01 00:00:00", cells[0]),
+                _ => format!("{},+1 2,{}", cells[0], cells[2]),
+            }
+        })
+        .collect();
+    desk.write("b.csv", edited.join("\n"));
+    let done = crm.carafe(&desk, ["import", "b.csv", "--object", "accounts", "--json"]).ends_with(4);
+    assert_eq!(done.rows(), json!({ "read": 3, "updated": 2, "rejected": 1 }));
+    let error = &desk.errors()[0];
+    assert_eq!(
+        (&error["row"], &error["code"], &error["column"]),
+        (&json!(3), &json!("conflict"), &json!("modifieddate"))
+    );
+    assert!(
+        error["message"].as_str().unwrap().starts_with("the record changed since this file was exported")
+    );
+}

@@ -1,0 +1,290 @@
+//! Runs that are taken up again, and rows that are settled.
+
+use serde_json::{Value as Json, json};
+
+use crate::support::{Call, Desk};
+use crate::tiny::{Gate, Reply, Request, Tiny, accounts};
+
+const KEYED: &str = "version: 1\nobject: accounts\nmatch: [name]\nfields:\n  name: name\n  phone: phone\n";
+
+fn rows(number: usize) -> Desk {
+    let rows: String = (0..number).map(|n| format!("Row {n},{n}\n")).collect();
+    let desk = Desk::with("a.csv", format!("name,phone\n{rows}"));
+    desk.write("m.yaml", KEYED);
+    desk
+}
+
+fn import(desk: &Desk, crm: &Tiny, more: &[&'static str]) -> Call {
+    let arguments = ["import", "a.csv", "-m", "m.yaml", "--json", "--concurrency", "2"];
+    desk.carafe(arguments.into_iter().chain(more.iter().copied())).at(&crm.address())
+}
+
+fn resume(desk: &Desk, crm: &Tiny) -> Call {
+    desk.carafe(["resume", "last", "--json"]).at(&crm.address())
+}
+
+fn names(crm: &Tiny) -> Vec<String> {
+    let mut names: Vec<String> =
+        crm.records("accounts").iter().map(|record| record["name"].as_str().unwrap().to_owned()).collect();
+    names.sort();
+    names
+}
+
+fn is_post_of(request: &Request, name: &str) -> bool {
+    request.method == "POST" && request.json()["name"] == name
+}
+
+/// A CRM that stores what it is sent and then loses the answer, the first time.
+fn stores_and_loses(name: &'static str) -> Tiny {
+    Tiny::scripted(accounts(&[]), move |request, _| is_post_of(request, name).then_some(Reply::StoreAndReset))
+}
+
+#[test]
+fn a_record_whose_answer_was_lost_is_found_by_its_key_and_not_sent_again() {
+    let (crm, desk) = (stores_and_loses("Row 1"), rows(3));
+    let done = import(&desk, &crm, &[]).ends_with(0);
+    assert_eq!(done.rows(), json!({ "read": 3, "created": 3 }));
+    assert_eq!(names(&crm), ["Row 0", "Row 1", "Row 2"]);
+    assert_eq!(crm.asked_by("POST").len(), 3);
+    let document = done.json();
+    assert_eq!(document["settled"], json!({ "adopted": 1, "absent": 0, "held": 0 }));
+    assert_eq!((&document["promise"]["kind"], &document["promise"]["by"]), (&json!("key"), &json!(["name"])));
+    assert!(desk.run_text("results.csv").lines().all(|line| !line.contains("unknown")));
+    assert!(!desk.run().join("unknown.csv").exists());
+}
+
+#[test]
+fn a_record_that_the_crm_did_not_store_is_sent_again() {
+    let crm = Tiny::scripted(accounts(&[]), |request, before| {
+        (is_post_of(request, "Row 1") && before < 3).then_some(Reply::Reset)
+    });
+    let desk = rows(3);
+    let done = import(&desk, &crm, &[]).ends_with(0);
+    assert_eq!(done.rows(), json!({ "read": 3, "created": 3 }));
+    assert_eq!(names(&crm), ["Row 0", "Row 1", "Row 2"]);
+    assert_eq!(done.json()["settled"]["adopted"], 0);
+}
+
+#[test]
+fn a_row_that_is_never_stored_is_rejected_after_six_times() {
+    let crm =
+        Tiny::scripted(accounts(&[]), |request, _| is_post_of(request, "Row 1").then_some(Reply::Reset));
+    let desk = rows(3);
+    let done = import(&desk, &crm, &[]).ends_with(4);
+    assert_eq!(done.rows(), json!({ "read": 3, "created": 2, "rejected": 1 }));
+    assert_eq!(crm.asked_by("POST").len(), 2 + 6);
+    assert!(desk.errors()[0]["message"].as_str().unwrap().starts_with("sent 6 times"), "{:?}", desk.errors());
+}
+
+#[test]
+fn a_reference_finds_records_whose_rows_have_no_key() {
+    let (crm, desk) = (stores_and_loses("Row 1"), rows(3));
+    let arguments = ["import", "a.csv", "--object", "accounts", "--ref-field", "notes", "--json"];
+    let done = desk.carafe(arguments).at(&crm.address()).ends_with(0);
+    assert_eq!(done.rows(), json!({ "read": 3, "created": 3 }));
+    assert_eq!(done.json()["promise"]["kind"], "reference");
+    let run = desk.run().file_name().unwrap().to_str().unwrap().to_owned();
+    let notes: Vec<Json> = crm.records("accounts").iter().map(|record| record["notes"].clone()).collect();
+    assert!(notes.contains(&json!(format!("{run}#3"))), "{notes:?}");
+}
+
+#[test]
+fn a_reference_field_must_be_a_text_field_of_its_own() {
+    let (crm, desk) = (Tiny::serve(accounts(&[])), rows(1));
+    for (field, why) in [
+        ("note", "accounts has no such field, did you mean notes?"),
+        ("name", "the mapping fills this field"),
+        ("id", "it is read-only"),
+    ] {
+        let refused = import(&desk, &crm, &["--ref-field", field]).ends_with(2);
+        assert!(refused.stderr.contains(&format!("--ref-field {field}: {why}")), "{}", refused.stderr);
+    }
+    assert_eq!(crm.writes(), 0);
+}
+
+#[test]
+fn rows_without_a_key_are_found_by_what_was_sent_among_newer_records_alone() {
+    // An older record with the very same values is not the row's.
+    let crm = Tiny::scripted(accounts(&[json!({ "id": 3, "name": "Row 1", "phone": "1" })]), |request, _| {
+        is_post_of(request, "Row 1").then_some(Reply::Reset)
+    });
+    let desk = rows(3);
+    let done =
+        desk.carafe(["import", "a.csv", "--object", "accounts", "--json"]).at(&crm.address()).ends_with(7);
+    assert_eq!(done.rows(), json!({ "read": 3, "created": 2, "unknown": 1 }));
+
+    let (crm, desk) = (stores_and_loses("Row 1"), rows(3));
+    let done =
+        desk.carafe(["import", "a.csv", "--object", "accounts", "--json"]).at(&crm.address()).ends_with(0);
+    assert_eq!(done.rows(), json!({ "read": 3, "created": 3 }));
+}
+
+#[test]
+fn on_unknown_resend_sends_again_what_is_not_found() {
+    let crm = Tiny::scripted(accounts(&[]), |request, before| {
+        (is_post_of(request, "Row 1") && before < 3).then_some(Reply::Reset)
+    });
+    let desk = rows(3);
+    let arguments = ["import", "a.csv", "--object", "accounts", "--on-unknown", "resend", "--json"];
+    let done = desk.carafe(arguments).at(&crm.address()).ends_with(0);
+    assert_eq!(done.rows(), json!({ "read": 3, "created": 3 }));
+    assert_eq!(done.json()["promise"]["kind"], "at_least_once");
+}
+
+#[test]
+fn resume_after_a_spent_budget_sends_the_rest_and_writes_the_files_anew() {
+    let (crm, desk) = (Tiny::serve(accounts(&[])), rows(30));
+    import(&desk, &crm, &["--max-calls", "12"]).ends_with(6);
+    assert!(desk.run().join("unprocessed.csv").is_file());
+    let done = resume(&desk, &crm).ends_with(0);
+    assert_eq!(done.rows(), json!({ "read": 30, "created": 30 }));
+    assert_eq!(names(&crm).len(), 30);
+    assert!(!desk.run().join("unprocessed.csv").exists(), "nothing is unprocessed any more");
+    assert!(done.json()["calls"]["total"].as_u64().unwrap() >= 31, "the calls of both processes");
+    // Once more changes nothing.
+    let again = resume(&desk, &crm).ends_with(0);
+    assert_eq!(again.rows(), done.rows());
+    assert_eq!(crm.asked_by("POST").len(), 30);
+}
+
+#[test]
+fn resume_after_a_kill_asks_about_what_was_under_way_before_it_sends_it_again() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    // Held answers: the CRM stores the record, and the program dies before it hears of it.
+    let crm = Tiny::scripted(accounts(&[]), move |request, before| {
+        if request.method == "POST" && before < 12 {
+            held.wait();
+        }
+        None
+    });
+    let desk = rows(20);
+    let running = import(&desk, &crm, &[]).start();
+    crm.wait_for("POST", 2);
+    running.signal("KILL");
+    running.end();
+    gate.open();
+    let done = resume(&desk, &crm).ends_with(0);
+    assert_eq!(done.rows(), json!({ "read": 20, "created": 20 }));
+    assert_eq!(names(&crm).len(), 20);
+    assert_eq!(names(&crm).iter().collect::<std::collections::BTreeSet<_>>().len(), 20);
+    assert!(done.stderr.contains("under way when the program ended"), "{}", done.stderr);
+}
+
+#[test]
+fn resume_plans_anew_what_was_interrupted_while_it_planned() {
+    let crm = Tiny::scripted(accounts(&[]), |request, _| {
+        (request.method == "GET" && request.query("q").is_some_and(|q| q.contains("Row")))
+            .then(|| Reply::error(403, "Unauthenticated"))
+    });
+    let desk = rows(5);
+    import(&desk, &crm, &[]).ends_with(3);
+    crm.heal();
+    let done = resume(&desk, &crm).ends_with(0);
+    assert_eq!(done.rows(), json!({ "read": 5, "created": 5 }));
+    assert_eq!(desk.runs().len(), 1, "it is the same run");
+}
+
+#[test]
+fn resume_refuses_a_changed_file_and_another_companys_crm() {
+    let (crm, desk) = (Tiny::serve(accounts(&[])), rows(30));
+    import(&desk, &crm, &["--max-calls", "12"]).ends_with(6);
+    let text = desk.text("a.csv");
+    desk.write("a.csv", text.replace("Row 7,7", "Row 7,8"));
+    let refused = resume(&desk, &crm).ends_with(2);
+    assert!(refused.stderr.contains("a.csv changed since the run was planned: row 9"), "{}", refused.stderr);
+    desk.write("a.csv", text);
+    let writes = crm.writes();
+    crm.become_another(accounts(&[json!({ "id": 5, "name": "Of another company" })]));
+    let refused = resume(&desk, &crm).ends_with(2);
+    assert!(refused.stderr.contains("this CRM has none of the"), "{}", refused.stderr);
+    assert_eq!(crm.writes(), writes);
+}
+
+#[test]
+fn a_reject_file_that_was_edited_is_not_written_over_when_a_run_goes_on() {
+    let (crm, desk) = (Tiny::serve(accounts(&[])), rows(30));
+    desk.write("a.csv", format!("{}Bad,{}\n", desk.text("a.csv"), "x".repeat(300)));
+    import(&desk, &crm, &["--max-calls", "12"]).ends_with(6);
+    let rejects = desk.run().join("rejects.csv");
+    std::fs::write(&rejects, "my corrections").unwrap();
+    let done = resume(&desk, &crm).ends_with(4);
+    assert_eq!(std::fs::read_to_string(&rejects).unwrap(), "my corrections");
+    let files = &done.json()["files"];
+    assert!(files["rejects"].as_str().unwrap().ends_with("rejects-2.csv"), "{files}");
+    assert!(done.stderr.contains("was edited since it was written"), "{}", done.stderr);
+}
+
+#[test]
+fn settle_shows_candidates_and_takes_decisions() {
+    // The CRM stores another phone than was sent, and the answer is lost.
+    let crm = Tiny::scripted_and_altered(
+        accounts(&[]),
+        |request, _| is_post_of(request, "Row 1").then_some(Reply::StoreAndReset),
+        |record| {
+            if record["name"] == "Row 1" {
+                record.insert("phone".to_owned(), json!("+1 000"));
+            }
+        },
+    );
+    let desk = rows(4);
+    let done = import(&desk, &crm, &[]).ends_with(7);
+    assert_eq!(done.rows(), json!({ "read": 4, "created": 3, "unknown": 1 }));
+    assert!(desk.run().join("unknown.csv").is_file());
+    let id = crm.records("accounts").iter().find(|record| record["name"] == "Row 1").unwrap()["id"].clone();
+
+    let shown = desk.carafe(["settle", "last", "--json"]).at(&crm.address()).ends_with(7);
+    let open = &shown.json()["open"][0];
+    assert_eq!((&open["row"], &open["sent"]["phone"]), (&json!(3), &json!("1")));
+    assert_eq!(
+        open["candidates"],
+        json!([{ "id": id, "row": null, "fields": { "name": "Row 1", "phone": "+1 000" } }])
+    );
+
+    for (decision, why) in [
+        ("2=5", "row 2 is created, not unknown"),
+        ("99=5", "row 99 is no row of this run"),
+        ("3=999999", "the CRM has no such record"),
+    ] {
+        let refused = desk.carafe(["settle", "last", "--adopt", decision]).at(&crm.address()).ends_with(2);
+        assert!(refused.stderr.contains(why), "{}", refused.stderr);
+    }
+    let decision = format!("3={id}");
+    let done =
+        desk.carafe(["settle", "last", "--adopt", &decision, "--json"]).at(&crm.address()).ends_with(0);
+    assert_eq!(done.rows(), json!({ "read": 4, "created": 4 }));
+    assert!(!desk.run().join("unknown.csv").exists());
+    assert_eq!(crm.asked_by("POST").len(), 4);
+}
+
+#[test]
+fn settle_sends_again_or_gives_up_as_it_is_told() {
+    let crm = Tiny::scripted(accounts(&[]), |request, before| {
+        (request.method == "POST" && before < 4).then_some(Reply::Reset)
+    });
+    let desk = rows(2);
+    let object = ["import", "a.csv", "--object", "accounts", "--json"];
+    desk.carafe(object).at(&crm.address()).ends_with(7);
+    let done = desk
+        .carafe(["settle", "last", "--resend", "2", "--drop", "3", "--json"])
+        .at(&crm.address())
+        .ends_with(4);
+    assert_eq!(done.rows(), json!({ "read": 2, "created": 1, "rejected": 1 }));
+    assert_eq!(names(&crm), ["Row 0"]);
+    assert!(desk.run_text("rejects.csv").contains("given up with settle --drop"));
+}
+
+#[test]
+fn five_equal_refusals_end_the_run_and_reject_no_row() {
+    let crm = Tiny::scripted(accounts(&[]), |request, before| {
+        (request.method == "POST" && before >= 3).then(|| Reply::error(400, "Your plan is full"))
+    });
+    let desk = rows(30);
+    let done = import(&desk, &crm, &[]).ends_with(6);
+    let rows = done.rows();
+    assert_eq!(rows["rejected"], Json::Null, "{rows}");
+    assert!(done.stdout.contains("\"stopped\"") && !desk.run().join("rejects.csv").exists());
+    crm.heal();
+    resume(&desk, &crm).ends_with(0);
+    assert_eq!(names(&crm).len(), 30);
+}
