@@ -8,6 +8,7 @@ use super::database::{Database, Slice};
 use super::dictionary::{Object, object};
 use super::envelope::{self, Answer};
 use super::filter::{Condition, condition, order};
+use super::ledger::Entry;
 use super::validate::{Stored, validate};
 use crate::model::Value;
 
@@ -76,7 +77,7 @@ impl Api {
         Ok(Answer::ok(envelope::dictionary(known(name)?)))
     }
 
-    fn lookup(&self, request: &Request, name: &str, field: &str) -> Outcome {
+    fn lookup(&mut self, request: &Request, name: &str, field: &str) -> Outcome {
         if request.method == "PATCH" {
             return self.append(request, &format!("{name}/{field}"));
         }
@@ -90,7 +91,7 @@ impl Api {
 
     /// Adds values to a list, named by itself, by `object/field`, or by a
     /// field whose name only one list has.
-    fn append(&self, request: &Request, name: &str) -> Outcome {
+    fn append(&mut self, request: &Request, name: &str) -> Outcome {
         only(request, "PATCH")?;
         let list = list_name(name).ok_or_else(Answer::not_found)?;
         let body = body(request)?;
@@ -98,7 +99,13 @@ impl Api {
         let items = items.ok_or_else(|| Answer::bad_request("The key items must be a list of texts"))?;
         let values: Option<Vec<String>> = items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
         let values = values.ok_or_else(|| Answer::bad_request("The key items must be a list of texts"))?;
-        let added = self.database.add_list_values(&list, &values)?;
+        let added = self.database.in_one(|database| -> Result<_, Answer> {
+            let added = database.add_list_values(&list, &values)?;
+            if !added.is_empty() {
+                note(database, request, "lookup", Sql::Text(list.clone()))?;
+            }
+            Ok(added)
+        })?;
         Ok(Answer::ok(envelope::lookup(&added, Some("Lookup values added"))))
     }
 
@@ -199,8 +206,7 @@ impl Api {
                 Ok(Answer::ok(self.item(object, &values, request.wants_lines(), false)?))
             }
             "PATCH" => self.update(request, object, wanted()?),
-            "DELETE" if self.database.delete(object, wanted()?)? => Ok(Answer::ok("{}")),
-            "DELETE" => Err(Answer::not_found()),
+            "DELETE" => self.delete(request, object, wanted()?),
             _ => Err(Answer::not_allowed()),
         }
     }
@@ -210,10 +216,11 @@ impl Api {
         let mut stored =
             validate(object, &body, true, &self.database).map_err(|faults| Answer::invalid(&faults))?;
         stamp(object, &mut stored, true);
-        let mut id = 0;
-        self.database.in_one(|database| -> Result<(), Answer> {
-            id = database.insert(object, &stored)?;
-            note_history(database, object, id)
+        let id = self.database.in_one(|database| -> Result<_, Answer> {
+            let id = database.insert(object, &stored)?;
+            note_history(database, object, id)?;
+            note(database, request, &object.name, Sql::Integer(id))?;
+            Ok(id)
         })?;
         let values = self.database.get(object, id)?.ok_or_else(Answer::not_found)?;
         Ok(Answer { status: 201, body: self.item(object, &values, false, false)? })
@@ -227,10 +234,19 @@ impl Api {
         stamp(object, &mut stored, false);
         self.database.in_one(|database| -> Result<(), Answer> {
             database.update(object, id, &stored)?;
-            note_history(database, object, id)
+            note_history(database, object, id)?;
+            note(database, request, &object.name, Sql::Integer(id))
         })?;
         let values = self.database.get(object, id)?.ok_or_else(Answer::not_found)?;
         Ok(Answer::ok(self.item(object, &values, false, false)?))
+    }
+
+    fn delete(&mut self, request: &Request, object: &Object, id: i64) -> Outcome {
+        self.database.in_one(|database| match database.delete(object, id)? {
+            true => note(database, request, &object.name, Sql::Integer(id)),
+            false => Err(Answer::not_found()),
+        })?;
+        Ok(Answer::ok("{}"))
     }
 }
 
@@ -304,6 +320,11 @@ fn stamp(object: &Object, stored: &mut Stored, create: bool) {
         set(name, &now);
     }
     set("modifiedby", ACTOR);
+}
+
+/// Enters a write into the ledger.
+fn note(database: &Database, request: &Request, object: &str, record: Sql) -> Result<(), Answer> {
+    Ok(database.note(&Entry { method: &request.method, object, record, body: &request.body })?)
 }
 
 /// An opportunity's changes leave a trace of their own.

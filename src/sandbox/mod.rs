@@ -5,13 +5,15 @@
 //! changed. `dictionary.txt` says which objects and fields there are,
 //! `seed.json` which records a new one begins with; `api` answers requests,
 //! `filter` reads `q` and `order`, `validate` holds records against the rules,
-//! `database` keeps them, `envelope` gives answers their form, `server` is HTTP.
+//! `database` keeps them and `ledger` every write, `envelope` gives answers
+//! their form, `server` is HTTP.
 
 mod api;
 mod database;
 mod dictionary;
 mod envelope;
 mod filter;
+mod ledger;
 mod ordered;
 mod seed;
 mod server;
