@@ -8,6 +8,7 @@ use super::database::{Database, Slice};
 use super::dictionary::{Object, object};
 use super::envelope::{self, Answer};
 use super::filter::{Condition, condition, order};
+use super::lag::Lag;
 use super::ledger::Entry;
 use super::validate::{Stored, validate};
 use crate::model::Value;
@@ -45,6 +46,8 @@ pub struct Api {
     pub database: Database,
     /// The number of the first page.
     pub page_base: PageBase,
+    /// Which records are too new to be read.
+    pub lag: Lag,
 }
 
 /// An early answer is an error of this kind.
@@ -122,7 +125,7 @@ impl Api {
         only(request, "GET")?;
         let (parent, children) = (known(name)?, known(children)?);
         let id: i64 = id.parse().map_err(|_| Answer::not_found())?;
-        self.database.get(parent, id)?.ok_or_else(Answer::not_found)?;
+        self.read(parent, id)?;
         let foreign = format!("{}id", parent.singular);
         children.column(&foreign).ok_or_else(Answer::not_found)?;
         let only = Condition { sql: format!("\"{foreign}\" = ?"), values: vec![Sql::Integer(id)] };
@@ -132,17 +135,13 @@ impl Api {
     fn list(&self, request: &Request, object: &Object, url: &str, within: Option<Condition>) -> Outcome {
         let asked = match request.parameter("q") {
             Some(q) if !q.is_empty() => {
-                condition(object, q).map_err(|message| Answer::bad_request(&message))?
+                Some(condition(object, q).map_err(|message| Answer::bad_request(&message))?)
             }
-            _ => Condition { sql: "1".to_owned(), values: Vec::new() },
+            _ => None,
         };
-        let condition = match within {
-            Some(mut within) => {
-                within.values.extend(asked.values);
-                Condition { sql: format!("{} AND {}", within.sql, asked.sql), values: within.values }
-            }
-            None => asked,
-        };
+        let old = self.lag.first_hidden(&object.name);
+        let old = old.map(|id| Condition { sql: "\"id\" < ?".to_owned(), values: vec![Sql::Integer(id)] });
+        let condition = all([within, old, asked]);
         let order = match request.parameter("order") {
             Some(json) if !json.is_empty() => {
                 order(object, json).map_err(|message| Answer::bad_request(&message))?
@@ -165,6 +164,14 @@ impl Api {
             items.push(self.item(object, values, lines, true)?);
         }
         Ok(Answer::ok(envelope::list(url, total, has_more, &items)))
+    }
+
+    /// A record as readers see it.
+    fn read(&self, object: &Object, id: i64) -> Result<Vec<Value>, Answer> {
+        if self.lag.first_hidden(&object.name).is_some_and(|hidden| id >= hidden) {
+            return Err(Answer::not_found());
+        }
+        self.database.get(object, id)?.ok_or_else(Answer::not_found)
     }
 
     fn item(&self, object: &Object, values: &[Value], lines: bool, in_list: bool) -> Result<String, Answer> {
@@ -202,7 +209,7 @@ impl Api {
         let wanted = || id.parse::<i64>().map_err(|_| Answer::not_found());
         match request.method.as_str() {
             "GET" => {
-                let values = self.database.get(object, wanted()?)?.ok_or_else(Answer::not_found)?;
+                let values = self.read(object, wanted()?)?;
                 Ok(Answer::ok(self.item(object, &values, request.wants_lines(), false)?))
             }
             "PATCH" => self.update(request, object, wanted()?),
@@ -222,6 +229,7 @@ impl Api {
             note(database, request, &object.name, Sql::Integer(id))?;
             Ok(id)
         })?;
+        self.lag.note(&object.name, id);
         let values = self.database.get(object, id)?.ok_or_else(Answer::not_found)?;
         Ok(Answer { status: 201, body: self.item(object, &values, false, false)? })
     }
@@ -248,6 +256,16 @@ impl Api {
         })?;
         Ok(Answer::ok("{}"))
     }
+}
+
+/// What fulfils all of these.
+fn all(conditions: impl IntoIterator<Item = Option<Condition>>) -> Condition {
+    let both = |mut one: Condition, more: Condition| {
+        one.values.extend(more.values);
+        Condition { sql: format!("({}) AND ({})", one.sql, more.sql), values: one.values }
+    };
+    let none = || Condition { sql: "1".to_owned(), values: Vec::new() };
+    conditions.into_iter().flatten().reduce(both).unwrap_or_else(none)
 }
 
 fn known(name: &str) -> Result<&'static Object, Answer> {
