@@ -315,7 +315,9 @@ mod tests {
     }
 
     #[test]
-    fn the_help_explains_every_name() {
+    fn the_help_and_the_reference_explain_every_name() {
+        let reference = include_str!("../../docs/reference.md");
+        assert!(names().iter().all(|name| reference.contains(&format!("`{name}`"))));
         let help = Faults::explained();
         let told: Vec<&str> = help.lines().filter_map(|line| line.trim().split('=').next()).collect();
         let of_reads = |name: &String| name.ends_with(READS);

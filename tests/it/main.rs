@@ -24,6 +24,7 @@ mod power;
 mod proof;
 mod reading;
 mod references;
+mod rehearsal;
 mod rejects;
 mod runs;
 mod samples;
