@@ -45,11 +45,11 @@ mod tests {
 
     #[test]
     fn records_are_hidden_while_they_are_new() {
-        let mut lag = Lag::new(Duration::from_millis(200));
+        let mut lag = Lag::new(Duration::from_millis(500));
         lag.note("accounts", 7);
         lag.note("accounts", 8);
         assert_eq!((lag.first_hidden("accounts"), lag.first_hidden("contacts")), (Some(7), None));
-        std::thread::sleep(Duration::from_millis(210));
+        std::thread::sleep(Duration::from_millis(510));
         assert_eq!(lag.first_hidden("accounts"), None);
         lag.note("accounts", 9);
         assert_eq!(lag.first_hidden("accounts"), Some(9));
