@@ -7,6 +7,8 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::sandbox::Faults;
+
 /// Pours spreadsheets into the Really Simple Systems / Spotler CRM, and back
 ///
 /// Results go to standard output, everything else to standard error. Without a
@@ -526,6 +528,23 @@ pub struct SandboxArgs {
     /// Number of the first page
     #[arg(long, value_name = "0|1", default_value = "1", value_parser = clap::value_parser!(u8).range(0..=1))]
     pub page_base: u8,
+
+    /// Faults to make on purpose, to rehearse with
+    #[arg(long, value_name = "SPEC", env = FAULTS, long_help = faults_help())]
+    pub faults: Option<Faults>,
+}
+
+/// Where every command with --sandbox finds the faults to make.
+pub const FAULTS: &str = "CARAFE_SANDBOX_FAULTS";
+
+fn faults_help() -> String {
+    format!(
+        "Faults to make on purpose, to rehearse with\n\n\
+         For example: reset-after=5%,500-before=5%,slow=2%:3s,429=1%:2s,seed=7. A SHARE such as 5% is that of \
+         the requests that write; NAME-reads is the same for those that read. A TIME is 3s, 500ms or 2m. A \
+         request meets one fault at most. Other commands take SPEC from the environment, with --sandbox.\n\n{}",
+        Faults::explained()
+    )
 }
 
 #[derive(Debug, Args)]

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use super::Context;
-use super::args::CommonArgs;
+use super::args::{CommonArgs, FAULTS};
 use super::screen::Screen;
 use crate::crm::{BaseUrl, Client, ClientOptions, Snapshot, Token};
 use crate::model::{Notice, shown};
 use crate::pipeline::{Catalog, Event, PipelineError, Reporter, io_words};
-use crate::sandbox::{Options as SandboxOptions, Sandbox};
+use crate::sandbox::{Faults, Options as SandboxOptions, Sandbox};
 
 /// A CRM that can be asked.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl Connection {
     /// When the program is told to stop, requests that wait are called back.
     pub fn open(context: &Context) -> Result<Self, PipelineError> {
         let connection = match &context.common.sandbox {
-            Some(file) => Self::sandbox(file, &context.common)?,
+            Some(file) => Self::sandbox(file, &context.common, &context.screen)?,
             None => Self::crm(&context.common, &context.screen)?,
         };
         let (client, stop) = (connection.client.clone(), context.stop.clone());
@@ -42,9 +42,14 @@ impl Connection {
         Ok(connection)
     }
 
-    fn sandbox(file: &Path, common: &CommonArgs) -> Result<Self, PipelineError> {
+    fn sandbox(file: &Path, common: &CommonArgs, reporter: &dyn Reporter) -> Result<Self, PipelineError> {
+        let faults = faults()?;
+        if !faults.is_empty() {
+            let notice = format!("the sandbox makes faults on purpose: {faults}");
+            reporter.event(Event::Notice(Notice(notice)));
+        }
         let options =
-            SandboxOptions { database: Some(file.to_owned()), port: 0, ..SandboxOptions::default() };
+            SandboxOptions { database: Some(file.to_owned()), port: 0, faults, ..SandboxOptions::default() };
         let token = options.token.clone();
         let sandbox = Sandbox::start(options).map_err(|error| {
             PipelineError::usage(error.to_string(), "name another file with --sandbox=FILE")
@@ -141,6 +146,15 @@ fn client(address: &str, token: &str, common: &CommonArgs) -> Result<Client, Pip
         ..ClientOptions::new(url, token)
     };
     Ok(Client::new(options)?)
+}
+
+/// The faults that the environment asks the sandbox for.
+fn faults() -> Result<Faults, PipelineError> {
+    let Some(spec) = std::env::var_os(FAULTS) else { return Ok(Faults::default()) };
+    let spec = spec.to_string_lossy();
+    spec.parse().map_err(|error| {
+        PipelineError::usage(format!("cannot read {FAULTS}: {error}"), "see: carafe sandbox --help")
+    })
 }
 
 /// The token from the file named by the flag, else the environment.

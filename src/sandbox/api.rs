@@ -8,6 +8,8 @@ use super::database::{Database, Slice};
 use super::dictionary::{Object, object};
 use super::envelope::{self, Answer};
 use super::filter::{Condition, condition, order};
+use super::lag::Lag;
+use super::ledger::Entry;
 use super::validate::{Stored, validate};
 use crate::model::Value;
 
@@ -44,6 +46,8 @@ pub struct Api {
     pub database: Database,
     /// The number of the first page.
     pub page_base: PageBase,
+    /// Which records are too new to be read.
+    pub lag: Lag,
 }
 
 /// An early answer is an error of this kind.
@@ -76,7 +80,7 @@ impl Api {
         Ok(Answer::ok(envelope::dictionary(known(name)?)))
     }
 
-    fn lookup(&self, request: &Request, name: &str, field: &str) -> Outcome {
+    fn lookup(&mut self, request: &Request, name: &str, field: &str) -> Outcome {
         if request.method == "PATCH" {
             return self.append(request, &format!("{name}/{field}"));
         }
@@ -90,7 +94,7 @@ impl Api {
 
     /// Adds values to a list, named by itself, by `object/field`, or by a
     /// field whose name only one list has.
-    fn append(&self, request: &Request, name: &str) -> Outcome {
+    fn append(&mut self, request: &Request, name: &str) -> Outcome {
         only(request, "PATCH")?;
         let list = list_name(name).ok_or_else(Answer::not_found)?;
         let body = body(request)?;
@@ -98,7 +102,13 @@ impl Api {
         let items = items.ok_or_else(|| Answer::bad_request("The key items must be a list of texts"))?;
         let values: Option<Vec<String>> = items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
         let values = values.ok_or_else(|| Answer::bad_request("The key items must be a list of texts"))?;
-        let added = self.database.add_list_values(&list, &values)?;
+        let added = self.database.in_one(|database| -> Result<_, Answer> {
+            let added = database.add_list_values(&list, &values)?;
+            if !added.is_empty() {
+                note(database, request, "lookup", Sql::Text(list.clone()))?;
+            }
+            Ok(added)
+        })?;
         Ok(Answer::ok(envelope::lookup(&added, Some("Lookup values added"))))
     }
 
@@ -115,7 +125,7 @@ impl Api {
         only(request, "GET")?;
         let (parent, children) = (known(name)?, known(children)?);
         let id: i64 = id.parse().map_err(|_| Answer::not_found())?;
-        self.database.get(parent, id)?.ok_or_else(Answer::not_found)?;
+        self.read(parent, id)?;
         let foreign = format!("{}id", parent.singular);
         children.column(&foreign).ok_or_else(Answer::not_found)?;
         let only = Condition { sql: format!("\"{foreign}\" = ?"), values: vec![Sql::Integer(id)] };
@@ -125,17 +135,13 @@ impl Api {
     fn list(&self, request: &Request, object: &Object, url: &str, within: Option<Condition>) -> Outcome {
         let asked = match request.parameter("q") {
             Some(q) if !q.is_empty() => {
-                condition(object, q).map_err(|message| Answer::bad_request(&message))?
+                Some(condition(object, q).map_err(|message| Answer::bad_request(&message))?)
             }
-            _ => Condition { sql: "1".to_owned(), values: Vec::new() },
+            _ => None,
         };
-        let condition = match within {
-            Some(mut within) => {
-                within.values.extend(asked.values);
-                Condition { sql: format!("{} AND {}", within.sql, asked.sql), values: within.values }
-            }
-            None => asked,
-        };
+        let old = self.lag.first_hidden(&object.name);
+        let old = old.map(|id| Condition { sql: "\"id\" < ?".to_owned(), values: vec![Sql::Integer(id)] });
+        let condition = all([within, old, asked]);
         let order = match request.parameter("order") {
             Some(json) if !json.is_empty() => {
                 order(object, json).map_err(|message| Answer::bad_request(&message))?
@@ -158,6 +164,14 @@ impl Api {
             items.push(self.item(object, values, lines, true)?);
         }
         Ok(Answer::ok(envelope::list(url, total, has_more, &items)))
+    }
+
+    /// A record as readers see it.
+    fn read(&self, object: &Object, id: i64) -> Result<Vec<Value>, Answer> {
+        if self.lag.first_hidden(&object.name).is_some_and(|hidden| id >= hidden) {
+            return Err(Answer::not_found());
+        }
+        self.database.get(object, id)?.ok_or_else(Answer::not_found)
     }
 
     fn item(&self, object: &Object, values: &[Value], lines: bool, in_list: bool) -> Result<String, Answer> {
@@ -195,12 +209,11 @@ impl Api {
         let wanted = || id.parse::<i64>().map_err(|_| Answer::not_found());
         match request.method.as_str() {
             "GET" => {
-                let values = self.database.get(object, wanted()?)?.ok_or_else(Answer::not_found)?;
+                let values = self.read(object, wanted()?)?;
                 Ok(Answer::ok(self.item(object, &values, request.wants_lines(), false)?))
             }
             "PATCH" => self.update(request, object, wanted()?),
-            "DELETE" if self.database.delete(object, wanted()?)? => Ok(Answer::ok("{}")),
-            "DELETE" => Err(Answer::not_found()),
+            "DELETE" => self.delete(request, object, wanted()?),
             _ => Err(Answer::not_allowed()),
         }
     }
@@ -210,11 +223,13 @@ impl Api {
         let mut stored =
             validate(object, &body, true, &self.database).map_err(|faults| Answer::invalid(&faults))?;
         stamp(object, &mut stored, true);
-        let mut id = 0;
-        self.database.in_one(|database| -> Result<(), Answer> {
-            id = database.insert(object, &stored)?;
-            note_history(database, object, id)
+        let id = self.database.in_one(|database| -> Result<_, Answer> {
+            let id = database.insert(object, &stored)?;
+            note_history(database, object, id)?;
+            note(database, request, &object.name, Sql::Integer(id))?;
+            Ok(id)
         })?;
+        self.lag.note(&object.name, id);
         let values = self.database.get(object, id)?.ok_or_else(Answer::not_found)?;
         Ok(Answer { status: 201, body: self.item(object, &values, false, false)? })
     }
@@ -227,11 +242,30 @@ impl Api {
         stamp(object, &mut stored, false);
         self.database.in_one(|database| -> Result<(), Answer> {
             database.update(object, id, &stored)?;
-            note_history(database, object, id)
+            note_history(database, object, id)?;
+            note(database, request, &object.name, Sql::Integer(id))
         })?;
         let values = self.database.get(object, id)?.ok_or_else(Answer::not_found)?;
         Ok(Answer::ok(self.item(object, &values, false, false)?))
     }
+
+    fn delete(&mut self, request: &Request, object: &Object, id: i64) -> Outcome {
+        self.database.in_one(|database| match database.delete(object, id)? {
+            true => note(database, request, &object.name, Sql::Integer(id)),
+            false => Err(Answer::not_found()),
+        })?;
+        Ok(Answer::ok("{}"))
+    }
+}
+
+/// What fulfils all of these.
+fn all(conditions: impl IntoIterator<Item = Option<Condition>>) -> Condition {
+    let both = |mut one: Condition, more: Condition| {
+        one.values.extend(more.values);
+        Condition { sql: format!("({}) AND ({})", one.sql, more.sql), values: one.values }
+    };
+    let none = || Condition { sql: "1".to_owned(), values: Vec::new() };
+    conditions.into_iter().flatten().reduce(both).unwrap_or_else(none)
 }
 
 fn known(name: &str) -> Result<&'static Object, Answer> {
@@ -304,6 +338,11 @@ fn stamp(object: &Object, stored: &mut Stored, create: bool) {
         set(name, &now);
     }
     set("modifiedby", ACTOR);
+}
+
+/// Enters a write into the ledger.
+fn note(database: &Database, request: &Request, object: &str, record: Sql) -> Result<(), Answer> {
+    Ok(database.note(&Entry { method: &request.method, object, record, body: &request.body })?)
 }
 
 /// An opportunity's changes leave a trace of their own.

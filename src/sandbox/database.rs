@@ -9,11 +9,12 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use super::SandboxError;
 use super::dictionary::{Column, Object, catalog, object};
 use super::filter::{Condition, is_exact_text, quoted};
+use super::ledger::{self, Entry};
 use super::validate::{Known, Stored};
 use crate::model::{FieldKind, Value};
 
-/// The form of the file. 1: the first.
-const VERSION: i64 = 1;
+/// The form of the file. 1: the first. 2: it has a ledger.
+const VERSION: i64 = 2;
 
 /// The first id of an object's records, far from 1 as on the real server.
 const FIRST_ID: i64 = 95_920_978;
@@ -56,53 +57,68 @@ impl Database {
         if found > VERSION {
             return Err(SandboxError::Newer { file: name });
         }
-        if found == 0 {
-            database.create().map_err(fault)?;
+        if found == VERSION {
+            return Ok((database, false));
         }
-        Ok((database, found == 0))
+        let is_new = database.in_one(Self::bring_up_to_date).map_err(fault)?;
+        Ok((database, is_new))
     }
 
     fn prepare(&self) -> rusqlite::Result<i64> {
         self.connection.busy_timeout(std::time::Duration::from_secs(10))?;
         self.connection.set_prepared_statement_cache_capacity(128);
         self.connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")?;
+        self.version()
+    }
+
+    fn version(&self) -> rusqlite::Result<i64> {
         self.connection.query_row("PRAGMA user_version", [], |row| row.get(0))
     }
 
-    fn create(&mut self) -> rusqlite::Result<()> {
-        let transaction = self.connection.transaction()?;
-        transaction.execute_batch(
+    /// From whatever form the file has to the newest; the answer says whether it was empty.
+    fn bring_up_to_date(&self) -> rusqlite::Result<bool> {
+        // Asked again within the transaction: another process may have been first.
+        let found = self.version()?;
+        if found == 0 {
+            self.create()?;
+        }
+        if found < VERSION {
+            self.connection.execute_batch(ledger::SCHEMA)?;
+            self.connection.pragma_update(None, "user_version", VERSION)?;
+        }
+        Ok(found == 0)
+    }
+
+    /// The tables of the first form.
+    fn create(&self) -> rusqlite::Result<()> {
+        self.connection.execute_batch(
             "CREATE TABLE lists (list TEXT NOT NULL, value TEXT NOT NULL COLLATE NOCASE, PRIMARY KEY (list, value));",
         )?;
         for (list, values) in &catalog().lists {
             for value in values {
-                transaction.execute("INSERT INTO lists VALUES (?1, ?2)", params![list, value])?;
+                self.connection.execute("INSERT INTO lists VALUES (?1, ?2)", params![list, value])?;
             }
         }
         for object in &catalog().objects {
             let columns: Vec<String> = object.columns.iter().map(column_sql).collect();
-            transaction.execute_batch(&format!(
-                "CREATE TABLE {} ({});",
-                quoted(&object.name),
-                columns.join(", ")
-            ))?;
+            let sql = format!("CREATE TABLE {} ({});", quoted(&object.name), columns.join(", "));
+            self.connection.execute_batch(&sql)?;
             for name in ["name", "email", "accountid", "modifieddate"] {
                 if object.column(name).is_some() {
                     let index = quoted(&format!("{}_{name}", object.name));
                     let sql = format!("CREATE INDEX {index} ON {} ({})", quoted(&object.name), quoted(name));
-                    transaction.execute_batch(&sql)?;
+                    self.connection.execute_batch(&sql)?;
                 }
             }
         }
-        transaction.execute_batch(&format!("PRAGMA user_version = {VERSION};"))?;
-        transaction.commit()
+        Ok(())
     }
 
     /// Runs many writes as one.
-    pub fn in_one<E: From<rusqlite::Error>>(
+    pub fn in_one<T, E: From<rusqlite::Error>>(
         &mut self,
-        act: impl FnOnce(&Self) -> Result<(), E>,
-    ) -> Result<(), E> {
+        act: impl FnOnce(&Self) -> Result<T, E>,
+    ) -> Result<T, E> {
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
         let result = act(self);
         self.connection.execute_batch(if result.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
@@ -175,6 +191,11 @@ impl Database {
     pub fn delete(&self, object: &Object, id: i64) -> rusqlite::Result<bool> {
         let sql = format!("DELETE FROM {} WHERE id = ?1", quoted(&object.name));
         Ok(self.connection.prepare_cached(&sql)?.execute([id])? > 0)
+    }
+
+    /// Adds a line to the ledger.
+    pub fn note(&self, entry: &Entry<'_>) -> rusqlite::Result<()> {
+        ledger::add(&self.connection, entry)
     }
 
     /// A list's values, in the order in which they were added.

@@ -5,22 +5,35 @@
 //! changed. `dictionary.txt` says which objects and fields there are,
 //! `seed.json` which records a new one begins with; `api` answers requests,
 //! `filter` reads `q` and `order`, `validate` holds records against the rules,
-//! `database` keeps them, `envelope` gives answers their form, `server` is HTTP.
+//! `database` keeps them and `ledger` every write, `envelope` gives answers
+//! their form, `server` is HTTP.
+//!
+//! It can do wrong on demand: `spec` reads what, `faults` draws when, `spoil`
+//! and `wire` make answers and connections go wrong, `lag` hides what is new.
 
 mod api;
 mod database;
 mod dictionary;
 mod envelope;
+#[cfg(test)]
+mod fault_tests;
+mod faults;
 mod filter;
+mod lag;
+mod ledger;
 mod ordered;
 mod seed;
 mod server;
+mod spec;
+mod spoil;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod wire;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -28,6 +41,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 pub use dictionary::{dictionary, objects};
+pub use faults::Faults;
+pub use spec::FaultsError;
 
 /// The number of the first page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,6 +70,8 @@ pub struct Options {
     /// Refuse dropdown values that are not in the list; the real server was
     /// seen to accept them.
     pub strict_lookups: bool,
+    /// What goes wrong on demand.
+    pub faults: Faults,
 }
 
 impl Default for Options {
@@ -66,6 +83,7 @@ impl Default for Options {
             page_base: PageBase::One,
             token: "sandbox".to_owned(),
             strict_lookups: false,
+            faults: Faults::default(),
         }
     }
 }
@@ -133,9 +151,15 @@ impl Sandbox {
         let address = listener.local_addr().map_err(SandboxError::Start)?;
         listener.set_nonblocking(true).map_err(SandboxError::Start)?;
         let shared = server::Shared {
-            api: Mutex::new(api::Api { database, page_base: options.page_base }),
+            api: Mutex::new(api::Api {
+                database,
+                page_base: options.page_base,
+                lag: lag::Lag::new(options.faults.lag),
+            }),
             token: options.token,
             latency: options.latency,
+            faults: options.faults,
+            asked: AtomicU64::new(0),
         };
         let stop = CancellationToken::new();
         let stopped = stop.clone();
@@ -146,7 +170,10 @@ impl Sandbox {
         let serve = move || {
             runtime.block_on(async move {
                 let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-                let serving = axum::serve(listener, server::router(Arc::new(shared)));
+                let listening = wire::Listening::new(listener, shared.faults.clone());
+                let service = server::router(Arc::new(shared));
+                let serving =
+                    axum::serve(listening, service.into_make_service_with_connect_info::<wire::Line>());
                 // Requests that are being answered are dropped: the client sees a lost answer.
                 tokio::select! {
                     _ = serving => {}

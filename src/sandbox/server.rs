@@ -1,16 +1,20 @@
 //! The API over HTTP/1.1.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, Method, Response, StatusCode, Uri, header};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 use percent_encoding::percent_decode_str;
 
 use super::api::{Api, Request};
 use super::envelope::Answer;
+use super::faults::{Fault, Faults, Kind, Standing};
+use super::spoil;
+use super::wire::Line;
 
 /// The largest body taken.
 const MAX_BODY: usize = 1 << 20;
@@ -24,6 +28,18 @@ pub struct Shared {
     pub token: String,
     /// How long each answer waits.
     pub latency: Duration,
+    /// What goes wrong on demand.
+    pub faults: Faults,
+    /// How many requests had the right token.
+    pub asked: AtomicU64,
+}
+
+impl Shared {
+    /// Does what a request asks for. Whoever waits must not hold this up.
+    fn answer(&self, request: &Request) -> Answer {
+        // A handler that panicked has left the database as its transaction did.
+        self.api.lock().unwrap_or_else(PoisonError::into_inner).answer(request)
+    }
 }
 
 /// All addresses lead to one handler, which reads the path by itself: any
@@ -34,6 +50,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
 
 async fn handle(
     State(shared): State<Arc<Shared>>,
+    ConnectInfo(line): ConnectInfo<Line>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
@@ -42,18 +59,99 @@ async fn handle(
     if !shared.latency.is_zero() {
         tokio::time::sleep(shared.latency).await;
     }
-    respond(answer(&shared, &method, &uri, &headers, &body))
+    let mut response = match authorise(&headers, &shared.token) {
+        Err(refusal) => respond(refusal),
+        Ok(()) => answer(&shared, &line, read(&method, &uri, &body)).await,
+    };
+    if shared.faults.refuse() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
-fn answer(shared: &Shared, method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Answer {
-    if let Err(refusal) = authorise(headers, &shared.token) {
-        return refusal;
-    }
+fn read(method: &Method, uri: &Uri, body: &[u8]) -> Request {
     let path = uri.path().split('/').filter(|segment| !segment.is_empty()).map(decoded).collect();
     let query = uri.query().unwrap_or_default();
-    let request = Request { method: method.to_string(), path, query: read_query(query), body: body.to_vec() };
-    // A handler that panicked has left the database as its transaction did.
-    shared.api.lock().unwrap_or_else(PoisonError::into_inner).answer(&request)
+    Request { method: method.to_string(), path, query: read_query(query), body: body.to_vec() }
+}
+
+/// Answers a request whose token is right, unless a fault meets it.
+async fn answer(shared: &Arc<Shared>, line: &Line, request: Request) -> Response<Body> {
+    let asked = shared.asked.fetch_add(1, Ordering::Relaxed) + 1;
+    match shared.faults.standing(asked) {
+        Some(Standing::TokenExpired) => return respond(unauthenticated()),
+        Some(Standing::Redirected) => return elsewhere(),
+        Some(Standing::QuotaSpent) => return respond(spoil::quota_spent()),
+        None => {}
+    }
+    // Where connections are refused, this one's number was drawn by already.
+    let number = if shared.faults.refuse() { line.number } else { asked };
+    match shared.faults.draw(number, request.method == "GET") {
+        None => respond(shared.answer(&request)),
+        Some(fault) if fault.kind.commits() => commit(shared, line, request, fault).await,
+        Some(fault) => leave(line, fault),
+    }
+}
+
+/// Does nothing of what was asked for.
+fn leave(line: &Line, fault: Fault) -> Response<Body> {
+    let refusal = match fault.kind {
+        Kind::Redirect => return elsewhere(),
+        Kind::Unavailable => Answer::error(503, "Service unavailable", "Service Unavailable"),
+        Kind::TooMany => Answer::error(429, "Too many requests error", "Too Many Attempts."),
+        Kind::ErrorBefore => server_error(),
+        _ => {
+            line.reset();
+            return Response::default();
+        }
+    };
+    let mut response = respond(refusal);
+    if let Some(time) = fault.time {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(time.as_secs()));
+    }
+    response
+}
+
+/// Does what was asked for, and answers badly.
+async fn commit(shared: &Arc<Shared>, line: &Line, request: Request, fault: Fault) -> Response<Body> {
+    if fault.kind == Kind::Slow {
+        return respond(late(shared, request, fault.time.unwrap_or_default()).await);
+    }
+    let answer = shared.answer(&request);
+    let is_good = answer.status < 300;
+    match fault.kind {
+        Kind::ErrorAfter => respond(server_error()),
+        Kind::Truncated => {
+            let reason = status(&answer).canonical_reason().unwrap_or_default();
+            line.cut(spoil::truncated(&answer, reason, fault.variant));
+            Response::default()
+        }
+        Kind::Wrong if is_good => match spoil::wrong(&answer.body, fault.variant) {
+            Some(body) => respond(Answer { body, ..answer }),
+            None => page(status(&answer)),
+        },
+        Kind::Echo if is_good => {
+            let body = spoil::echo(&answer.body, &request.body, fault.variant);
+            respond(Answer { body: body.unwrap_or(answer.body), ..answer })
+        }
+        // A refusal is as bad an answer as any.
+        Kind::Wrong | Kind::Echo => respond(answer),
+        _ => {
+            line.reset();
+            Response::default()
+        }
+    }
+}
+
+/// Does what was asked for after a while, in a task of its own: a client that
+/// hangs up drops this answer, not the commit.
+async fn late(shared: &Arc<Shared>, request: Request, wait: Duration) -> Answer {
+    let shared = Arc::clone(shared);
+    let commit = tokio::spawn(async move {
+        tokio::time::sleep(wait).await;
+        shared.answer(&request)
+    });
+    commit.await.unwrap_or_else(|_| server_error())
 }
 
 /// Without a token 402, as the document has it; with a wrong one 403, as the
@@ -63,7 +161,7 @@ fn authorise(headers: &HeaderMap, token: &str) -> Result<(), Answer> {
     match given.and_then(|value| value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("bearer "))) {
         None => Err(Answer::error(402, "Forbidden error", "Please check your access token")),
         Some(given) if given.trim() == token => Ok(()),
-        Some(_) => Err(Answer::error(403, "Authentication error", "Unauthenticated")),
+        Some(_) => Err(unauthenticated()),
     }
 }
 
@@ -81,10 +179,36 @@ fn read_query(query: &str) -> Vec<(String, String)> {
         .collect()
 }
 
+fn unauthenticated() -> Answer {
+    Answer::error(403, "Authentication error", "Unauthenticated")
+}
+
+fn server_error() -> Answer {
+    Answer::error(500, "Server error", "Server Error")
+}
+
+fn status(answer: &Answer) -> StatusCode {
+    StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
 fn respond(answer: Answer) -> Response<Body> {
-    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = Response::new(Body::from(answer.body));
+    typed(status(&answer), "application/json", answer.body)
+}
+
+/// A web page in place of an answer.
+fn page(status: StatusCode) -> Response<Body> {
+    typed(status, "text/html; charset=UTF-8", spoil::PAGE)
+}
+
+fn elsewhere() -> Response<Body> {
+    let mut response = page(StatusCode::FOUND);
+    response.headers_mut().insert(header::LOCATION, HeaderValue::from_static(spoil::ELSEWHERE));
+    response
+}
+
+fn typed(status: StatusCode, kind: &'static str, body: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }

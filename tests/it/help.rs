@@ -56,7 +56,6 @@ fn every_command_has_help_that_names_no_command_that_is_not_there() {
                 "--profile",
                 "--since",
                 "--incremental",
-                "--faults",
                 "man page",
             ] {
                 assert!(!done.stdout.contains(later), "carafe {command} {flag} mentions {later}");

@@ -25,6 +25,7 @@ mod power;
 mod proof;
 mod reading;
 mod references;
+mod rehearsal;
 mod rejects;
 mod resume;
 mod runs;
