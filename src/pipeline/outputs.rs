@@ -88,8 +88,12 @@ pub fn write_files(
         }
     }
     let has_findings = counts.rejected + counts.unknown > 0;
+    let path = folder.join("errors.jsonl");
+    if !has_findings && path.is_file() {
+        // As for files of rows: what it told does not stand any longer.
+        let _ = std::fs::remove_file(&path);
+    }
     if has_findings {
-        let path = folder.join("errors.jsonl");
         write_whole(&path, |out| write_errors(store, out))?;
         files.insert("errors".to_owned(), path.display().to_string());
     }

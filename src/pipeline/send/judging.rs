@@ -16,6 +16,8 @@ const MOST_ALIKE: usize = 5;
 pub(super) struct Breaker {
     /// The last answer that nobody expected, and the rows that got it, one after the other.
     alike: Option<(String, Vec<Alike>)>,
+    /// The words that have ended the run.
+    tripped: Option<String>,
     /// Requests in a row of which nobody said what became.
     silent: usize,
 }
@@ -128,6 +130,9 @@ impl Coordinator<'_> {
             Some((known, rows)) if known == words => rows,
             _ => Vec::new(),
         };
+        if self.breaker.tripped.as_ref() == Some(&words) {
+            return true;
+        }
         if rows.len() + 1 < MOST_ALIKE {
             rows.push(Alike { row: row.row, rejected });
             self.breaker.alike = Some((words, rows));
@@ -141,7 +146,7 @@ impl Coordinator<'_> {
             "{MOST_ALIKE} equal answers in a row that were not expected: {words}"
         )));
         // Requests that are still under way may bring the same answer.
-        self.breaker.alike = Some((words, rows));
+        self.breaker.tripped = Some(words);
         true
     }
 
