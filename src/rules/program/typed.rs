@@ -97,20 +97,56 @@ impl FieldProgram {
             CellForm::Number | CellForm::Text => Hand::Column,
         };
         let Some(values) = &self.values else { return self.referred_or_typed(text, hand) };
-        if let Some(to) = values.find(&text).and_then(|from| self.targets.get(from)) {
-            return self.put_in_place(to);
+        if self.field.kind == FieldKind::MultiSelect && values.find(&text).is_none() {
+            return self.choices_replaced(values, &text, hand);
+        }
+        match self.replacement(values, &text)? {
+            Some(to) => self.put_in_place(to),
+            None => self.referred_or_typed(text, hand),
+        }
+    }
+
+    /// Looks for each value of a multi-select's cell by itself.
+    fn choices_replaced<'r>(
+        &self,
+        values: &super::Choices,
+        text: &str,
+        hand: Hand,
+    ) -> Result<Converted<'r>, Fault> {
+        let replaced = |part| Ok(self.replacement(values, part)?.unwrap_or(part));
+        let chosen: Vec<&str> = parts(text).map(replaced).collect::<Result<_, Fault>>()?;
+        self.referred_or_typed(Cow::Owned(chosen.join(";")), hand)
+    }
+
+    /// What the mapping's `values` or `otherwise` put in the place of a text;
+    /// none where it stays.
+    fn replacement(&self, values: &super::Choices, text: &str) -> Result<Option<&str>, Fault> {
+        if let Some(to) = values.find(text).and_then(|from| self.targets.get(from)) {
+            return Ok(Some(to));
         }
         match &self.otherwise {
-            Otherwise::Keep => self.referred_or_typed(text, hand),
-            Otherwise::Blank => Ok(Converted::Blank),
-            Otherwise::Use(to) => self.put_in_place(to),
-            Otherwise::Reject => {
-                let near = values.nearest(&text);
-                let hint = near.map(|name| format!("; nearest \"{}\"", shown(name))).unwrap_or_default();
-                let message = format!("\"{}\" is not among the mapping's values{hint}", shown(&text).cut(60));
-                Err(Fault::validate(Code::Values, message))
-            }
+            Otherwise::Keep => Ok(None),
+            Otherwise::Blank => Ok(Some("")),
+            Otherwise::Use(to) => Ok(Some(to)),
+            Otherwise::Reject => Err(self.not_among(values, text)),
         }
+    }
+
+    fn not_among(&self, values: &super::Choices, text: &str) -> Fault {
+        let told = shown(text).cut(60);
+        let is_listed = self.list.as_ref().is_some_and(|list| list.find(text).is_some());
+        Fault::validate(
+            Code::Values,
+            match values.nearest(text) {
+                _ if is_listed => format!(
+                    "\"{told}\" is in the list, but not among the mapping's values, and otherwise: reject takes no other; add it there"
+                ),
+                Some(near) => {
+                    format!("\"{told}\" is not among the mapping's values; nearest \"{}\"", shown(near))
+                }
+                None => format!("\"{told}\" is not among the mapping's values"),
+            },
+        )
     }
 
     /// The text, if it is to be read in the column's own notation: a workbook's
@@ -289,7 +325,7 @@ impl FieldProgram {
     /// Values joined by `;`, each held against the list.
     fn multi_select<'r>(&self, text: &str) -> Result<Converted<'r>, Fault> {
         let mut chosen: Vec<&str> = Vec::new();
-        for part in text.split(';').map(trim).filter(|part| !part.is_empty()) {
+        for part in parts(text) {
             let value = self.listed(part)?.unwrap_or(part);
             if !chosen.contains(&value) {
                 chosen.push(value);
@@ -373,6 +409,11 @@ impl FieldProgram {
         let message = format!("{length} characters, the field takes {most}");
         Err(Fault { cause: Some(cause), ..Fault::validate(Code::TooLong, message) })
     }
+}
+
+/// The filled values of a multi-select's text.
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    text.split(';').map(trim).filter(|part| !part.is_empty())
 }
 
 const NOT_AN_ID: &str = "not an id: a whole number is needed";
