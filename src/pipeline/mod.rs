@@ -29,6 +29,7 @@ mod prepare;
 mod prove;
 mod reject_form;
 mod send;
+mod source_keys;
 
 #[cfg(test)]
 mod import_tests;

@@ -23,6 +23,10 @@ pub(super) enum Charset {
 impl Charset {
     /// Finds an encoding by any of its names; the error is a sentence.
     pub(super) fn from_label(label: &str) -> Result<Self, String> {
+        // On the web ASCII is windows-1252; here a byte that it lacks is to be told.
+        if ["ascii", "us-ascii"].contains(&label.trim().to_ascii_lowercase().as_str()) {
+            return Ok(Self::Utf8);
+        }
         let encoding = Encoding::for_label_no_replacement(label.trim().as_bytes()).ok_or_else(|| {
             format!(
                 "there is no encoding \"{}\"; use for example utf-8, utf-16le, windows-1252 or iso-8859-2",
@@ -238,6 +242,7 @@ mod tests {
     fn names_are_understood_and_strange_ones_explained() {
         assert_eq!(Charset::from_label("Latin1").unwrap().name(), "windows-1252");
         assert_eq!(Charset::from_label("UTF-16").unwrap(), Charset::Utf16Le);
+        assert_eq!(Charset::from_label("US-ASCII").unwrap(), Charset::Utf8);
         assert!(Charset::from_label("klingon").unwrap_err().contains("there is no encoding \"klingon\""));
         assert!(Charset::from_label("iso-2022-jp").unwrap_err().contains("save the file as UTF-8"));
         assert!(Charset::from_label("hz-gb-2312").is_err());

@@ -192,7 +192,7 @@ fn inspect_text(
     if options.range.is_some() {
         let told = "a range can be read from a workbook only; leave range out, and set header_row where the header is \
                     not the first row";
-        return Err(InputProblem::Sheet(told.to_owned()));
+        return Err(InputProblem::Range(told.to_owned()));
     }
     let wrong = promised.is_some_and(|format| !format.is_text()) && scan.bytes > 0;
     let notice = wrong.then(|| Notice("the content is text, not a workbook; it is read as CSV".to_owned()));
