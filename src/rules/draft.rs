@@ -113,7 +113,19 @@ pub fn draft<'r>(program: &Program, row: &'r Row) -> Draft<'r> {
         let wish = Drafter { program, row, draft: &mut draft, at }.wish();
         draft.wishes.push(wish);
     }
+    tell_once(&mut draft.findings);
     draft
+}
+
+/// What `when` cannot compare is told once, although its field cannot read it
+/// either. Of the two the finding of `when` stays: no record excuses it.
+fn tell_once(findings: &mut Vec<Finding>) {
+    let Some(unclear) = findings.first().filter(|finding| finding.code == Code::When).cloned() else {
+        return;
+    };
+    findings.retain(|other| {
+        other.code == Code::When || (&other.cell, &other.column) != (&unclear.cell, &unclear.column)
+    });
 }
 
 /// The text that a row gives a field before its type is looked at, where that
@@ -131,7 +143,10 @@ pub fn spoken<'r>(program: &Program, row: &'r Row, at: usize) -> Option<Cow<'r, 
 fn unclear_finding(program: &Program, row: &Row, column: usize, wanted: Option<Sort>) -> Finding {
     let message = match wanted {
         Some(sort) => format!("\"when\" compares it with {}, and as one it cannot be read", sort.word()),
-        None => "it cannot be read, and \"when\" looks at it".to_owned(),
+        None => match row.cell(column) {
+            Cell::Fault(fault) => format!("\"when\" looks at it, and {}", cell_fault(&fault).message),
+            _ => "\"when\" looks at it, and it cannot be read".to_owned(),
+        },
     };
     let fault = Fault::new(Code::When, Stage::Convert, message);
     finding(program, row.number, Some(column), None, fault, Some(row.cell(column).to_string()))

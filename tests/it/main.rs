@@ -32,6 +32,7 @@ mod secrets;
 mod support;
 mod tables;
 mod tiny;
+mod told;
 mod traps;
 mod trial;
 mod workbook;

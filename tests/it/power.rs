@@ -32,13 +32,7 @@ fn rows_that_when_leaves_out_are_skipped_and_add_up() {
     // Columns that only `when` looks at are used.
     assert!(done.stderr.contains("1 column is not mapped and left out: \"Since\""), "{}", done.stderr);
     assert_eq!(import(&crm, &desk).rows(), json!({ "read": 5, "created": 1, "skipped": 3, "rejected": 1 }));
-    assert_eq!(
-        found(&desk),
-        [
-            "6 D6 when when compares it with a number, and as one it cannot be read",
-            "6 D6 number not a number with a decimal comma"
-        ]
-    );
+    assert_eq!(found(&desk), ["6 D6 when when compares it with a number, and as one it cannot be read"]);
     let results = desk.run_text("results.csv");
     assert_eq!(results.lines().count(), 2, "{results}");
 }
