@@ -213,9 +213,7 @@ impl<'p, 'r> Drafter<'p, 'r, '_> {
             Origin::Column(column) => match self.row.cell(*column) {
                 Cell::DateTime(at) if field.field.kind.is_temporal() => return Ok(Prepared::Date(at)),
                 cell => {
-                    if matches!(cell, Cell::Number(_)) {
-                        form = CellForm::Number;
-                    }
+                    form = CellForm::of(cell);
                     self.cell_text(*column, cell)?
                 }
             },
@@ -225,8 +223,7 @@ impl<'p, 'r> Drafter<'p, 'r, '_> {
         if !matches!(field.origin, Origin::Column(_)) {
             match self.own_cell(field.columns(), &text) {
                 Some(Cell::DateTime(at)) if field.field.kind.is_temporal() => return Ok(Prepared::Date(at)),
-                Some(Cell::Number(_)) => form = CellForm::Number,
-                Some(_) => {}
+                Some(cell) => form = CellForm::of(cell),
                 None => self.check_mixture(field, &text)?,
             }
         }
@@ -251,7 +248,8 @@ impl<'p, 'r> Drafter<'p, 'r, '_> {
     /// stands: a workbook's number or date stays what it is.
     fn own_cell(&self, columns: &[usize], text: &str) -> Option<Cell<'r>> {
         let cells = columns.iter().map(|column| self.row.cell(*column));
-        let mut typed = cells.filter(|cell| matches!(cell, Cell::Number(_) | Cell::DateTime(_)));
+        let mut typed =
+            cells.filter(|cell| matches!(cell, Cell::Number(_) | Cell::Percent(_) | Cell::DateTime(_)));
         typed.find(|cell| cell.to_string() == text)
     }
 
@@ -259,7 +257,7 @@ impl<'p, 'r> Drafter<'p, 'r, '_> {
     /// point, and other texts, which may have a comma.
     fn check_mixture(&mut self, field: &FieldProgram, text: &str) -> Result<(), ()> {
         let Origin::Joined(columns, _) = &field.origin else { return Ok(()) };
-        let has_point = |column: &usize| matches!(self.row.cell(*column), Cell::Number(n) if n.contains('.'));
+        let has_point = |column: &usize| matches!(self.row.cell(*column), Cell::Number(n) | Cell::Percent(n) if n.contains('.'));
         if !field.field.kind.is_numeric() || !columns.iter().any(has_point) {
             return Ok(());
         }
@@ -317,7 +315,7 @@ impl<'p, 'r> Drafter<'p, 'r, '_> {
                 }
                 None => Cow::Borrowed(text),
             },
-            Cell::Text(text) | Cell::Number(text) => Cow::Borrowed(text),
+            Cell::Text(text) | Cell::Number(text) | Cell::Percent(text) => Cow::Borrowed(text),
             Cell::Bool(_) | Cell::DateTime(_) | Cell::Time(_) => Cow::Owned(cell.to_string()),
             Cell::Fault(fault) => {
                 self.note_cell_fault(column, fault);

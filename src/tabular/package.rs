@@ -161,7 +161,8 @@ impl Watch {
                 return refuse("one of its parts has a document type definition, which no workbook has");
             }
         }
-        self.seen |= (self.sheet && tells_more(chunk)) || (self.styles && pads(chunk, last));
+        self.seen |=
+            (self.sheet && tells_more(chunk)) || (self.styles && (pads(chunk, last) || shows_percent(chunk)));
         if self.strings {
             check_string_count(chunk, last)?;
         }
@@ -220,6 +221,18 @@ fn pads(chunk: &[u8], last: bool) -> bool {
         // What is cut off here, or begins oddly, is looked at later.
         matches!(code, [b'0', b'0', ..] | [b'[', ..]) || (code.len() < 2 && !last)
     })
+}
+
+/// True where a number format may show percent: by a code of its own, or by
+/// one of the two that need none.
+fn shows_percent(chunk: &[u8]) -> bool {
+    const WORD: &[u8] = b"numFmtId=";
+    // The next chunk begins with what is cut off here.
+    let is_built_in = |at: usize| {
+        let id = chunk.get(at + WORD.len() + 1..).unwrap_or_default();
+        matches!(id, [b'9', b'"' | b'\'', ..] | [b'1', b'0', b'"' | b'\'', ..])
+    };
+    chunk.contains(&b'%') || memmem::find_iter(chunk, WORD).any(is_built_in)
 }
 
 fn places(bytes: &[u8], wanted: u8) -> impl Iterator<Item = usize> {
@@ -288,6 +301,25 @@ mod tests {
         let docx =
             inspect(&mut package(&[("[Content_Types].xml", b""), ("word/document.xml", b"")])).unwrap_err();
         assert!(docx.to_string().contains("not a workbook"), "{docx}");
+    }
+
+    #[test]
+    fn styles_that_show_other_numbers_are_worth_a_look() {
+        let worth = |styles: &str| {
+            let styles = format!("{}{styles}", " ".repeat(65_520));
+            let parts: [(&str, &[u8]); 3] = [
+                ("[Content_Types].xml", b"<Types/>"),
+                ("xl/workbook.xml", b"<workbook/>"),
+                ("xl/styles.xml", styles.as_bytes()),
+            ];
+            inspect(&mut package(&parts)).unwrap().1.worth_a_look
+        };
+        for styles in ["<xf numFmtId=\"9\"/>", "<xf numFmtId='10'/>", "<numFmt formatCode=\"0.0%\"/>"] {
+            assert!(worth(styles), "{styles}");
+        }
+        for styles in ["<xf numFmtId=\"0\"/>", "<xf numFmtId=\"90\"/>", "<xf numFmtId=\"19\"/>"] {
+            assert!(!worth(styles), "{styles}");
+        }
     }
 
     #[test]

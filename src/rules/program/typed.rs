@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::FieldProgram;
-use crate::model::{Code, FieldKind, Number, RecordId, Stage, shown};
+use crate::model::{Cell, Code, FieldKind, Number, RecordId, Stage, shown};
 use crate::rules::convert::date::{DateFault, YEARS, date_text, datetime_text, iso};
 use crate::rules::convert::number::{Notation, NumberFault, looks_shortened_by_excel};
 use crate::rules::convert::{checkbox, number, serial, text};
@@ -70,6 +70,24 @@ pub enum CellForm {
     Text,
     /// A workbook's number, which has a decimal point whatever Excel shows.
     Number,
+    /// A workbook's number as it is shown in percent: `15%`.
+    Percent,
+}
+
+impl CellForm {
+    /// How the text of this cell is written.
+    pub fn of(cell: Cell<'_>) -> Self {
+        match cell {
+            Cell::Number(_) => Self::Number,
+            Cell::Percent(_) => Self::Percent,
+            Cell::Blank
+            | Cell::Text(_)
+            | Cell::Bool(_)
+            | Cell::DateTime(_)
+            | Cell::Time(_)
+            | Cell::Fault(_) => Self::Text,
+        }
+    }
 }
 
 /// How numbers and dates are written.
@@ -79,6 +97,8 @@ enum Hand {
     Column,
     /// As the CRM writes them: `2024-02-13`, `1234.5`.
     Plain,
+    /// A workbook's percentage: plain, and a hundred times what its cell holds.
+    Percent,
 }
 
 impl FieldProgram {
@@ -94,7 +114,8 @@ impl FieldProgram {
     pub fn convert<'r>(&self, text: Cow<'r, str>, form: CellForm) -> Result<Converted<'r>, Fault> {
         let hand = match form {
             CellForm::Number if self.field.kind.is_numeric() => Hand::Plain,
-            CellForm::Number | CellForm::Text => Hand::Column,
+            CellForm::Percent if self.field.kind.is_numeric() => Hand::Percent,
+            CellForm::Number | CellForm::Percent | CellForm::Text => Hand::Column,
         };
         let Some(values) = &self.values else { return self.referred_or_typed(text, hand) };
         if self.field.kind == FieldKind::MultiSelect && values.find(&text).is_none() {
@@ -152,7 +173,7 @@ impl FieldProgram {
     /// The text, if it is to be read in the column's own notation: a workbook's
     /// numbers and what the mapping's `values` replace are not.
     pub fn in_own_notation<'r>(&self, text: Cow<'r, str>, form: CellForm) -> Option<Cow<'r, str>> {
-        let exact = form == CellForm::Number && self.field.kind.is_numeric();
+        let exact = form != CellForm::Text && self.field.kind.is_numeric();
         let replaced = self
             .values
             .as_ref()
@@ -233,8 +254,11 @@ impl FieldProgram {
     fn number<'r>(&self, text: Cow<'r, str>, hand: Hand) -> Result<Converted<'r>, Fault> {
         let notation = match hand {
             Hand::Column => self.notation,
-            Hand::Plain => Notation { decimal: None, ..self.notation },
+            Hand::Plain | Hand::Percent => Notation { decimal: None, ..self.notation },
         };
+        // Only a field of percentages takes what is shown; any other what the cell holds.
+        let held = (hand == Hand::Percent && !notation.percent).then(|| Number::of_percent(&text)).flatten();
+        let text = held.map_or(text, |held| Cow::Owned(held.as_str().to_owned()));
         let read = match &text {
             Cow::Borrowed(text) => number::read(text, notation),
             Cow::Owned(text) => number::read(text, notation).map(|n| Cow::Owned(n.into_owned())),
