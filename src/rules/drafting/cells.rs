@@ -67,7 +67,7 @@ fn dates_by(verdict: &DateVerdict, profile: &Profile) -> u64 {
 }
 
 fn dated_as(format: &str) -> Vec<Key> {
-    vec![Key::Plain("date", quoted(format))]
+    vec![Key::Date(format.to_owned())]
 }
 
 fn ask_form(entry: &mut Entry, why: &str, formats: &[String]) {
