@@ -13,6 +13,7 @@ use super::biff::locked;
 use super::error::InputProblem;
 use super::ods::{self, Table};
 use super::options::Format;
+use super::package::Clues;
 use super::survey::{Facts, View};
 use super::xls::{self, OldBook};
 use super::{xlsb_survey, xlsx_survey};
@@ -101,11 +102,17 @@ impl Book {
     }
 
     /// What a sheet tells beside its values; nothing where its own part
-    /// cannot be found. `worth` says whether a look into an XLSX's part is.
-    pub(super) fn facts(&self, path: &Path, sheet: &str, worth: bool) -> Result<Option<Facts>, InputProblem> {
+    /// cannot be found. `clues` say whether it is worth a look, which in XLSX
+    /// costs a pass of its own.
+    pub(super) fn facts(
+        &self,
+        path: &Path,
+        sheet: &str,
+        clues: &Clues,
+    ) -> Result<Option<Facts>, InputProblem> {
         match self {
-            Self::Xlsx(_) if !worth => Ok(Some(Facts::default())),
-            Self::Xlsx(_) => xlsx_survey::survey(path, sheet),
+            Self::Xlsx(_) if !clues.worth_a_look && !clues.odd_formats => Ok(Some(Facts::default())),
+            Self::Xlsx(_) => xlsx_survey::survey(path, sheet, clues.worth_a_look),
             Self::Xlsb(_) => xlsb_survey::survey(path, sheet),
             Self::Xls(book) => Ok(book.sheets.iter().find(|s| s.name == sheet).map(|s| s.facts.clone())),
             Self::Ods(tables, _) => Ok(tables.iter().find(|t| t.name == sheet).map(|t| t.facts.clone())),

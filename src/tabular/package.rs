@@ -41,6 +41,8 @@ struct Room {
 pub(super) struct Clues {
     /// A sheet's part holds something that is told beside its values.
     pub(super) worth_a_look: bool,
+    /// There is a format that may show another number than a cell holds.
+    pub(super) odd_formats: bool,
     /// There are macros.
     pub(super) macros: bool,
 }
@@ -70,6 +72,7 @@ fn inspect_within(file: &mut File, room: Room) -> Result<(Format, Clues), InputP
         let mut watch = Watch::over(&name);
         total += check_part(&mut part, &mut watch, packed, room.one.min(room.all - total))?;
         clues.worth_a_look |= watch.seen;
+        clues.odd_formats |= watch.odd_formats;
         clues.macros |= name.ends_with("vbaproject.bin");
     }
     Ok((kind, clues))
@@ -136,6 +139,7 @@ struct Watch {
     tags: u64,
     /// Something worth a look was seen.
     seen: bool,
+    odd_formats: bool,
 }
 
 impl Watch {
@@ -148,6 +152,7 @@ impl Watch {
             begun: false,
             tags: 0,
             seen: false,
+            odd_formats: false,
         }
     }
 
@@ -170,8 +175,8 @@ impl Watch {
                 return refuse("one of its parts has a document type definition, which no workbook has");
             }
         }
-        self.seen |=
-            (self.sheet && tells_more(chunk)) || (self.styles && (pads(chunk, last) || shows_percent(chunk)));
+        self.seen |= self.sheet && tells_more(chunk);
+        self.odd_formats |= self.styles && (pads(chunk, last) || shows_percent(chunk));
         if self.strings {
             check_string_count(chunk, last)?;
         }
@@ -313,21 +318,21 @@ mod tests {
     }
 
     #[test]
-    fn styles_that_show_other_numbers_are_worth_a_look() {
-        let worth = |styles: &str| {
+    fn formats_that_show_other_numbers_are_seen() {
+        let odd = |styles: &str| {
             let styles = format!("{}{styles}", " ".repeat(65_520));
             let parts: [(&str, &[u8]); 3] = [
                 ("[Content_Types].xml", b"<Types/>"),
                 ("xl/workbook.xml", b"<workbook/>"),
                 ("xl/styles.xml", styles.as_bytes()),
             ];
-            inspect(&mut package(&parts)).unwrap().1.worth_a_look
+            inspect(&mut package(&parts)).unwrap().1.odd_formats
         };
         for styles in ["<xf numFmtId=\"9\"/>", "<xf numFmtId='10'/>", "<numFmt formatCode=\"0.0%\"/>"] {
-            assert!(worth(styles), "{styles}");
+            assert!(odd(styles), "{styles}");
         }
         for styles in ["<xf numFmtId=\"0\"/>", "<xf numFmtId=\"90\"/>", "<xf numFmtId=\"19\"/>"] {
-            assert!(!worth(styles), "{styles}");
+            assert!(!odd(styles), "{styles}");
         }
     }
 

@@ -10,7 +10,7 @@ use encoding_rs::Encoding;
 use sha2::{Digest, Sha256};
 
 use super::charset::{Charset, Decoder};
-use crate::model::{Notice, shown};
+use crate::model::{Notice, count, shown};
 
 /// Bytes handed to the guesser at most; more do not make it better.
 const GUESS_BYTES: usize = 1024 * 1024;
@@ -355,9 +355,9 @@ fn doubtful(scan: &Scan) -> Vec<Notice> {
     let mut notices = Vec::new();
     if scan.ill_formed > 0 {
         notices.push(Notice(format!(
-            "the file is UTF-8 but for {} place(s), the first near \"{}\"; rows with such a cell are rejected. Set \
+            "the file is UTF-8 but for {}, the first near \"{}\"; rows with such a cell are rejected. Set \
              source: {{ encoding: … }} if the file has another encoding",
-            scan.ill_formed,
+            count(scan.ill_formed, "place", "places"),
             shown(&String::from_utf8_lossy(&scan.sample)).cut(60)
         )));
     }
@@ -439,7 +439,7 @@ mod tests {
         mixed.extend(b"Jos\xE9,x\n");
         let (name, _, notice) = found(&mixed);
         assert_eq!(name, "utf-8");
-        assert!(notice.contains("but for 1 place(s)"), "{notice}");
+        assert!(notice.contains("but for 1 place,"), "{notice}");
     }
 
     #[test]

@@ -134,7 +134,7 @@ fn facts(
     hidden: Hidden,
     clues: &Clues,
 ) -> Result<Facts, InputProblem> {
-    match (book.facts(path, sheet, clues.worth_a_look)?, hidden) {
+    match (book.facts(path, sheet, clues)?, hidden) {
         (Some(facts), _) => Ok(facts),
         (None, Hidden::Include) => Ok(Facts::default()),
         (None, Hidden::Skip) => Err(InputProblem::Workbook(

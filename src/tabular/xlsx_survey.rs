@@ -33,11 +33,16 @@ impl Format {
 /// Such formats by style.
 type Styles = HashMap<usize, Format>;
 
-/// Looks through one sheet; nothing where its part cannot be found.
-pub(super) fn survey(path: &Path, sheet: &str) -> Result<Option<Facts>, InputProblem> {
+/// Looks through one sheet; nothing where its part cannot be found. Without
+/// `worth` it is only looked at where cells have a format that shows another
+/// number than they hold: many programs write such formats and use none.
+pub(super) fn survey(path: &Path, sheet: &str, worth: bool) -> Result<Option<Facts>, InputProblem> {
     let mut parts = parts(path)?;
     let Some(name) = sheet_part(&mut parts, sheet)? else { return Ok(None) };
     let styles = styles(&mut parts)?;
+    if !worth && styles.is_empty() {
+        return Ok(Some(Facts::default()));
+    }
     let Some(input) = part(&mut parts, &name)? else { return Ok(None) };
     let mut look = Look::new(styles);
     let mut trouble = Ok(());
