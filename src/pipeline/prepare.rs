@@ -43,6 +43,21 @@ impl Catalog {
         nearest(object, self.objects()).filter(|near| *near != object)
     }
 
+    fn no_object(&self, object: &str) -> PipelineError {
+        let near = self.nearest(object).map(|near| format!("nearest: {}; ", shown(near))).unwrap_or_default();
+        let (message, more) = match self {
+            Self::Crm(_) => ("the CRM has no object", "`carafe describe` lists the objects".to_owned()),
+            Self::Snapshot(_) => (
+                "the dictionary file does not have the object",
+                format!("it has: {}", shown(&self.objects().join(", "))),
+            ),
+        };
+        PipelineError::NoObject {
+            message: format!("{message} \"{}\"", shown(object)),
+            advice: format!("{near}{more}"),
+        }
+    }
+
     /// An object's fields. Lookup values are filled in for those fields that
     /// `needs_values` names.
     pub async fn dictionary(
@@ -51,22 +66,14 @@ impl Catalog {
         needs_values: impl Fn(&Field) -> bool,
     ) -> Result<Dictionary, PipelineError> {
         match self {
-            Self::Snapshot(snapshot) => snapshot.objects.get(object).cloned().ok_or_else(|| {
-                let names = self.objects();
-                let message = format!("the dictionary file does not have the object \"{}\"", shown(object));
-                let near = nearest(object, names.iter().copied());
-                let near = near.map(|near| format!("nearest: {}; ", shown(near))).unwrap_or_default();
-                let advice = format!("{near}it has: {}", shown(&names.join(", ")));
-                PipelineError::NoObject { message, advice }
-            }),
+            Self::Snapshot(snapshot) => {
+                snapshot.objects.get(object).cloned().ok_or_else(|| self.no_object(object))
+            }
             Self::Crm(client) => {
                 let mut dictionary = match client.dictionary(object).await {
                     Err(error) if object == "users" && is_undescribed(&error) => users(),
-                    Err(CrmError::UnknownObject { .. }) if let Some(near) = self.nearest(object) => {
-                        return Err(PipelineError::NoObject {
-                            message: format!("the CRM has no object \"{}\"", shown(object)),
-                            advice: format!("nearest: {}; `carafe describe` lists the objects", shown(near)),
-                        });
+                    Err(CrmError::UnknownObject { .. }) if self.nearest(object).is_some() => {
+                        return Err(self.no_object(object));
                     }
                     described => described?,
                 };

@@ -160,9 +160,7 @@ fn sheet(
                 let row = count_cells(&record, texts, &mut bounds, total)?;
                 facts.formulas += u64::from(record.kind == 0x0006);
                 filled.insert(row);
-                if !percents.is_empty() {
-                    note_numbers(&record, percents, &mut facts)?;
-                }
+                note_numbers(&record, percents, &mut facts)?;
             }
             // The text of a formula's result stands in the first cell where no formula came before.
             0x0207 => {
@@ -216,6 +214,9 @@ fn count_cells(
 fn note_numbers(record: &Record<'_>, percents: &HashSet<u16>, facts: &mut Facts) -> Result<(), InputProblem> {
     let data = record.data;
     let (Some(row), Some(first)) = (u16_at(data, 0), u16_at(data, 2)) else { return Err(damaged()) };
+    if percents.is_empty() {
+        return Ok(());
+    }
     // Several numbers side by side: each has its style before it.
     let styles: Vec<u16> = match record.kind {
         0x00BD => {

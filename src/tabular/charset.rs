@@ -5,7 +5,7 @@
 
 use encoding_rs::{CoderResult, DecoderResult, EncoderResult, Encoding};
 
-use super::utf16::push_utf16;
+use super::utf16::{odd_byte, push_utf16};
 
 /// The encoding of a text file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +88,14 @@ impl Charset {
             Self::Utf16Be => push_utf16(raw, true, out),
             Self::Utf8 | Self::Legacy(_) => out.extend_from_slice(raw),
         }
+    }
+
+    /// The first byte, as the file has it, of bytes of the inner text form.
+    pub(super) fn first_byte(self, raw: &[u8]) -> u8 {
+        let odd = odd_byte(raw).filter(|_| self.is_utf16());
+        let mut in_file = Vec::new();
+        self.push_raw(raw.get(..3).unwrap_or(raw), &mut in_file);
+        odd.or_else(|| in_file.first().copied()).unwrap_or_default()
     }
 
     /// Appends a text in the inner text form; characters that the encoding
@@ -253,6 +261,15 @@ mod tests {
         let mut out = Vec::new();
         Charset::from_label("windows-1252").unwrap().push_text("Zoë 漢 €", &mut out);
         assert_eq!(out, b"Zo\xEB ? \x80");
+    }
+
+    #[test]
+    fn a_byte_is_told_as_the_file_has_it() {
+        let windows = Charset::from_label("windows-1252").unwrap();
+        assert_eq!((windows.first_byte(b"\x81a"), Charset::Utf8.first_byte(b"\xFF\xA3\x85")), (0x81, 0xFF));
+        // An odd byte at the end, 0xC5, and the half of a pair, 0xD83D.
+        assert_eq!(Charset::Utf16Le.first_byte(b"\xFF\xA3\x85"), 0xC5);
+        assert_eq!(Charset::Utf16Be.first_byte(b"\xED\xA0\xBD"), 0xD8);
     }
 
     #[test]

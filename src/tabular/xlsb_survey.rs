@@ -159,22 +159,17 @@ struct Look {
 
 impl Look {
     fn record(&mut self, kind: u16, data: &[u8]) -> Result<bool, InputProblem> {
+        if matches!(kind, 0x0002 | 0x0005 | 0x0009) {
+            self.number(data)?;
+        }
         match kind {
             0x0000 => {
                 self.end_row();
                 self.row = u32_at(data, 0).filter(|&row| row < MAX_ROWS).ok_or_else(damaged)?;
                 self.hidden = data.get(11).is_some_and(|flags| flags & 0x10 != 0);
             }
-            0x0002 | 0x0005 => {
-                self.filled = true;
-                self.number(data)?;
-            }
-            0x0003..=0x0007 => self.filled = true,
-            0x0009 => {
-                self.formula();
-                self.number(data)?;
-            }
-            0x0008 | 0x000A => self.formula(),
+            0x0002..=0x0007 => self.filled = true,
+            0x0008..=0x000A => self.formula(),
             0x000B => {
                 self.formula();
                 let (column, code) = (u32_at(data, 0), data.get(8).copied());
