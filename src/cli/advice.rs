@@ -58,11 +58,26 @@ impl Again {
         format!("carafe draft {file} --object {object} -o {output} --sheet {sheet}{options}")
     }
 
+    /// Goes on with a run.
+    pub fn resume(&self, run: &str) -> String {
+        format!("carafe resume {}{}", word(run), self.options)
+    }
+
+    /// Looks rows up whose outcome is unknown, and decides.
+    pub fn settle(&self, run: &str, decision: &str) -> String {
+        format!("carafe settle {}{decision}{}", word(run), self.options)
+    }
+
     /// Sends a plan.
     pub fn apply(&self, run: &str, yes: bool) -> String {
         let yes = if yes { " --yes" } else { "" };
         format!("carafe apply {}{yes}{}", word(run), self.options)
     }
+}
+
+/// Shows an object's fields.
+pub fn describe(common: &CommonArgs, object: &str) -> String {
+    format!("carafe describe {}{}", word(object), options(common))
 }
 
 /// The options without which another CRM would be asked, or other runs be
@@ -92,7 +107,8 @@ fn with_dictionary(common: &CommonArgs) -> String {
     format!("{}{}", dictionary.unwrap_or_default(), options(common))
 }
 
-fn of_enum<T: ValueEnum>(value: Option<T>) -> Option<String> {
+/// The word of an option's value.
+pub fn of_enum<T: ValueEnum>(value: Option<T>) -> Option<String> {
     Some(value?.to_possible_value()?.get_name().to_owned())
 }
 

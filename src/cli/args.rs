@@ -38,6 +38,17 @@ pub enum Command {
     Import(ImportArgs),
     /// Send exactly what `import --dry-run` planned
     Apply(ApplyArgs),
+    /// Go on after a crash, a cancel or a spent budget
+    Resume(ResumeArgs),
+    /// Look up rows whose outcome is unknown, and decide those that stay so
+    Settle(SettleArgs),
+    /// Read back what a run wrote, and compare
+    ///
+    /// Reads the records that the run created, updated or deleted, 100 at a time,
+    /// and lists the fields that the CRM truncated, rounded, reformatted, ignored
+    /// or defaulted, and what changed since. Every difference stands in verify.csv
+    /// in the run's folder. Exits 4 where there is any. Nothing is changed.
+    Verify(VerifyArgs),
     /// Read records into CSV, XLSX or JSON Lines
     Export(ExportArgs),
     /// List the values of a dropdown, or add some
@@ -106,6 +117,12 @@ pub struct CommonArgs {
     #[arg(long, global = true, value_name = "N", env = "CARAFE_RETRIES", default_value = "5")]
     pub retries: u32,
 
+    /// Seconds to wait before the CRM is asked about a record whose answer was lost
+    ///
+    /// It may still store it. Default twice --timeout, at least 30.
+    #[arg(long, global = true, value_name = "SECONDS", env = "CARAFE_SETTLE", value_parser = seconds_or_none)]
+    pub settle: Option<std::time::Duration>,
+
     /// Use a dictionary saved by `describe --save`, in place of the CRM's
     #[arg(long, global = true, value_name = "FILE", env = "CARAFE_DICTIONARY")]
     pub dictionary: Option<PathBuf>,
@@ -132,6 +149,11 @@ pub struct CommonArgs {
 }
 
 impl CommonArgs {
+    /// How long the CRM may take to store a request whose answer was lost.
+    pub fn settle_time(&self) -> std::time::Duration {
+        self.settle.unwrap_or_else(|| (self.timeout * 2).max(std::time::Duration::from_secs(30)))
+    }
+
     /// Decides between the sandbox and an address: a flag wins over the
     /// environment, and two flags, or two variables, contradict each other.
     pub fn settle(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -189,6 +211,11 @@ fn seconds(text: &str) -> Result<std::time::Duration, String> {
         return Err("expected between 0.001 and 86400 seconds".to_owned());
     }
     Ok(std::time::Duration::from_secs_f64(seconds))
+}
+
+/// Reads seconds; 0 is none.
+fn seconds_or_none(text: &str) -> Result<std::time::Duration, String> {
+    if text.trim() == "0" { Ok(std::time::Duration::ZERO) } else { seconds(text) }
 }
 
 #[derive(Debug, Args)]
@@ -285,6 +312,14 @@ pub enum BlankArg {
     Error,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OnUnknownArg {
+    /// It stays unknown, for `settle` to decide: at most one record
+    Hold,
+    /// It is sent again: perhaps two records
+    Resend,
+}
+
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     #[command(flatten)]
@@ -303,6 +338,17 @@ pub struct ImportArgs {
     /// Do all reads and no write, and keep the plan for `apply`
     #[arg(long)]
     pub dry_run: bool,
+
+    /// A spare text field that carries each new record's reference
+    ///
+    /// By it a record whose answer was lost is found again, also where rows
+    /// have no key.
+    #[arg(long, value_name = "FIELD")]
+    pub ref_field: Option<String>,
+
+    /// What becomes of a row whose answer was lost, where nothing is found and that proves nothing
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "hold")]
+    pub on_unknown: OnUnknownArg,
 
     #[command(flatten)]
     pub send: SendArgs,
@@ -348,6 +394,46 @@ pub struct ApplyArgs {
 
     #[command(flatten)]
     pub send: SendArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ResumeArgs {
+    /// The run: its id, a unique beginning of it, or `last`
+    pub run: String,
+
+    #[command(flatten)]
+    pub send: SendArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct SettleArgs {
+    /// The run: its id, a unique beginning of it, or `last`
+    pub run: String,
+
+    /// The row is this record; may be given several times
+    #[arg(long, value_name = "ROW=ID", value_parser = adoption)]
+    pub adopt: Vec<(u64, crate::model::RecordId)>,
+
+    /// The CRM does not have the row: send it again
+    #[arg(long, value_name = "ROW")]
+    pub resend: Vec<u64>,
+
+    /// Give the row up: it counts as rejected
+    #[arg(long, value_name = "ROW")]
+    pub drop: Vec<u64>,
+}
+
+fn adoption(text: &str) -> Result<(u64, crate::model::RecordId), String> {
+    let wrong = || "expected a row and a record's id, for example 12=95920999".to_owned();
+    let (row, id) = text.split_once('=').ok_or_else(wrong)?;
+    let id = id.trim().parse().ok().and_then(crate::model::RecordId::new).ok_or_else(wrong)?;
+    Ok((row.trim().parse().map_err(|_| wrong())?, id))
+}
+
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The run: its id, a unique beginning of it, or `last`
+    pub run: String,
 }
 
 #[derive(Debug, Args)]

@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::advice::Again;
-use super::args::{ApplyArgs, BlankArg, ImportArgs, InputArgs, ModeArg, SendArgs};
+use super::advice::{Again, of_enum};
+use super::args::{ApplyArgs, BlankArg, CommonArgs, ImportArgs, InputArgs, ModeArg, OnUnknownArg, SendArgs};
 use super::connection::Connection;
 use super::summary;
 use super::{Context, out};
 use crate::model::shown;
 use crate::pipeline::{
-    EarlierRuns, Ended, FinishedRun, ImportSettings, Job, JobSettings, OutputSettings, PipelineError,
-    PlannedRun, Tools, decline_plan, finish_plan, open_plan, plan_import, prove, send_plan,
+    EarlierRuns, Ended, FinishedRun, ImportSettings, Job, JobSettings, OnUnknown, OutputSettings,
+    PipelineError, PlannedRun, SendOptions, SystemClock, Tools, Typed, decline_plan, finish_plan, open_plan,
+    plan_import, prove, send_plan,
 };
 use crate::rules::mapping::{Blank, Mode};
 use crate::store::RunName;
@@ -24,29 +25,41 @@ pub async fn run(context: &Context, args: ImportArgs) -> Result<u8, PipelineErro
     say_settings(context, &connection);
     let catalog = connection.catalog(&context.common)?;
     let spool = spool(&args.input.file, &context.common.runs_dir)?;
-    let earlier =
-        EarlierRuns { runs: context.common.runs_dir.clone(), base_url: Some(connection.name.clone()) };
-    let settings = JobSettings { earlier: Some(earlier), ..job_settings(&args.input, &spool) };
+    let settings =
+        JobSettings { earlier: Some(earlier(context, &connection)), ..job_settings(&args.input, &spool) };
     let mut job = super::unless_stopped(context, Job::prepare(&settings, &catalog, &context.screen)).await?;
     prove_columns(context, &mut job)?;
+    let again = Again::of(&context.common, &args.input);
     let settings = ImportSettings {
         runs: context.common.runs_dir.clone(),
         base_url: connection.name.clone(),
-        concurrency: context.common.concurrency,
         limit: args.input.limit,
-        stop_after: args.send.stop_after,
-        outputs,
+        reference: args.ref_field.clone(),
+        on_unknown: match args.on_unknown {
+            OnUnknownArg::Hold => OnUnknown::Hold,
+            OnUnknownArg::Resend => OnUnknown::Resend,
+        },
+        typed: typed(&args.input),
+        mapped_by: Some(again.mapping().to_owned()),
     };
-    let tools = Tools { client: &connection.client, reporter: &context.screen, stop: &context.stop };
+    let tools = tools(context, &connection);
     let planned = plan_import(&mut job, &settings, tools).await?;
     spool.keep_in(&planned)?;
-    let again = Again::of(&context.common, &args.input);
-    planned.store.set("mapped_by", again.mapping())?;
     if args.dry_run {
-        let finished = finish_plan(planned, &settings.outputs, tools)?;
+        let finished = finish_plan(planned, &outputs, tools)?;
         return Ok(close(context, &finished, &connection, &again));
     }
-    send(context, planned, &args.send, &settings.outputs, &connection, tools, &again).await
+    send(context, planned, &args.send, &connection, &again).await
+}
+
+/// Earlier runs into the same CRM.
+pub fn earlier(context: &Context, connection: &Connection) -> EarlierRuns {
+    EarlierRuns { runs: context.common.runs_dir.clone(), base_url: Some(connection.name.clone()) }
+}
+
+/// What the pipeline works with.
+pub fn tools<'a>(context: &'a Context, connection: &'a Connection) -> Tools<'a> {
+    Tools { client: &connection.client, reporter: &context.screen, stop: &context.stop, clock: &SystemClock }
 }
 
 /// Reads the columns as they prove to be written, off the threads that wait for the network.
@@ -55,31 +68,32 @@ pub fn prove_columns(context: &Context, job: &mut Job) -> Result<(), PipelineErr
 }
 
 pub async fn apply(context: &Context, args: ApplyArgs) -> Result<u8, PipelineError> {
-    let outputs = outputs(&args.send)?;
+    outputs(&args.send)?;
     let connection = Connection::open(context)?;
     say_settings(context, &connection);
-    let planned = open_plan(&context.common.runs_dir, &RunName(args.run.clone()), &connection.name)?;
-    let tools = Tools { client: &connection.client, reporter: &context.screen, stop: &context.stop };
+    let name = RunName(args.run.clone());
+    let runs = &context.common.runs_dir;
+    let planned = open_plan(runs, &name, &connection.name, tools(context, &connection))?;
     let again = Again::of_plan(&context.common, planned.store.get("mapped_by")?);
-    send(context, planned, &args.send, &outputs, &connection, tools, &again).await
+    send(context, planned, &args.send, &connection, &again).await
 }
 
-async fn send(
+/// Sends a plan, after a question where one is due.
+pub async fn send(
     context: &Context,
     planned: PlannedRun,
     args: &SendArgs,
-    outputs: &OutputSettings,
     connection: &Connection,
-    tools: Tools<'_>,
     again: &Again,
 ) -> Result<u8, PipelineError> {
+    let (outputs, tools) = (outputs(args)?, tools(context, connection));
     match question(&planned, connection) {
         Some(question) if !args.yes => {
             let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
             let harmless = planned.counts.deleted == 0 && planned.clearing == 0;
             if !terminal && !harmless {
                 let run = planned.folder.run.clone();
-                decline_plan(planned, outputs, tools)?;
+                decline_plan(planned, &outputs, tools)?;
                 let message = format!("{question}\n  nothing was sent: there is no terminal to answer on");
                 return Err(PipelineError::usage(
                     message,
@@ -87,13 +101,37 @@ async fn send(
                 ));
             }
             if terminal && !ask(&question) {
-                let finished = decline_plan(planned, outputs, tools)?;
+                let finished = decline_plan(planned, &outputs, tools)?;
                 return Ok(close(context, &finished, connection, again));
             }
         }
         Some(_) | None => {}
     }
-    let finished = send_plan(planned, context.common.concurrency, args.stop_after, outputs, tools).await?;
+    go_on(context, planned, args, connection, again).await
+}
+
+/// What the common options say about sending.
+pub fn send_options(common: &CommonArgs) -> SendOptions {
+    SendOptions {
+        concurrency: common.concurrency,
+        stop_after: None,
+        settle: common.settle_time(),
+        only: None,
+        outputs: OutputSettings::default(),
+    }
+}
+
+/// Sends a plan, or what is left of it, without a question.
+pub async fn go_on(
+    context: &Context,
+    planned: PlannedRun,
+    args: &SendArgs,
+    connection: &Connection,
+    again: &Again,
+) -> Result<u8, PipelineError> {
+    let options =
+        SendOptions { stop_after: args.stop_after, outputs: outputs(args)?, ..send_options(&context.common) };
+    let finished = send_plan(planned, &options, tools(context, connection)).await?;
     Ok(close(context, &finished, connection, again))
 }
 
@@ -143,7 +181,18 @@ fn ask(question: &str) -> bool {
 }
 
 /// Prints how the run ended; the answer is the exit code.
-fn close(context: &Context, finished: &FinishedRun, connection: &Connection, again: &Again) -> u8 {
+pub fn close(context: &Context, finished: &FinishedRun, connection: &Connection, again: &Again) -> u8 {
+    close_with(context, finished, connection, again, json!({}))
+}
+
+/// The same, with further members of the JSON document.
+pub fn close_with(
+    context: &Context,
+    finished: &FinishedRun,
+    connection: &Connection,
+    again: &Again,
+    more: serde_json::Value,
+) -> u8 {
     let code = exit_code(finished);
     let error = match &finished.ended {
         Ended::Failed(error) => Some(PipelineError::Crm(error.clone())),
@@ -151,6 +200,9 @@ fn close(context: &Context, finished: &FinishedRun, connection: &Connection, aga
     };
     if context.common.json {
         let mut document = json!(finished.summary);
+        if let (Some(document), serde_json::Value::Object(more)) = (document.as_object_mut(), more) {
+            document.extend(more);
+        }
         if let Some(error) = &error {
             document["error"] = super::error_json(error)["error"].clone();
         }
@@ -177,7 +229,7 @@ fn exit_code(finished: &FinishedRun) -> u8 {
     ended.max(rejected).max(unknown)
 }
 
-fn say_settings(context: &Context, connection: &Connection) {
+pub fn say_settings(context: &Context, connection: &Connection) {
     if context.common.verbose {
         let common = &context.common;
         context.screen.say(&format!(
@@ -191,7 +243,7 @@ fn say_settings(context: &Context, connection: &Connection) {
     }
 }
 
-fn outputs(args: &SendArgs) -> Result<OutputSettings, PipelineError> {
+pub fn outputs(args: &SendArgs) -> Result<OutputSettings, PipelineError> {
     for path in [&args.rejects, &args.results].into_iter().flatten() {
         if path.exists() {
             let name = shown(&path.display().to_string()).to_string();
@@ -212,6 +264,18 @@ fn outputs(args: &SendArgs) -> Result<OutputSettings, PipelineError> {
     Ok(OutputSettings { rejects: args.rejects.clone(), results: args.results.clone() })
 }
 
+/// What was typed, to be kept with the run.
+fn typed(input: &InputArgs) -> Typed {
+    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    Typed {
+        mapping: input.mapping.as_ref().map(absolute),
+        object: input.object.clone(),
+        mode: of_enum(input.mode),
+        on_blank: of_enum(input.on_blank),
+        limit: input.limit,
+    }
+}
+
 /// What the options say about the file.
 pub fn job_settings(input: &InputArgs, spool: &Spool) -> JobSettings {
     JobSettings {
@@ -219,18 +283,28 @@ pub fn job_settings(input: &InputArgs, spool: &Spool) -> JobSettings {
         input_name: spool.is_standard_input().then(|| "standard input".to_owned()),
         mapping: input.mapping.clone(),
         object: input.object.clone(),
-        mode: input.mode.map(|mode| match mode {
-            ModeArg::Create => Mode::Create,
-            ModeArg::Update => Mode::Update,
-            ModeArg::Upsert => Mode::Upsert,
-            ModeArg::Delete => Mode::Delete,
-        }),
-        on_blank: input.on_blank.map(|blank| match blank {
-            BlankArg::Keep => Blank::Keep,
-            BlankArg::Clear => Blank::Clear,
-            BlankArg::Error => Blank::Error,
-        }),
+        mode: input.mode.map(mode_of),
+        on_blank: input.on_blank.map(blank_of),
         earlier: None,
+    }
+}
+
+/// `--mode` as the mapping means it.
+pub fn mode_of(mode: ModeArg) -> Mode {
+    match mode {
+        ModeArg::Create => Mode::Create,
+        ModeArg::Update => Mode::Update,
+        ModeArg::Upsert => Mode::Upsert,
+        ModeArg::Delete => Mode::Delete,
+    }
+}
+
+/// `--on-blank` as the mapping means it.
+pub fn blank_of(blank: BlankArg) -> Blank {
+    match blank {
+        BlankArg::Keep => Blank::Keep,
+        BlankArg::Clear => Blank::Clear,
+        BlankArg::Error => Blank::Error,
     }
 }
 

@@ -11,10 +11,13 @@ mod export;
 mod import;
 mod lookup;
 mod out;
+mod resume;
 mod runs;
 mod sandbox;
 mod screen;
+mod settle;
 mod summary;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -104,6 +107,9 @@ fn in_runtime(context: &Context, command: Command) -> Result<u8, PipelineError> 
             Command::Check(args) => check::run(context, args).await,
             Command::Import(args) => import::run(context, args).await,
             Command::Apply(args) => import::apply(context, args).await,
+            Command::Resume(args) => resume::run(context, args).await,
+            Command::Settle(args) => settle::run(context, args).await,
+            Command::Verify(args) => verify::run(context, args).await,
             Command::Export(args) => export::run(context, args).await,
             Command::Lookup(args) => lookup::run(context, args).await,
             Command::Runs(args) => runs::run(context, &args),

@@ -134,7 +134,7 @@ impl State {
         self.last_line = Instant::now();
         self.next_share = share.map_or(u64::MAX, |share| share / 10 * 10 + 10);
         let (word, what) = (phase.word(), &self.what);
-        let unit = if phase == Phase::Read { "records" } else { "rows" };
+        let unit = if matches!(phase, Phase::Read | Phase::Verify) { "records" } else { "rows" };
         Some(match (phase, self.total, share) {
             (Phase::Check | Phase::Prove | Phase::Draft, _, Some(share)) => {
                 format!("{word} {what}: {share} %")

@@ -37,6 +37,7 @@ pub fn closing(finished: &FinishedRun, into: &str, again: &Again, color: bool) -
     }
     lines.push(String::new());
     lines.push(format!("  {}", figures(finished)));
+    lines.extend(promise_lines(finished));
     lines.push(format!("  folder   {}", finished.folder.display()));
     lines.extend(next_steps(finished, again).into_iter().map(|step| format!("  next     {step}")));
     lines.join("\n")
@@ -95,7 +96,7 @@ fn hint(outcome: Outcome, finished: &FinishedRun) -> String {
         Outcome::Unchanged => format!("already in the CRM as they are ({})", shown(&finished.key.join(", "))),
         Outcome::Rejected => file("rejects"),
         Outcome::Unprocessed => file("unprocessed"),
-        Outcome::Unknown => format!("sent, and the answer was lost; not sent again   {}", file("unknown")),
+        Outcome::Unknown => format!("sent, and the answer was lost   {}", file("unknown")),
         Outcome::Created | Outcome::Updated | Outcome::Deleted | Outcome::Skipped => String::new(),
     }
 }
@@ -218,6 +219,30 @@ fn quoted(text: &str) -> String {
     if text.is_empty() { "(blank)".to_owned() } else { format!("\"{}\"", shown(text).cut(40)) }
 }
 
+/// What the run promises about doubled and missing records, and what became
+/// of rows whose answer was lost.
+fn promise_lines(finished: &FinishedRun) -> Vec<String> {
+    let summary = &finished.summary;
+    let mut lines = Vec::new();
+    if let Some(settled) = &summary.settled {
+        let parts = [
+            (settled.adopted, "found in the CRM"),
+            (settled.absent, "not stored, so sent again"),
+            (settled.held, "not to be told"),
+        ];
+        let parts: Vec<String> = parts
+            .iter()
+            .filter(|(rows, _)| *rows > 0)
+            .map(|(rows, what)| format!("{} {what}", thousands(*rows)))
+            .collect();
+        lines.push(format!("  settled  answers that were lost: {}", parts.join(", ")));
+    }
+    if let Some(promise) = summary.promise.as_ref().filter(|_| !is_plan(finished)) {
+        lines.push(format!("  promise  {}", promise.sentence()));
+    }
+    lines
+}
+
 fn figures(finished: &FinishedRun) -> String {
     let summary = &finished.summary;
     let mut parts = vec![duration(summary.elapsed_s), count(summary.calls.total, "call", "calls")];
@@ -243,18 +268,19 @@ fn next_steps(finished: &FinishedRun, again: &Again) -> Vec<String> {
     if is_plan(finished) && to_send > 0 {
         steps.push(format!("send this plan: {}", again.apply(run, summary.rows.deleted > 0)));
     }
-    for (kind, act) in [("rejects", "correct the rows of"), ("unprocessed", "import what was not sent:")] {
-        if let Some(file) = summary.files.get(kind) {
-            let command = again.import(file);
-            steps.push(match kind {
-                "rejects" => format!("{act} {}, then:\n           {command}", shown(file)),
-                _ => format!("{act}\n           {command}"),
-            });
-        }
+    if let Some(file) = summary.files.get("rejects") {
+        let command = again.import(file);
+        steps.push(format!("correct the rows of {}, then:\n           {command}", shown(file)));
     }
-    if let Some(file) = summary.files.get("unknown") {
-        steps
-            .push(format!("look up the rows of {} in the CRM before sending any of them again", shown(file)));
+    let is_left = summary.rows.unprocessed + summary.rows.unknown > 0;
+    if is_left && !is_plan(finished) && finished.ended != Ended::Complete {
+        steps.push(format!("go on with what is left: {}", again.resume(run)));
+    } else if let Some(file) = summary.files.get("unknown") {
+        let command = again.settle(run, "");
+        steps.push(format!(
+            "see what the CRM has of the rows of {}, and decide:\n           {command}",
+            shown(file)
+        ));
     }
     steps
 }

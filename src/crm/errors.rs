@@ -237,7 +237,7 @@ impl CrmError {
                 "create a new access token in the CRM under Settings / Integrations / API V4 and check that its user may use the API"
             }
             Self::BudgetSpent { .. } | Self::QuotaSpent { .. } | Self::RateLimited { .. } => {
-                "wait until the limit allows more, then import what was not sent: the run's folder has it"
+                "wait until the limit allows more, then go on with: carafe resume last"
             }
             Self::TimedOut { .. } | Self::Unavailable { .. } => {
                 "try again later, with a longer --timeout or a lower --concurrency"

@@ -1,6 +1,6 @@
 //! How rows and runs end, and how that is counted.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What the plan wants done with a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -142,7 +142,7 @@ impl Counts {
 }
 
 /// Requests by method.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Calls {
     /// All requests sent, repeats included.
     pub total: u64,
@@ -156,6 +156,21 @@ pub struct Calls {
     pub delete: u64,
     /// Those of `total` that repeated an earlier one.
     pub retries: u64,
+}
+
+impl Calls {
+    /// These and those of another process together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            total: self.total + other.total,
+            get: self.get + other.get,
+            post: self.post + other.post,
+            patch: self.patch + other.patch,
+            delete: self.delete + other.delete,
+            retries: self.retries + other.retries,
+        }
+    }
 }
 
 /// Where a run stands.

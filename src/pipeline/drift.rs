@@ -173,6 +173,15 @@ pub(super) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
+/// The object's fields as they were when the run was planned; a run that does
+/// not know them has none.
+pub(super) fn dictionary_of(store: &Store) -> Result<Dictionary, PipelineError> {
+    let object: String = store.fact("object")?;
+    let fields = store.get::<Box<RawValue>>("fields")?;
+    let known = fields.and_then(|fields| Snapshot::parse(fields.get()).ok()?.objects.remove(&object));
+    Ok(known.unwrap_or_else(|| Dictionary::new(object, Vec::new())))
+}
+
 /// Keeps with the run where its mapping is and the object's fields as they are
 /// now; of the lists, those of the fields that it fills.
 pub(super) fn store_fields(store: &Store, job: &Job) -> Result<(), PipelineError> {

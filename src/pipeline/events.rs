@@ -20,6 +20,8 @@ pub enum Phase {
     Send,
     /// Reading records; counted in records.
     Read,
+    /// Reading back what was written; counted in records.
+    Verify,
     /// Writing the run's files.
     Write,
 }
@@ -34,6 +36,7 @@ impl Phase {
             Self::Plan => "plan",
             Self::Send => "send",
             Self::Read => "read",
+            Self::Verify => "verify",
             Self::Write => "write",
         }
     }

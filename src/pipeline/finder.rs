@@ -8,7 +8,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::JoinSet;
 
@@ -21,7 +21,7 @@ use crate::rules::names::folded;
 use crate::store::RecordIndex;
 
 /// Fields of which `$in` is known to work (source: field notes, "Filters").
-const PROVEN: [&str; 3] = ["id", "accountid", "name"];
+pub const PROVEN: [&str; 3] = ["id", "accountid", "name"];
 
 /// Records read to find one that shows whether `$in` works.
 const PROBE: u64 = 20;
@@ -55,7 +55,8 @@ pub struct Finder {
     lead: Option<usize>,
     /// `$in` of `lead` has been seen to work.
     proven: Option<usize>,
-    whole: Option<RecordIndex>,
+    // Shared by nobody; the lock lets a task carry the finder.
+    whole: Option<Mutex<RecordIndex>>,
     index_file: PathBuf,
 }
 
@@ -118,6 +119,32 @@ impl Finder {
         }
     }
 
+    /// The record that a row's values name; none where one of them is blank.
+    pub fn wanted_of(&self, values: &[(String, Value)]) -> Option<Wanted> {
+        let value = |field: &Field| {
+            let (_, value) = values.iter().find(|(name, _)| *name == field.name)?;
+            (!value.is_blank()).then_some(value)
+        };
+        let found: Vec<&Value> = self.by.iter().map(value).collect::<Option<_>>()?;
+        let parts: Vec<String> = self.by.iter().zip(&found).map(|(field, value)| field.part(value)).collect();
+        let lead = (*found.get(self.lead.unwrap_or(0))?).clone();
+        Some(Wanted { key: parts.join(&KEY_SEPARATOR.to_string()), lead })
+    }
+
+    /// The records of all wanted keys as the CRM has them at this moment; none
+    /// where it cannot be asked by them.
+    pub async fn find_now(&mut self, wanted: &[Wanted]) -> Result<Option<FoundRecords>, PipelineError> {
+        if wanted.is_empty() {
+            return Ok(Some(FoundRecords::new()));
+        }
+        let Some(lead) = self.lead else { return Ok(None) };
+        let found = self.find_batched(wanted, lead).await?;
+        if found.is_none() {
+            self.lead = None;
+        }
+        Ok(found)
+    }
+
     /// The records of all wanted keys; a key without a record is absent.
     pub async fn find(&mut self, wanted: &[Wanted]) -> Result<FoundRecords, PipelineError> {
         if wanted.is_empty() {
@@ -132,7 +159,7 @@ impl Finder {
             }
         }
         if self.whole.is_none() {
-            self.whole = Some(self.read_whole().await?);
+            self.whole = Some(Mutex::new(self.read_whole().await?));
         }
         self.find_in_whole(wanted)
     }
@@ -206,7 +233,7 @@ impl Finder {
     }
 
     /// A record's key in the form in which keys are compared.
-    fn key(&self, record: &Record) -> String {
+    pub fn key(&self, record: &Record) -> String {
         let parts = self.by.iter().map(|field| field.part(record.get(&field.name).unwrap_or(&Value::Null)));
         match self.parts {
             Parts::Apart => parts.collect::<Vec<_>>().join(&KEY_SEPARATOR.to_string()),
@@ -228,6 +255,7 @@ impl Finder {
     fn find_in_whole(&self, wanted: &[Wanted]) -> Result<FoundRecords, PipelineError> {
         let mut found = FoundRecords::new();
         let Some(index) = &self.whole else { return Ok(found) };
+        let index = index.lock().unwrap_or_else(PoisonError::into_inner);
         for one in wanted {
             if !found.contains_key(&one.key) {
                 let records = index.find(&one.key)?;
@@ -256,7 +284,7 @@ impl Field {
 }
 
 /// Refusals that mean "not this filter", not "not you".
-fn is_refusal(error: &CrmError) -> bool {
+pub fn is_refusal(error: &CrmError) -> bool {
     matches!(
         error,
         CrmError::Refused { .. }

@@ -1,7 +1,5 @@
 //! Imports from file to closing numbers, in process.
 
-use std::num::NonZeroUsize;
-
 use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
 
@@ -16,23 +14,16 @@ const MAPPING: &str = "version: 1\nobject: accounts\nmode: upsert\nmatch: [name]
     fields:\n  name: Name\n  phone: Phone\n  annualvalue: Value\n";
 
 fn settings(desk: &Desk) -> ImportSettings {
-    ImportSettings {
-        runs: desk.path("runs"),
-        base_url: "test".to_owned(),
-        concurrency: NonZeroUsize::new(3).unwrap(),
-        limit: None,
-        stop_after: None,
-        outputs: OutputSettings::default(),
-    }
+    ImportSettings { runs: desk.path("runs"), ..plain_settings() }
 }
 
 async fn import(desk: &Desk, client: &Client, limit: Option<u64>) -> FinishedRun {
     let stop = CancellationToken::new();
-    let tools = Tools { client, reporter: &Silent, stop: &stop };
+    let tools = Tools { client, reporter: &Silent, stop: &stop, clock: &SystemClock };
     let mut job = desk.job(client, &Silent).await.unwrap_or_else(|error| panic!("{error}"));
     let settings = ImportSettings { limit, ..settings(desk) };
     let planned = plan_import(&mut job, &settings, tools).await.unwrap_or_else(|error| panic!("{error}"));
-    send_plan(planned, settings.concurrency, None, &settings.outputs, tools).await.unwrap()
+    send_plan(planned, &plain_options(), tools).await.unwrap()
 }
 
 fn run<T>(work: impl Future<Output = T>) -> T {
@@ -142,14 +133,13 @@ fn a_plan_that_is_stopped_sends_nothing_and_a_stopped_reading_ends_at_once() {
     let desk = Desk::new("Name,Phone,Value\na,1,1\nb,1,1\n", MAPPING);
     let (_sandbox, client) = sandbox();
     let stop = CancellationToken::new();
-    let tools = Tools { client: &client, reporter: &Silent, stop: &stop };
+    let tools = Tools { client: &client, reporter: &Silent, stop: &stop, clock: &SystemClock };
     let settings = settings(&desk);
     run(async {
         let mut job = desk.job(&client, &Silent).await.unwrap();
         let planned = plan_import(&mut job, &settings, tools).await.unwrap();
         stop.cancel();
-        let finished =
-            send_plan(planned, settings.concurrency, None, &settings.outputs, tools).await.unwrap();
+        let finished = send_plan(planned, &plain_options(), tools).await.unwrap();
         assert_eq!(finished.ended, Ended::Cancelled);
         assert_eq!((finished.summary.rows.unprocessed, finished.summary.rows.read), (2, 2));
         assert_eq!(client.calls().post, 0);
@@ -186,7 +176,7 @@ fn outcomes_that_cannot_be_stored_are_told() {
     let desk = Desk::new("Name,Phone,Value\na,1,1\nb,1,1\n", MAPPING);
     let (_sandbox, client) = sandbox();
     let (stop, notices) = (CancellationToken::new(), Notices::default());
-    let tools = Tools { client: &client, reporter: &notices, stop: &stop };
+    let tools = Tools { client: &client, reporter: &notices, stop: &stop, clock: &SystemClock };
     let settings = settings(&desk);
     let error = run(async {
         let mut job = desk.job(&client, &Silent).await.unwrap();
@@ -194,7 +184,7 @@ fn outcomes_that_cannot_be_stored_are_told() {
         planned.store.sabotage(
             "CREATE TRIGGER full BEFORE UPDATE ON rows BEGIN SELECT RAISE(ABORT, 'disk full'); END",
         );
-        send_plan(planned, settings.concurrency, None, &settings.outputs, tools).await.unwrap_err()
+        send_plan(planned, &plain_options(), tools).await.unwrap_err()
     });
     assert_eq!(error.exit_code(), 1, "{error}");
     let told = notices.0.lock().unwrap().join("\n");
@@ -220,7 +210,7 @@ fn a_run_that_fails_while_it_plans_still_knows_the_rows_it_read() {
     let desk = Desk::new(&format!("Name\n{rows}Late\n"), mapping);
     let client = server.client();
     let (stop, settings) = (CancellationToken::new(), settings(&desk));
-    let tools = Tools { client: &client, reporter: &Silent, stop: &stop };
+    let tools = Tools { client: &client, reporter: &Silent, stop: &stop, clock: &SystemClock };
     let error = run(async {
         let mut job = desk.job(&client, &Silent).await.unwrap();
         plan_import(&mut job, &settings, tools).await.unwrap_err()

@@ -8,11 +8,13 @@
 //!
 //! [`Job`] is everything that must be right before the first row; [`prove`]
 //! and [`check`] are pass one, [`plan_import`] pass two, [`send_plan`] sends
-//! what the store holds; [`export`] goes the other way.
+//! what the store holds, [`open_interrupted`] takes up what was left and
+//! [`verify`] reads it back; [`export`] goes the other way.
 //! [`draft_mapping`] writes a first mapping for a file that has none.
 
 mod again;
 mod check;
+mod clock;
 mod drafting;
 mod drift;
 mod error;
@@ -26,10 +28,15 @@ mod origins;
 mod outputs;
 mod plan;
 mod prepare;
+mod promise;
 mod prove;
 mod reject_form;
+mod resume;
+mod run;
 mod send;
+mod settle;
 mod source_keys;
+mod verify;
 
 #[cfg(test)]
 mod import_tests;
@@ -43,16 +50,22 @@ mod round_trip_tests;
 mod testing;
 
 pub use check::{CheckOptions, Checked, check};
+pub use clock::{Clock, SystemClock};
 pub use drafting::{DraftBasis, DraftSettings, Drafted, draft_mapping};
 pub use drift::{Drifted, EarlierRuns};
 pub use error::PipelineError;
 pub use events::{Event, Phase, Reporter, Silent};
 pub use export::{ExportFormat, ExportSettings, ExportSummary, ExportedObject, Target, export};
-pub use import::{
-    FinishedRun, ImportSettings, Input, PlannedRun, StopAfter, Tools, decline_plan, finish_plan, open_plan,
-    plan_import, send_plan,
-};
+pub use import::{ImportSettings, Typed, plan_again, plan_import};
 pub use outputs::{OutputSettings, Summary, seconds};
 pub use prepare::{Catalog, Job, JobSettings, io_words, unguarded_notice};
+pub use promise::{Promise, PromiseKind, Settling};
 pub use prove::prove;
-pub use send::Ended;
+pub use resume::{Resumed, Unplanned, open_interrupted, open_plan};
+pub use run::{
+    FinishedRun, Input, PlannedRun, SendOptions, StopAfter, Tools, decline_plan, finish_plan, finish_run,
+    send_plan,
+};
+pub use send::{Ended, OnUnknown};
+pub use settle::{Candidate, Decisions, OpenDoubt, settle};
+pub use verify::{NotVerified, Verified, VerifySettings, verify};

@@ -2,13 +2,16 @@
 //! errors, results, summary.
 
 use std::collections::BTreeMap;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
+use super::prepare::hex;
+use super::promise::{Promise, Settling};
 use super::{Event, Phase, PipelineError, Reporter};
-use crate::model::{Calls, Counts, Field, FieldKind, Outcome, RunState, Value};
+use crate::model::{Calls, Counts, Field, FieldKind, Notice, Outcome, RunState, Value};
 use crate::rules::additions::Addition;
 use crate::rules::causes::{Cause, Example};
 use crate::store::{Store, StoredFinding};
@@ -40,6 +43,12 @@ pub struct Summary {
     /// Fields that are emptied, and in how many records; left out where none is.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub cleared: BTreeMap<String, u64>,
+    /// What became of rows whose answer was lost; left out where there were none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Settling>,
+    /// What holds about records being doubled or missing; left out where none is created.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub promise: Option<Promise>,
     /// Seconds, with three decimals.
     pub elapsed_s: f64,
     /// The files that were written, by kind.
@@ -72,8 +81,10 @@ pub fn write_files(
     {
         let nothing_yet = planned_only && outcome == Outcome::Unprocessed;
         if counts.get(outcome) > 0 && !nothing_yet {
-            let path = write_kept(store, folder, run, outcome, stem)?;
+            let path = write_kept(store, folder, run, outcome, stem, reporter)?;
             files.insert(stem.to_owned(), path.display().to_string());
+        } else {
+            remove_outdated(store, folder, stem)?;
         }
     }
     let has_findings = counts.rejected + counts.unknown > 0;
@@ -98,10 +109,19 @@ fn write_kept(
     run: &str,
     outcome: Outcome,
     stem: &str,
+    reporter: &dyn Reporter,
 ) -> Result<PathBuf, PipelineError> {
     let dialect: Dialect = store.fact("dialect")?;
     let surplus: bool = store.get("surplus_cells")?.unwrap_or(false);
-    let mut writer = RejectWriter::create(folder, stem, &dialect, surplus)?;
+    let (path, edited) = free_name(store, folder, stem, &dialect)?;
+    if let Some(edited) = edited {
+        reporter.event(Event::Notice(Notice(format!(
+            "{} was edited since it was written, so it stays as it is; the rows as they stand now are in {}",
+            edited.display(),
+            path.display()
+        ))));
+    }
+    let mut writer = RejectWriter::create_at(&path, &dialect, surplus, true)?;
     store.each_kept(outcome, |kept| -> Result<(), PipelineError> {
         let status = kept.status.map(|status| status.to_string()).unwrap_or_default();
         let (code, errors) = (kept.codes.join("; "), kept.errors.join("; "));
@@ -111,7 +131,73 @@ fn write_kept(
         )?;
         Ok(())
     })?;
-    Ok(writer.finish()?)
+    let path = writer.finish()?;
+    note_written(store, &path)?;
+    Ok(path)
+}
+
+/// The name for a file of rows: `STEM.csv` and the like, or one with a number
+/// where the user has edited the one that is there, which comes second.
+fn free_name(
+    store: &Store,
+    folder: &Path,
+    stem: &str,
+    dialect: &Dialect,
+) -> Result<(PathBuf, Option<PathBuf>), PipelineError> {
+    let first = folder.join(RejectWriter::file_name(stem, dialect));
+    if is_own(store, &first)? {
+        return Ok((first, None));
+    }
+    let mut number = 2;
+    loop {
+        let next = folder.join(RejectWriter::file_name(&format!("{stem}-{number}"), dialect));
+        if is_own(store, &next)? {
+            return Ok((next, Some(first)));
+        }
+        number += 1;
+    }
+}
+
+/// Whether a file of this name may be written over: there is none, or it is
+/// as the run wrote it.
+fn is_own(store: &Store, path: &Path) -> Result<bool, PipelineError> {
+    let Ok(now) = hash_of(path) else { return Ok(!path.exists()) };
+    let written: BTreeMap<String, String> = store.get("written")?.unwrap_or_default();
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    // A run of an earlier version did not note what it wrote.
+    Ok(written.get(&name).is_none_or(|known| *known == now))
+}
+
+fn note_written(store: &Store, path: &Path) -> Result<(), PipelineError> {
+    let fault =
+        |error: std::io::Error| PipelineError::Fault(format!("cannot read {}: {error}", path.display()));
+    let hash = hash_of(path).map_err(fault)?;
+    let mut written: BTreeMap<String, String> = store.get("written")?.unwrap_or_default();
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    written.insert(name, hash);
+    store.set("written", &written)?;
+    Ok(())
+}
+
+/// Takes away a file of rows of which none is left, unless the user edited it.
+fn remove_outdated(store: &Store, folder: &Path, stem: &str) -> Result<(), PipelineError> {
+    let dialect: Dialect = store.fact("dialect")?;
+    let path = folder.join(RejectWriter::file_name(stem, &dialect));
+    if path.is_file() && is_own(store, &path)? {
+        // It can be made again from the store, and is told nowhere.
+        let _ = std::fs::remove_file(&path);
+    }
+    Ok(())
+}
+
+fn hash_of(path: &Path) -> std::io::Result<String> {
+    let (mut file, mut hash, mut chunk) = (std::fs::File::open(path)?, Sha256::new(), [0; 16 * 1024]);
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok(hex(&hash.finalize())),
+            read => hash.update(&chunk[..read]),
+        }
+    }
 }
 
 /// Writes a file of the run under a temporary name and puts it in place whole.

@@ -11,14 +11,14 @@ use tokio_util::sync::CancellationToken;
 use super::again::JobRows;
 use super::check::missing_of_new;
 use super::finder::{Finder, FoundRecords, Parts, Wanted};
-use super::{Event, Job, Phase, PipelineError, Reporter};
-use crate::crm::Client;
+use super::{Clock, Event, Job, Phase, PipelineError, Reporter, Tools};
 use crate::model::{Action, Finding, Outcome, RecordId, Row, Value};
 use crate::rules::additions::{Addition, Additions};
 use crate::rules::draft::{Draft, Wish, draft};
 use crate::rules::duplicates::SeenKeys;
+use crate::rules::image::image;
 use crate::rules::planning::{
-    Found, Resolved, Step, duplicate_finding, excused, may_be_excused, plan, resolve,
+    Found, Resolved, Step, duplicate_finding, excused, may_be_excused, plan, resolve, with_member,
 };
 use crate::rules::zeros::LostZeros;
 use crate::store::{PlannedRow, RunFolder, Store};
@@ -39,6 +39,9 @@ pub struct Planner<'a> {
     store: &'a mut Store,
     reporter: &'a dyn Reporter,
     stop: &'a CancellationToken,
+    clock: &'a dyn Clock,
+    /// The field that carries each new record's reference, and the run's id.
+    reference: Option<(String, String)>,
     matcher: Option<Finder>,
     references: Vec<(usize, ReferenceFinder)>,
     seen: SeenKeys,
@@ -62,10 +65,10 @@ impl<'a> Planner<'a> {
         job: &'a Job,
         folder: &RunFolder,
         store: &'a mut Store,
-        client: &Client,
-        reporter: &'a dyn Reporter,
-        stop: &'a CancellationToken,
+        reference: Option<&str>,
+        tools: Tools<'a>,
     ) -> Result<Self, PipelineError> {
+        let Tools { client, reporter, stop, clock } = tools;
         let program = &job.program;
         let index = |name: String| folder.path.join(format!("{name}.tmp"));
         let by: Vec<String> = program.key_names().into_iter().map(str::to_owned).collect();
@@ -86,6 +89,8 @@ impl<'a> Planner<'a> {
             store,
             reporter,
             stop,
+            clock,
+            reference: reference.map(|field| (field.to_owned(), folder.run.clone())),
             matcher,
             references,
             seen: SeenKeys::default(),
@@ -143,11 +148,13 @@ impl<'a> Planner<'a> {
             self.note_duplicate(draft, key.as_deref());
         }
         let found = self.find_records(&drafts, &keys).await?;
+        let looked = self.clock.now().as_second();
         let columns = self.job.source.header().columns.len();
         let mut planned = Vec::with_capacity(rows.len());
         for ((row, draft), key) in rows.iter().zip(&drafts).zip(&keys) {
             self.surplus_cells |= row.len() > columns;
-            planned.push(self.plan_row(row, draft, key.as_deref(), &found));
+            let row = self.plan_row(row, draft, key.as_deref(), &found);
+            planned.push(PlannedRow { looked: row.action.map(|_| looked), ..row });
         }
         self.store.add_rows(&planned)?;
         Ok(())
@@ -287,13 +294,44 @@ impl<'a> Planner<'a> {
                 *self.cleared.entry(field.clone()).or_default() += 1;
             }
         }
-        with_step(planned, step)
+        let image = match (&step, &found) {
+            (Step::Update { .. } | Step::Delete { .. }, Found::One(record)) => Some(image(record)),
+            _ => None,
+        };
+        PlannedRow { image, ..self.with_step(planned, step) }
     }
 
     /// Notes which row a record belongs to; the answer is an earlier row that has it.
     fn claim(&mut self, id: RecordId, row: u64) -> Option<u64> {
         let first = *self.claimed.entry(id).or_insert(row);
         (first != row).then_some(first)
+    }
+
+    /// The row with what is to be done with it.
+    fn with_step(&self, planned: PlannedRow, step: Step) -> PlannedRow {
+        match step {
+            Step::Create { body } => {
+                let body = match &self.reference {
+                    Some((field, run)) => with_member(&body, field, &format!("{run}#{}", planned.row)),
+                    None => body,
+                };
+                PlannedRow { action: Some(Action::Create), body: Some(body), ..planned }
+            }
+            Step::Update { id, body, before, cleared: _ } => PlannedRow {
+                action: Some(Action::Update),
+                record: Some(id),
+                body: Some(body),
+                before: Some(before),
+                ..planned
+            },
+            Step::Delete { id, before } => {
+                PlannedRow { action: Some(Action::Delete), record: Some(id), before: Some(before), ..planned }
+            }
+            Step::Unchanged { id } => {
+                PlannedRow { record: Some(id), outcome: Some(Outcome::Unchanged), ..planned }
+            }
+            Step::Reject(findings) => reject(planned, findings),
+        }
     }
 
     fn key_values(&self, draft: &Draft<'_>) -> Vec<String> {
@@ -323,27 +361,6 @@ fn fill(window: &mut Vec<Row>, rows: &mut JobRows, most: u64) -> Result<usize, P
         filled += 1;
     }
     Ok(filled)
-}
-
-/// The row with what is to be done with it.
-fn with_step(planned: PlannedRow, step: Step) -> PlannedRow {
-    match step {
-        Step::Create { body } => PlannedRow { action: Some(Action::Create), body: Some(body), ..planned },
-        Step::Update { id, body, before, cleared: _ } => PlannedRow {
-            action: Some(Action::Update),
-            record: Some(id),
-            body: Some(body),
-            before: Some(before),
-            ..planned
-        },
-        Step::Delete { id, before } => {
-            PlannedRow { action: Some(Action::Delete), record: Some(id), before: Some(before), ..planned }
-        }
-        Step::Unchanged { id } => {
-            PlannedRow { record: Some(id), outcome: Some(Outcome::Unchanged), ..planned }
-        }
-        Step::Reject(findings) => reject(planned, findings),
-    }
 }
 
 fn reject(planned: PlannedRow, findings: Vec<Finding>) -> PlannedRow {

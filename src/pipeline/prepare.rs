@@ -116,6 +116,21 @@ pub struct JobSettings {
     pub earlier: Option<EarlierRuns>,
 }
 
+impl JobSettings {
+    /// A file, and nothing else said about it.
+    pub(super) fn of_file(input: &Path) -> Self {
+        Self {
+            input: input.to_owned(),
+            input_name: None,
+            mapping: None,
+            object: None,
+            mode: None,
+            on_blank: None,
+            earlier: None,
+        }
+    }
+}
+
 /// A file, a mapping and a dictionary that fit each other.
 pub struct Job {
     /// The opened file.

@@ -2,7 +2,6 @@
 //! that a record can hold is changed on its way through a file.
 
 use std::collections::BTreeSet;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
@@ -102,15 +101,8 @@ async fn plan_again(
         earlier: None,
     };
     let stop = CancellationToken::new();
-    let tools = Tools { client, reporter: &Silent, stop: &stop };
-    let settings_of_import = ImportSettings {
-        runs: path.with_extension("runs"),
-        base_url: "test".to_owned(),
-        concurrency: NonZeroUsize::MIN,
-        limit: None,
-        stop_after: None,
-        outputs: OutputSettings::default(),
-    };
+    let tools = Tools { client, reporter: &Silent, stop: &stop, clock: &SystemClock };
+    let settings_of_import = ImportSettings { runs: path.with_extension("runs"), ..plain_settings() };
     let mut job = Job::prepare(&settings, catalog, &Silent).await.unwrap_or_else(|error| panic!("{error}"));
     prove(&mut job, &settings_of_import.runs, &Silent, &stop).unwrap();
     let planned = plan_import(&mut job, &settings_of_import, tools).await.unwrap();

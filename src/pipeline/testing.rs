@@ -2,9 +2,11 @@
 //! server that answers as it is told, and jobs made from a few lines.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -13,7 +15,10 @@ use axum::response::IntoResponse;
 use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 use tokio_util::sync::CancellationToken;
 
-use super::{Catalog, Event, Job, JobSettings, PipelineError, Reporter};
+use super::{
+    Catalog, Event, ImportSettings, Job, JobSettings, OnUnknown, OutputSettings, PipelineError, Reporter,
+    SendOptions, Typed,
+};
 use crate::crm::{BaseUrl, Client, ClientOptions, Snapshot, Token};
 use crate::sandbox::{Options, Sandbox};
 
@@ -121,6 +126,30 @@ pub fn list(records: &[String]) -> String {
         r#"{{"metadata":{{"object_type":"list","total_count":{count},"has_more":false}},"list":[{}]}}"#,
         list.join(",")
     )
+}
+
+/// An import of which nothing special is asked.
+pub fn plain_settings() -> ImportSettings {
+    ImportSettings {
+        runs: PathBuf::new(),
+        base_url: "test".to_owned(),
+        limit: None,
+        reference: None,
+        on_unknown: OnUnknown::Hold,
+        typed: Typed::default(),
+        mapped_by: None,
+    }
+}
+
+/// Three requests at a time, and no waiting for what may come late.
+pub fn plain_options() -> SendOptions {
+    SendOptions {
+        concurrency: NonZeroUsize::new(3).unwrap(),
+        stop_after: None,
+        settle: Duration::ZERO,
+        only: None,
+        outputs: OutputSettings::default(),
+    }
 }
 
 /// Keeps the notices.

@@ -6,9 +6,10 @@
 //! meant), `draft` (a row run through the program, by `convert` and
 //! `expression`), `duplicates`, `additions` (what dropdown lists lack),
 //! `planning` (what is to be done, by `compare`; `zeros` are what it loses), `causes` (why rows were
-//! rejected). `language` is the language of `--where` and `when`; `drift` tells
+//! rejected), `settling` (what rows in doubt have come to, by `image`). `language` is the language of `--where` and `when`; `drift` tells
 //! what the CRM changed about fields since the last time; `drafting` writes a
-//! first mapping for a file that has none.
+//! first mapping for a file that has none. After a run `verifying` names what
+//! the CRM made of the values, and `edited` who may have changed them since.
 
 pub mod additions;
 pub mod causes;
@@ -19,8 +20,10 @@ pub mod draft;
 pub mod drafting;
 pub mod drift;
 pub mod duplicates;
+pub mod edited;
 pub mod expression;
 pub mod ids;
+pub mod image;
 pub mod language;
 pub mod mapping;
 pub mod names;
@@ -31,6 +34,8 @@ pub mod program;
 pub mod proof;
 pub mod proving;
 pub mod read_faults;
+pub mod settling;
+pub mod verifying;
 pub mod zeros;
 
 #[cfg(test)]

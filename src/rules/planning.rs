@@ -250,6 +250,14 @@ pub fn duplicate_finding(program: &Program, draft: &Draft<'_>, first_row: u64, w
     key_finding(program, draft, Code::DuplicateInFile, message, Some(&cause))
 }
 
+/// A JSON object's text with one member more, a text.
+pub fn with_member(object: &str, name: &str, text: &str) -> String {
+    let mut members =
+        JsonObject(object.strip_suffix('}').filter(|rest| *rest != "{").unwrap_or("").to_owned());
+    members.add(name, &Value::from(text));
+    members.finish()
+}
+
 /// Builds a JSON object's text member by member, numbers exact.
 #[derive(Default)]
 struct JsonObject(String);

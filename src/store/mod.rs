@@ -5,7 +5,8 @@
 //! describes the schema for people who open the file with `sqlite3`.
 //!
 //! `schema` is the format, `folder` names and finds runs, `plan` and `send`
-//! write, `report` reads, `past` looks into earlier runs.
+//! write, `settle` keeps what is in doubt, `report` and `written` read, `past`
+//! looks into earlier runs.
 
 mod folder;
 mod index;
@@ -14,6 +15,8 @@ mod plan;
 mod report;
 mod schema;
 mod send;
+mod settle;
+mod written;
 
 use std::path::{Path, PathBuf};
 
@@ -28,7 +31,9 @@ pub use past::newest_runs;
 pub use plan::PlannedRow;
 pub use report::{KeptRow, ResultRow, RunInfo, StoredFinding};
 pub use schema::VERSION;
-pub use send::{Answer, AnswerKind, ToSend};
+pub use send::{Answer, AnswerKind, Direction, ToSend};
+pub use settle::{Doubt, Settled};
+pub use written::WrittenRow;
 
 /// Why the store cannot be used. The sentence names the file.
 #[derive(Debug, thiserror::Error)]
@@ -103,8 +108,12 @@ impl Store {
         if found > VERSION {
             return Err(StoreError::Newer { file: file.to_owned(), found });
         }
-        if found < VERSION {
+        if found < 1 {
             return Err(store.damaged("it has no format number"));
+        }
+        let steps = schema::MIGRATIONS.iter().skip(usize::try_from(found - 1).unwrap_or(usize::MAX));
+        for step in steps {
+            store.try_db(|db| db.execute_batch(step))?;
         }
         Ok(store)
     }

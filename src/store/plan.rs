@@ -24,17 +24,33 @@ pub struct PlannedRow {
     pub before: Option<String>,
     /// How it ended, where that is known already.
     pub outcome: Option<Outcome>,
+    /// When the CRM was asked for its record, in seconds since 1970 (UTC).
+    pub looked: Option<i64>,
+    /// How the record looked then; see `rules::image`.
+    pub image: Option<Vec<u8>>,
+    /// The row of an earlier run that this one corrects or takes back.
+    pub origin: Option<u64>,
     /// Why it is rejected.
     pub findings: Vec<Finding>,
 }
 
 impl Store {
+    /// Takes back a plan that was not finished, so that it can be made anew.
+    ///
+    /// Only for a run of which nothing was sent.
+    pub fn clear_plan(&mut self) -> Result<(), StoreError> {
+        self.in_one(|db| {
+            db.execute("DELETE FROM findings", [])?;
+            db.execute("DELETE FROM rows", []).map(drop)
+        })
+    }
+
     /// Adds rows to the plan, all or none.
     pub fn add_rows(&mut self, rows: &[PlannedRow]) -> Result<(), StoreError> {
         self.in_one(|db| {
             let mut add = db.prepare_cached(
-                "INSERT INTO rows (row, source, action, record_id, key, body, before, outcome)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO rows (row, source, action, record_id, key, body, before, outcome, looked, image, origin)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?;
             for row in rows {
                 // A list of texts always has a JSON form.
@@ -48,6 +64,9 @@ impl Store {
                     row.body,
                     row.before,
                     row.outcome.map(Outcome::word),
+                    row.looked,
+                    row.image,
+                    row.origin,
                 ])?;
                 add_findings(db, &row.findings)?;
             }

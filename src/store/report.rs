@@ -75,6 +75,24 @@ impl Store {
         Ok(counts)
     }
 
+    /// Whether any row of the plan does this.
+    pub fn has_action(&self, action: Action) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM rows WHERE action = ?1)";
+        self.try_db(|db| db.query_row(sql, [action.word()], |row| row.get(0)))
+    }
+
+    /// Whether any row is still to be sent.
+    pub fn has_open_rows(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM rows WHERE outcome IS NULL AND action IS NOT NULL)";
+        self.try_db(|db| db.query_row(sql, [], |row| row.get(0)))
+    }
+
+    /// The first row behind another one.
+    pub fn row_after(&self, row: u64) -> Result<Option<u64>, StoreError> {
+        let sql = "SELECT min(row) FROM rows WHERE row > ?1";
+        self.try_db(|db| db.query_row(sql, [row], |found| found.get(0)))
+    }
+
     fn group(&self, sql: &str) -> Result<Vec<(String, u64)>, StoreError> {
         self.try_db(|db| {
             let mut statement = db.prepare(sql)?;
@@ -210,6 +228,25 @@ impl Store {
         }
     }
 
+    /// How a row ended: nothing for a number that no row has, no outcome for
+    /// one that is still to be sent.
+    pub fn outcome_of(&self, row: u64) -> Result<Option<Option<Outcome>>, StoreError> {
+        let sql = "SELECT outcome FROM rows WHERE row = ?1";
+        let found: Option<Option<String>> =
+            self.try_db(|db| db.prepare_cached(sql)?.query_row([row], |found| found.get(0)).optional())?;
+        found.map(|word| word.map(|word| self.outcome(&word)).transpose()).transpose()
+    }
+
+    /// What is said against a row, one sentence a finding.
+    pub fn reasons_of(&self, row: u64) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT message FROM findings WHERE row = ?1 ORDER BY id";
+        self.try_db(|db| {
+            let mut statement = db.prepare_cached(sql)?;
+            let rows = statement.query_map([row], |found| found.get(0))?;
+            rows.collect()
+        })
+    }
+
     /// A row's own cells, as `tabular` kept them.
     pub fn source_of(&self, row: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let sql = "SELECT source FROM rows WHERE row = ?1";
@@ -285,7 +322,7 @@ impl RunInfo {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Answer, AnswerKind, PlannedRow};
+    use super::super::{Answer, AnswerKind, Direction, PlannedRow};
     use super::*;
     use crate::model::{Code, Finding, RecordId, Stage};
 
@@ -338,10 +375,11 @@ mod tests {
         let planned = store.planned_counts().unwrap();
         assert_eq!((planned.created, planned.rejected, planned.unchanged, planned.unprocessed), (2, 1, 1, 0));
         assert!(planned.add_up());
-        let rows: Vec<u64> = store.next_to_send(0, 10).unwrap().into_iter().map(|r| r.row).collect();
+        let rows: Vec<u64> =
+            store.next_to_send(None, 10, Direction::Forward).unwrap().into_iter().map(|r| r.row).collect();
         assert_eq!(rows, [2, 4]);
         store.exchange(&[], &[2, 4], "now").unwrap();
-        let done = AnswerKind::Done { outcome: Outcome::Created, record: RecordId::new(7) };
+        let done = AnswerKind::Done { outcome: Outcome::Created, record: RecordId::new(7), image: None };
         let answers = [
             Answer { row: 2, kind: done, status: Some(201), message: None },
             Answer { row: 4, kind: AnswerKind::NotSent, status: None, message: None },
@@ -350,7 +388,11 @@ mod tests {
         let counts = store.counts().unwrap();
         assert_eq!((counts.created, counts.unprocessed), (1, 1));
         assert!(counts.add_up());
-        assert_eq!(store.next_to_send(0, 10).unwrap().len(), 1, "a row that was not sent is sent again");
+        assert_eq!(
+            store.next_to_send(None, 10, Direction::Forward).unwrap().len(),
+            1,
+            "a row that was not sent is sent again"
+        );
     }
 
     #[test]

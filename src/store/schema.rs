@@ -2,8 +2,9 @@
 
 /// The format that this program writes.
 ///
-/// 1: facts, rows, attempts, findings.
-pub const VERSION: i64 = 1;
+/// 1: facts, rows, attempts, findings. 2: when a record was last looked up and
+/// how it looked, how doubts were settled, which row of an earlier run a row is.
+pub const VERSION: i64 = 2;
 
 /// Makes an empty store. `docs/run-store.md` describes each column.
 pub const CREATE: &str = "
@@ -23,10 +24,14 @@ CREATE TABLE rows (
     before    TEXT,
     outcome   TEXT CHECK (outcome IN ('created', 'updated', 'unchanged', 'deleted', 'skipped',
                                       'rejected', 'unprocessed', 'unknown')),
-    status    INTEGER
+    status    INTEGER,
+    looked    INTEGER,
+    image     BLOB,
+    origin    INTEGER
 );
 CREATE INDEX rows_open ON rows (row) WHERE outcome IS NULL;
 CREATE INDEX rows_outcome ON rows (outcome, row);
+CREATE INDEX rows_made ON rows (record_id) WHERE action = 'create' AND record_id IS NOT NULL;
 
 CREATE TABLE attempts (
     id      INTEGER PRIMARY KEY,
@@ -35,7 +40,8 @@ CREATE TABLE attempts (
     ended   TEXT,
     result  TEXT CHECK (result IN ('done', 'refused', 'not_sent', 'in_doubt')),
     status  INTEGER,
-    message TEXT
+    message TEXT,
+    settled TEXT CHECK (settled IN ('adopted', 'absent', 'held', 'dropped'))
 );
 CREATE INDEX attempts_row ON attempts (row);
 CREATE INDEX attempts_open ON attempts (row) WHERE ended IS NULL;
@@ -54,6 +60,20 @@ CREATE TABLE findings (
 );
 CREATE INDEX findings_row ON findings (row);
 
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 COMMIT;
 ";
+
+/// From each format to the next, the first one from 1 to 2.
+pub const MIGRATIONS: [&str; 1] = ["
+BEGIN IMMEDIATE;
+ALTER TABLE rows ADD COLUMN looked INTEGER;
+ALTER TABLE rows ADD COLUMN image BLOB;
+ALTER TABLE rows ADD COLUMN origin INTEGER;
+ALTER TABLE attempts ADD COLUMN settled TEXT CHECK (settled IN ('adopted', 'absent', 'held', 'dropped'));
+CREATE INDEX rows_made ON rows (record_id) WHERE action = 'create' AND record_id IS NOT NULL;
+INSERT INTO facts (name, value) SELECT 'plan_complete', 'true' WHERE EXISTS
+    (SELECT 1 FROM facts WHERE name = 'rows_clearing');
+PRAGMA user_version = 2;
+COMMIT;
+"];

@@ -44,16 +44,20 @@ enum Kind {
 }
 
 impl RejectWriter {
-    /// Begins `FOLDER/STEM.csv`, `.xlsx` or `.jsonl`, as the source was; all
-    /// workbooks become XLSX. `extra` adds the column `_extra`; set it where
-    /// any row may have too many cells. Where the source has it, it stays.
-    pub fn create(folder: &Path, stem: &str, dialect: &Dialect, extra: bool) -> Result<Self, OutputError> {
+    /// `STEM.csv`, `.xlsx` or `.jsonl`, as the source was; all workbooks become XLSX.
+    pub fn file_name(stem: &str, dialect: &Dialect) -> String {
         let ending = match dialect.form {
             Form::Text(_) => "csv",
             Form::Sheet(_) => "xlsx",
             Form::Json(_) => "jsonl",
         };
-        Self::create_at(&folder.join(format!("{stem}.{ending}")), dialect, extra, true)
+        format!("{stem}.{ending}")
+    }
+
+    /// Begins `FOLDER/STEM.csv` and the like. `extra` adds the column `_extra`;
+    /// set it where any row may have too many cells. Where the source has it, it stays.
+    pub fn create(folder: &Path, stem: &str, dialect: &Dialect, extra: bool) -> Result<Self, OutputError> {
+        Self::create_at(&folder.join(Self::file_name(stem, dialect)), dialect, extra, true)
     }
 
     /// Begins a file of that very name.

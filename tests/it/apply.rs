@@ -43,14 +43,16 @@ fn a_dry_run_without_rejects_exits_0() {
 }
 
 #[test]
-fn apply_sends_exactly_the_plan_whatever_became_of_the_file() {
+fn apply_sends_exactly_the_plan_and_needs_no_file_for_it() {
     let (crm, desk) = tiny_and_desk();
     desk.carafe(DRY).at(&crm.address()).ends_with(4);
     let reads = crm.asked().len();
-    desk.write("a.csv", "Company,Tel,Notes\nSomething else,0,\n");
+    std::fs::remove_file(desk.path("a.csv")).unwrap();
+    std::fs::remove_file(desk.path("m.yaml")).unwrap();
     let done = desk.carafe(["apply", "last", "--json"]).at(&crm.address()).ends_with(4);
     assert_eq!(done.rows(), json!({ "read": 4, "created": 1, "updated": 1, "unchanged": 1, "rejected": 1 }));
     assert_eq!(done.json()["state"], "finished");
+    assert!(done.stderr.contains("a.csv is not there any more"), "{}", done.stderr);
     let mut sent: Vec<_> = crm.asked()[reads..]
         .iter()
         .filter(|r| r.method != "GET")
@@ -65,6 +67,28 @@ fn apply_sends_exactly_the_plan_whatever_became_of_the_file() {
         ]
     );
     assert_eq!(desk.runs().len(), 1, "apply goes on with the run");
+}
+
+#[test]
+fn apply_refuses_a_file_or_a_mapping_that_changed_and_names_the_first_difference() {
+    let (crm, desk) = tiny_and_desk();
+    desk.carafe(DRY).at(&crm.address()).ends_with(4);
+    let (rows, mapping) = (desk.text("a.csv"), desk.text("m.yaml"));
+    let refused = |difference: &str| {
+        let refused = desk.carafe(["apply", "last"]).at(&crm.address()).ends_with(2);
+        assert!(refused.stderr.contains(difference), "{}", refused.stderr);
+        assert_eq!(crm.writes(), 0);
+    };
+    let lines: Vec<&str> = rows.lines().collect();
+    desk.write("a.csv", rows.replace(lines[2], "Something else,0,"));
+    refused("a.csv changed since the run was planned: row 3 is the first that differs");
+    desk.write("a.csv", format!("{rows}One more,0,\n"));
+    refused(&format!("row {} is the first that differs", lines.len() + 1));
+    desk.write("a.csv", &rows);
+    desk.write("m.yaml", mapping.replace("Tel", "Phone"));
+    refused("changed since the run was planned: line ");
+    desk.write("m.yaml", &mapping);
+    desk.carafe(["apply", "last"]).at(&crm.address()).ends_with(4);
 }
 
 #[test]

@@ -18,11 +18,13 @@ fn rows_without_a_mapping_become_new_records() {
             "run": "RUN", "command": "import", "object": "accounts", "mode": "create", "state": "finished",
             "rows": { "read": 2, "created": 1, "updated": 0, "unchanged": 0, "deleted": 0, "skipped": 0,
                       "rejected": 1, "unprocessed": 0, "unknown": 0 },
-            // The dictionary, and the lists of the one field that has one.
-            "calls": { "total": 3, "get": 2, "post": 1, "patch": 0, "delete": 0, "retries": 0 },
+            // The dictionary, the list of the one field that has one, and the newest
+            // record, above which a lost one would be looked for.
+            "calls": { "total": 4, "get": 3, "post": 1, "patch": 0, "delete": 0, "retries": 0 },
             "causes": [{ "field": "type", "code": "lookup",
                          "message": "\"Custmer\" is not in the list; nearest \"Customer\"",
                          "rows": 1, "example": { "row": 3, "value": "Custmer" } }],
+            "promise": { "kind": "at_most_once", "settle_s": "0" },
             "elapsed_s": 0,
             "files": { "errors": ".carafe/runs/RUN/errors.jsonl", "rejects": ".carafe/runs/RUN/rejects.csv",
                        "results": ".carafe/runs/RUN/results.csv", "summary": ".carafe/runs/RUN/summary.json" },
@@ -278,7 +280,9 @@ fn the_last_thing_printed_is_a_summary_whose_numbers_add_up() {
     let (_, rest) = figures.split_once('\n').unwrap();
     assert_eq!(
         rest,
-        "  folder   .carafe/runs/RUN
+        "  promise  no duplicates and no losses, by name; assumes that the CRM finishes or drops a request within \
+         0 s and that nobody else writes the same name meanwhile
+  folder   .carafe/runs/RUN
   next     correct the rows of .carafe/runs/RUN/rejects.csv, then:
            carafe import .carafe/runs/RUN/rejects.csv -m m.yaml --base-url http://HOST
 "

@@ -35,4 +35,5 @@ mod tiny;
 mod told;
 mod traps;
 mod trial;
+mod verify;
 mod workbook;

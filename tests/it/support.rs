@@ -48,10 +48,11 @@ impl Desk {
         serde_json::from_str(&self.text(name)).unwrap()
     }
 
-    /// The program with these arguments, against no CRM in particular.
+    /// The program with these arguments, against no CRM in particular. The
+    /// CRMs of these tests store what they store at once: nothing comes late.
     pub fn carafe<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Call {
         let mut command = Command::new(env!("CARGO_BIN_EXE_carafe"));
-        command.current_dir(self.folder.path()).env_clear().args(arguments);
+        command.current_dir(self.folder.path()).env_clear().env("CARAFE_SETTLE", "0").args(arguments);
         Call { command, stdin: Vec::new() }
     }
 

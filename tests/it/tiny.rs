@@ -97,11 +97,14 @@ impl Gate {
     }
 }
 
+type Alter = dyn Fn(&mut Map<String, Json>) + Send + Sync;
 type Script = dyn Fn(&Request, usize) -> Option<Reply> + Send + Sync;
 
 struct Shared {
     tables: Mutex<Tables>,
     script: Box<Script>,
+    /// What the server makes of a record that it has just stored.
+    alter: Box<Alter>,
     asked: Mutex<Vec<Request>>,
     arrived: Condvar,
     /// Connections under way; none once the server stops.
@@ -126,11 +129,21 @@ impl Tiny {
         tables: Tables,
         script: impl Fn(&Request, usize) -> Option<Reply> + Send + Sync + 'static,
     ) -> Self {
+        Self::start(tables, Box::new(script), Box::new(|_| {}))
+    }
+
+    /// Makes something of its own of each record that is written.
+    pub fn altered(tables: Tables, alter: impl Fn(&mut Map<String, Json>) + Send + Sync + 'static) -> Self {
+        Self::start(tables, Box::new(|_, _| None), Box::new(alter))
+    }
+
+    fn start(tables: Tables, script: Box<Script>, alter: Box<Alter>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let host = listener.local_addr().unwrap().to_string();
         let shared = Arc::new(Shared {
             tables: Mutex::new(tables),
-            script: Box::new(script),
+            script,
+            alter,
             asked: Mutex::default(),
             arrived: Condvar::new(),
             open: Mutex::new(Some(Vec::new())),
@@ -175,6 +188,12 @@ impl Tiny {
         assert!(!waited.timed_out(), "{number} requests {method} did not come");
     }
 
+    /// Puts a record back.
+    pub fn restore(&self, table: &str, record: Json) {
+        let Json::Object(record) = record else { panic!("no record: {record}") };
+        self.shared.tables.lock().unwrap().table(table).unwrap().records.push(record);
+    }
+
     /// The records of a table now.
     pub fn records(&self, table: &str) -> Vec<Map<String, Json>> {
         self.shared.tables.lock().unwrap().table(table).unwrap().records.clone()
@@ -207,7 +226,15 @@ fn serve_one(mut stream: &TcpStream, shared: &Shared) -> Option<()> {
     };
     let reply = match (shared.script)(&request, before) {
         Some(reply) => reply,
-        None => shared.tables.lock().unwrap().answer(&request),
+        None => {
+            let mut tables = shared.tables.lock().unwrap();
+            let reply = tables.answer(&request);
+            if matches!(request.method.as_str(), "POST" | "PATCH") {
+                let table = request.path.split('/').nth(1).unwrap();
+                tables.table(table).unwrap().records.iter_mut().for_each(&shared.alter);
+            }
+            reply
+        }
     };
     // A byte that stands unread when the socket goes turns its end into a reset.
     let Reply::Answer(status, headers, body) = reply else { return None };

@@ -1,0 +1,316 @@
+//! Rows whose answer was lost wait here until the CRM has had time to store
+//! them; then they are looked up. They hold no request back.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::coordinator::{Coordinator, Out, Reply};
+use super::judging::{ids_in_words, whole_row};
+use super::lookup::{Finding as Found, Settler, Verdicts, strong_key};
+use super::{OnUnknown, SendSettings};
+use crate::model::{Action, Code, Finding, Outcome, Record, RecordId};
+use crate::pipeline::clock::Clock;
+use crate::pipeline::{Event, PipelineError};
+use crate::rules::image::image;
+use crate::rules::settling::{Held, Proof, Verdict, judge_create, values_of};
+use crate::store::{Answer, AnswerKind, Doubt, Store, ToSend};
+
+/// Rows that are looked up together.
+const BATCH: usize = 500;
+
+/// So often a row is sent whose answer is lost each time and that is not stored.
+const MOST_TRIES: u32 = 6;
+
+/// How long a row waits for another one, with the same values, to be answered.
+const FOR_TWINS: Duration = Duration::from_secs(1);
+
+/// The rows in doubt, in the order in which they come due.
+#[derive(Debug)]
+pub(super) struct Doubts {
+    queue: VecDeque<Waiting>,
+    /// Rows that are being looked up.
+    asked: u64,
+    /// Rows in doubt by what they sent.
+    twins: HashMap<u64, usize>,
+    /// How often a row was found not to be stored.
+    absent: HashMap<u64, u32>,
+    settle: Duration,
+    key: Vec<String>,
+    pub(super) settler: Option<Settler>,
+    told: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    due: Instant,
+    row: u64,
+    /// A hash of what was sent.
+    sent: u64,
+}
+
+impl Doubts {
+    /// The doubts that an earlier process left.
+    pub(super) fn of(
+        store: &Store,
+        settings: &SendSettings,
+        clock: &dyn Clock,
+    ) -> Result<Self, PipelineError> {
+        let (now, instant) = (clock.now(), Instant::now());
+        let mut queue = store.doubts(|doubt| {
+            let due = instant + wait_of(&doubt, settings.settle, now);
+            Waiting { due, row: doubt.row, sent: xxh3_64(doubt.body.as_bytes()) }
+        })?;
+        queue.sort_by_key(|waiting| waiting.due);
+        let mut twins = HashMap::new();
+        queue.iter().for_each(|waiting| *twins.entry(waiting.sent).or_default() += 1);
+        Ok(Self {
+            queue: queue.into(),
+            asked: 0,
+            twins,
+            absent: HashMap::new(),
+            settle: settings.settle,
+            key: strong_key(settings),
+            settler: None,
+            told: false,
+        })
+    }
+
+    /// A row whose answer was lost just now.
+    pub(super) fn add(&mut self, row: &ToSend) {
+        // A change that comes late writes the same values: only a create must be waited for.
+        let wait = if row.action == Action::Create { self.settle } else { Duration::ZERO };
+        let sent = xxh3_64(row.body.as_bytes());
+        *self.twins.entry(sent).or_default() += 1;
+        self.put(Waiting { due: Instant::now() + wait, row: row.row, sent });
+    }
+
+    fn put(&mut self, waiting: Waiting) {
+        let at = self.queue.partition_point(|known| known.due <= waiting.due);
+        self.queue.insert(at, waiting);
+    }
+
+    /// How many rows are in doubt and not decided.
+    pub(super) fn waiting(&self) -> u64 {
+        self.queue.len() as u64 + self.asked
+    }
+
+    /// When the next row may be looked up; none while others are.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        if self.asked > 0 { None } else { self.queue.front().map(|waiting| waiting.due) }
+    }
+
+    /// Whether a row's key tells its record from all others.
+    pub(super) fn has_key(&self, row: &ToSend) -> bool {
+        let sent = values_of(&row.body);
+        let fills = |name: &String| sent.iter().any(|(known, value)| known == name && !value.is_blank());
+        !self.key.is_empty() && self.key.iter().all(fills)
+    }
+
+    fn take_due(&mut self, now: Instant) -> Vec<Waiting> {
+        let due = self.queue.partition_point(|waiting| waiting.due <= now).min(BATCH);
+        self.queue.drain(..due).collect()
+    }
+
+    fn forget(&mut self, sent: u64) {
+        if let Some(twins) = self.twins.get_mut(&sent) {
+            *twins -= 1;
+            if *twins == 0 {
+                self.twins.remove(&sent);
+            }
+        }
+    }
+}
+
+/// How long a row that an earlier process left in doubt must still wait.
+fn wait_of(doubt: &Doubt, settle: Duration, now: jiff::Timestamp) -> Duration {
+    if doubt.held || doubt.action != Action::Create {
+        return Duration::ZERO;
+    }
+    let passed = doubt.since.parse::<jiff::Timestamp>().ok().map(|since| now.duration_since(since));
+    // A clock that went back tells nothing: the whole time is waited for.
+    let passed = passed.and_then(|passed| Duration::try_from(passed).ok()).unwrap_or_default();
+    settle.saturating_sub(passed)
+}
+
+impl Coordinator<'_> {
+    /// Looks up the rows in doubt that have waited long enough.
+    pub(super) fn settle_due(&mut self) -> Result<(), PipelineError> {
+        self.tell_of_waiting();
+        if self.doubts.asked > 0 {
+            return Ok(());
+        }
+        let now = Instant::now();
+        let mut due = self.doubts.take_due(now);
+        let in_flight: Vec<u64> = self
+            .out
+            .values()
+            .filter_map(|out| match out {
+                Out::Row(row) => Some(xxh3_64(row.body.as_bytes())),
+                Out::Look(_) | Out::Settle(_) => None,
+            })
+            .collect();
+        // Of two rows with the same values, the one under way may be the other's record.
+        due.retain(|waiting| {
+            let must_wait = in_flight.contains(&waiting.sent);
+            if must_wait {
+                self.doubts.put(Waiting { due: now + FOR_TWINS, ..*waiting });
+            }
+            !must_wait
+        });
+        if due.is_empty() {
+            return Ok(());
+        }
+        let numbers: Vec<u64> = due.iter().map(|waiting| waiting.row).collect();
+        let rows = self.store.rows_of(&numbers)?;
+        let mut settler = match self.doubts.settler.take() {
+            Some(settler) => settler,
+            None => {
+                let high_water = self.store.get("high_water")?.unwrap_or(0);
+                Settler::new(self.tools.client, self.settings, high_water)
+            }
+        };
+        self.doubts.asked = rows.len() as u64;
+        let asked = rows.clone();
+        self.spawn(Out::Settle(rows), async move {
+            let result = settler.find(&asked).await;
+            Reply::Settled(Box::new(settler), result)
+        });
+        Ok(())
+    }
+
+    /// Says once that nothing else is left to do but to wait.
+    fn tell_of_waiting(&mut self) {
+        let idle = self.out.is_empty() && self.ahead.is_empty() && self.taken_all;
+        let Some(due) = self.doubts.next_due().filter(|_| idle && !self.doubts.told) else { return };
+        let wait = due.saturating_duration_since(Instant::now());
+        if wait > Duration::from_secs(2) {
+            self.doubts.told = true;
+            let (rows, wait) = (self.doubts.waiting(), wait.as_secs());
+            self.tools.reporter.event(Event::Notice(crate::model::Notice(format!(
+                "{} got no answer; in {wait} s the CRM is asked whether it has stored {} (Ctrl-C leaves that to carafe resume)",
+                if rows == 1 { "one row".to_owned() } else { format!("{rows} rows") },
+                if rows == 1 { "it" } else { "them" },
+            ))));
+        }
+    }
+
+    pub(super) fn take_verdicts(&mut self, rows: Vec<ToSend>, result: Result<Verdicts, PipelineError>) {
+        self.doubts.asked = 0;
+        match result {
+            Ok(found) => {
+                self.breaker.heard();
+                let mut claimed = Vec::new();
+                for (row, found) in rows.into_iter().zip(found) {
+                    if let Err(error) = self.take_verdict(row, found, &mut claimed) {
+                        self.end_by(error);
+                    }
+                }
+            }
+            // The rows stay in doubt, as the store has them.
+            Err(error) => self.end_by(error),
+        }
+    }
+
+    /// `claimed` are records that rows of this batch were found to have made.
+    fn take_verdict(
+        &mut self,
+        row: ToSend,
+        found: Found,
+        claimed: &mut Vec<RecordId>,
+    ) -> Result<(), PipelineError> {
+        let sent = xxh3_64(row.body.as_bytes());
+        let (verdict, records) = match found {
+            Found::Judged(verdict, record) => (verdict, record.into_iter().collect::<Vec<_>>()),
+            Found::Candidates(proof, records) => {
+                let verdict = self.judge_candidates(&row, proof, &records, claimed)?;
+                (verdict, records)
+            }
+        };
+        self.doubts.forget(sent);
+        let kind = self.kind_of(&row, verdict, &records);
+        if let AnswerKind::Adopted { record, .. } = &kind {
+            claimed.push(*record);
+        }
+        let (absent, rejected) =
+            (matches!(kind, AnswerKind::Absent), matches!(kind, AnswerKind::Overtaken(_)));
+        self.note(Some(Outcome::Unknown), Answer { row: row.row, kind, status: None, message: None });
+        if absent {
+            let looked = Some(self.tools.clock.now().as_second());
+            self.ahead.push_back(ToSend { looked, doubted: true, ..row });
+        }
+        if rejected {
+            self.stop_after_rejects();
+        }
+        Ok(())
+    }
+
+    fn judge_candidates(
+        &self,
+        row: &ToSend,
+        proof: Proof,
+        records: &[Record],
+        claimed: &[RecordId],
+    ) -> Result<Verdict, PipelineError> {
+        let mut made = Vec::new();
+        for record in records {
+            if claimed.contains(&record.id) || self.store.maker_of(record.id, row.row)?.is_some() {
+                made.push(record.id);
+            }
+        }
+        let twins = self.doubts.twins.get(&xxh3_64(row.body.as_bytes())).copied().unwrap_or(1);
+        let sent = values_of(&row.body);
+        let is_made = |id| made.contains(&id);
+        let verdict = judge_create(&self.settings.dictionary, &sent, records, proof, twins, is_made);
+        Ok(match verdict {
+            Verdict::Hold(Held::NothingFound, _) if self.settings.on_unknown == OnUnknown::Resend => {
+                Verdict::Absent
+            }
+            verdict => verdict,
+        })
+    }
+
+    fn kind_of(&mut self, row: &ToSend, verdict: Verdict, records: &[Record]) -> AnswerKind {
+        match verdict {
+            Verdict::Adopt(id) => {
+                let record = records.iter().find(|record| record.id == id);
+                AnswerKind::Adopted { outcome: row.action.done(), record: id, image: record.map(image) }
+            }
+            Verdict::Done => match row.record {
+                Some(record) => AnswerKind::Adopted { outcome: row.action.done(), record, image: None },
+                None => AnswerKind::Absent,
+            },
+            Verdict::Absent => {
+                let times = self.doubts.absent.entry(row.row).or_default();
+                *times += 1;
+                match *times < MOST_TRIES {
+                    true => AnswerKind::Absent,
+                    false => AnswerKind::Overtaken(vec![never_stored(row.row)]),
+                }
+            }
+            Verdict::Overtaken(why) => {
+                AnswerKind::Overtaken(vec![whole_row(row.row, Code::Conflict, why.to_owned())])
+            }
+            Verdict::Hold(held, ids) => AnswerKind::Held(vec![held_finding(row.row, held, &ids)]),
+        }
+    }
+}
+
+/// Why a row stays in doubt; the records that it may be are named.
+fn held_finding(row: u64, held: Held, ids: &[RecordId]) -> Finding {
+    let cause = held.sentence();
+    let message = match ids {
+        [] => cause.to_owned(),
+        [one] => format!("{cause}: id {one}"),
+        several => format!("{cause}: ids {}", ids_in_words(several)),
+    };
+    Finding { cause: Some(cause.to_owned()), ..whole_row(row, Code::NoAnswer, message) }
+}
+
+fn never_stored(row: u64) -> Finding {
+    let message =
+        format!("sent {MOST_TRIES} times; each time the answer was lost and the CRM did not store it");
+    whole_row(row, Code::NoAnswer, message)
+}

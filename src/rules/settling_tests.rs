@@ -1,0 +1,86 @@
+use super::*;
+
+fn dictionary() -> Dictionary {
+    let fields = [("name", FieldKind::Text), ("value", FieldKind::Currency), ("closedate", FieldKind::Date)];
+    Dictionary::new("accounts", fields.map(|(name, kind)| Field::new(name, kind)).into())
+}
+
+fn record(id: u64, json: &str) -> Record {
+    Record { id: RecordId::new(id).unwrap(), fields: values_of(json) }
+}
+
+fn id(id: u64) -> RecordId {
+    RecordId::new(id).unwrap()
+}
+
+fn create(candidates: &[Record], proof: Proof, twins: usize, claimed: &[u64]) -> Verdict {
+    let sent = values_of(r#"{"name":"Acme","value":1.50}"#);
+    judge_create(&dictionary(), &sent, candidates, proof, twins, |id| claimed.contains(&id.get()))
+}
+
+const FITS: &str = r#"{"name":"Acme","value":"1.5","phone":"1"}"#;
+const DIFFERS: &str = r#"{"name":"Acme","value":"2"}"#;
+
+#[test]
+fn by_a_key_nothing_found_is_sent_again_and_one_that_fits_is_adopted() {
+    assert_eq!(create(&[], Proof::Strong, 1, &[]), Verdict::Absent);
+    assert_eq!(create(&[record(5, FITS)], Proof::Strong, 1, &[]), Verdict::Adopt(id(5)));
+}
+
+#[test]
+fn by_a_key_whatever_else_is_found_is_held_and_never_sent_again() {
+    let hold = |held, ids: &[u64]| Verdict::Hold(held, ids.iter().map(|&one| id(one)).collect());
+    assert_eq!(create(&[record(5, DIFFERS)], Proof::Strong, 1, &[]), hold(Held::OtherValues, &[5]));
+    assert_eq!(create(&[record(5, FITS)], Proof::Strong, 1, &[5]), hold(Held::Claimed, &[5]));
+    let two = [record(5, FITS), record(6, DIFFERS)];
+    assert_eq!(create(&two, Proof::Strong, 1, &[]), hold(Held::Several, &[5, 6]));
+}
+
+#[test]
+fn by_values_nothing_found_proves_nothing_and_as_many_as_twins_are_shared_out() {
+    assert_eq!(create(&[], Proof::Weak, 1, &[]), Verdict::Hold(Held::NothingFound, vec![]));
+    assert_eq!(create(&[record(5, DIFFERS)], Proof::Weak, 1, &[]), Verdict::Hold(Held::NothingFound, vec![]));
+    let two = [record(5, FITS), record(6, FITS)];
+    assert_eq!(create(&two, Proof::Weak, 2, &[]), Verdict::Adopt(id(5)));
+    assert_eq!(create(&two, Proof::Weak, 1, &[5]), Verdict::Adopt(id(6)));
+    assert_eq!(create(&two, Proof::Weak, 1, &[]), Verdict::Hold(Held::Several, vec![id(5), id(6)]));
+}
+
+#[test]
+fn a_change_is_told_by_the_values_that_the_record_has() {
+    let (sent, before) = (values_of(r#"{"value":2}"#), values_of(r#"{"value":1}"#));
+    let judge = |action, record: Option<&Record>| judge_change(&dictionary(), action, record, &sent, &before);
+    let with = |json| record(5, json);
+    assert_eq!(judge(Action::Update, Some(&with(r#"{"value":"2.00"}"#))), Verdict::Adopt(id(5)));
+    assert_eq!(judge(Action::Update, Some(&with(r#"{"value":"1"}"#))), Verdict::Absent);
+    assert_eq!(
+        judge(Action::Update, Some(&with(r#"{"value":3}"#))),
+        Verdict::Hold(Held::Neither, vec![id(5)])
+    );
+    assert!(matches!(judge(Action::Update, None), Verdict::Overtaken(_)));
+    assert_eq!(judge(Action::Delete, None), Verdict::Done);
+    assert_eq!(judge(Action::Delete, Some(&with(r#"{"value":1}"#))), Verdict::Absent);
+    assert!(matches!(judge(Action::Delete, Some(&with(r#"{"value":3}"#))), Verdict::Overtaken(_)));
+}
+
+#[test]
+fn a_record_that_anyone_changed_is_not_written_over_and_one_with_the_wanted_values_needs_nothing() {
+    let (sent, before) = (values_of(r#"{"value":2}"#), values_of(r#"{"value":1}"#));
+    let planned = record(5, r#"{"value":1,"name":"Acme"}"#);
+    let image = crate::rules::image::image(&planned);
+    let look =
+        |json| look(&dictionary(), Action::Update, Some(&record(5, json)), &sent, &before, Some(&image));
+    assert_eq!(look(r#"{"value":"1.0","name":"Acme"}"#), Look::Same);
+    assert_eq!(look(r#"{"value":1,"name":"Acme Ltd"}"#), Look::Changed(vec![]));
+    let changed = vec![(
+        "value".to_owned(),
+        values_of(r#"{"v":1}"#)[0].1.clone(),
+        values_of(r#"{"v":3}"#)[0].1.clone(),
+    )];
+    assert_eq!(look(r#"{"value":3,"name":"Acme"}"#), Look::Changed(changed));
+    assert_eq!(
+        look(r#"{"value":2,"name":"Acme Ltd"}"#),
+        Look::Wanted,
+        "the values are there, whoever wrote them"
+    );
+}
