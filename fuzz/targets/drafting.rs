@@ -59,7 +59,7 @@ fn draft(header: &Header, rows: &[Row]) -> (String, Proposal) {
     let mut keys = proposal.keys_to_try();
     for row in rows {
         keys.iter_mut().for_each(|key| {
-            key.add(row);
+            key.add(row, true);
         });
     }
     proposal.settle(&keys);

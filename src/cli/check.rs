@@ -94,11 +94,7 @@ fn text(
     spool: &Spool,
 ) -> String {
     let mut lines = Vec::new();
-    let heading = match checked.rejected {
-        0 => format!("Check finished: every row of {} is fit to import", shown(&job.input_name)),
-        n => format!("Check finished: {} would be rejected", out::count(n, "row", "rows")),
-    };
-    lines.push(out::styled(context.colors.out, out::BOLD, &heading));
+    lines.push(out::styled(context.colors.out, out::BOLD, &heading(job, checked)));
     lines.push(String::new());
     for (number, word) in
         [(checked.valid, "valid"), (checked.skipped, "skipped"), (checked.rejected, "rejected")]
@@ -128,6 +124,24 @@ fn text(
         _ => format!("  next     correct the cells, or import the rest:\n           {command}"),
     });
     lines.join("\n")
+}
+
+/// What came of it, as far as a check can tell: records are looked up by an
+/// import alone.
+fn heading(job: &Job, checked: &Checked) -> String {
+    let file = shown(&job.input_name);
+    let looked_up = job.program.fields.iter().filter(|field| field.reference.is_some());
+    let looked_up: Vec<&str> = looked_up.map(|field| field.field.name.as_str()).collect();
+    match (checked.read, checked.valid, checked.rejected) {
+        (0, ..) => format!("Check finished: {file} has no rows to import"),
+        (_, 0, 0) => format!("Check finished: \"when\" leaves out every row of {file}"),
+        (_, _, 0) if looked_up.is_empty() => format!("Check finished: every row of {file} is fit to import"),
+        (_, _, 0) => format!(
+            "Check finished: every row of {file} is fit to import, but for the records of {}, which only an import looks up",
+            shown(&looked_up.join(", "))
+        ),
+        (_, _, n) => format!("Check finished: {} would be rejected", out::count(n, "row", "rows")),
+    }
 }
 
 /// The first findings, one a line, with the cell to look at.

@@ -43,6 +43,17 @@ impl Number {
         &self.0
     }
 
+    /// The number as it is shown in percent, `15%` for 0.15; none where that is
+    /// longer than a number may be.
+    pub fn in_percent(&self) -> Option<String> {
+        Self::parse(&format!("{self}e2")).map(|shown| format!("{shown}%"))
+    }
+
+    /// The number that a percentage stands for, 0.15 for `15%`.
+    pub fn of_percent(shown: &str) -> Option<Self> {
+        Self::parse(&format!("{}e-2", shown.strip_suffix('%')?))
+    }
+
     /// The value as a whole number, if it is one that fits.
     pub fn as_i64(&self) -> Option<i64> {
         self.0.parse().ok()

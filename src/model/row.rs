@@ -56,6 +56,9 @@ pub enum Cell<'a> {
     /// A number in plain decimal notation: of a workbook with at most 15
     /// significant digits, of JSON Lines with all that the file has.
     Number(&'a str),
+    /// A workbook's number that is shown in percent, as it is shown: `15%`, with
+    /// all digits that it has.
+    Percent(&'a str),
     /// TRUE or FALSE of a workbook or of JSON Lines.
     Bool(bool),
     /// A workbook's date or date with time.
@@ -132,6 +135,7 @@ enum Slot {
     Blank,
     Text(Range<usize>),
     Number(Range<usize>),
+    Percent(Range<usize>),
     Bool(bool),
     DateTime(civil::DateTime),
     Time(civil::Time),
@@ -193,7 +197,12 @@ impl Row {
         (0..self.len()).all(|at| match self.cell(at) {
             Cell::Blank => true,
             Cell::Text(text) => text.trim().is_empty(),
-            Cell::Number(_) | Cell::Bool(_) | Cell::DateTime(_) | Cell::Time(_) | Cell::Fault(_) => false,
+            Cell::Number(_)
+            | Cell::Percent(_)
+            | Cell::Bool(_)
+            | Cell::DateTime(_)
+            | Cell::Time(_)
+            | Cell::Fault(_) => false,
         })
     }
 
@@ -204,6 +213,7 @@ impl Row {
             Slot::Blank => Cell::Blank,
             Slot::Text(range) => Cell::Text(&self.text[range.clone()]),
             Slot::Number(range) => Cell::Number(&self.text[range.clone()]),
+            Slot::Percent(range) => Cell::Percent(&self.text[range.clone()]),
             Slot::Bool(flag) => Cell::Bool(*flag),
             Slot::DateTime(at) => Cell::DateTime(*at),
             Slot::Time(at) => Cell::Time(*at),
@@ -224,6 +234,7 @@ impl Row {
             Cell::Blank | Cell::Text("") => Slot::Blank,
             Cell::Text(text) => Slot::Text(self.keep(text)),
             Cell::Number(text) => Slot::Number(self.keep(text)),
+            Cell::Percent(text) => Slot::Percent(self.keep(text)),
             Cell::Bool(flag) => Slot::Bool(flag),
             Cell::DateTime(at) => Slot::DateTime(at),
             Cell::Time(at) => Slot::Time(at),
@@ -274,7 +285,7 @@ impl fmt::Display for Cell<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Blank => Ok(()),
-            Self::Text(text) | Self::Number(text) => f.write_str(text),
+            Self::Text(text) | Self::Number(text) | Self::Percent(text) => f.write_str(text),
             Self::Bool(true) => f.write_str("TRUE"),
             Self::Bool(false) => f.write_str("FALSE"),
             Self::DateTime(at) if at.time() == civil::Time::midnight() => at.date().fmt(f),

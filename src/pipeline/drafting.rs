@@ -95,7 +95,7 @@ pub fn draft_mapping(
     if !keys.is_empty() {
         reading.each(|row| {
             // Each key hears every row that it still wants.
-            let wanted = keys.iter_mut().map(|key| key.add(row)).filter(|more| *more).count();
+            let wanted = keys.iter_mut().map(|key| key.add(row, is_text)).filter(|more| *more).count();
             wanted > 0
         })?;
     }
@@ -163,13 +163,13 @@ fn open(settings: &DraftSettings, matcher: &Matcher<'_>) -> Result<Source, Pipel
         let message = format!("{name} has no filled row, so there is nothing to draft a mapping from");
         return Err(PipelineError::usage(message, "name a file that has at least its column names"));
     }
-    let Some(found) = find_header(settings, &options, &source, matcher)? else { return Ok(source) };
+    let Some(found) = find_header(&options, &source, matcher)? else { return Ok(source) };
     let options = ReadOptions { header_row: found.row, ..options };
-    let source = Source::open(&settings.input, &options)?;
+    let source = source.again(&options)?;
     match found.delimiter {
         // Below the titles it is usually found of itself.
         Some(wanted) if delimiter_of(&source) != Some(wanted) => {
-            Ok(Source::open(&settings.input, &ReadOptions { delimiter: Some(wanted), ..options })?)
+            Ok(source.again(&ReadOptions { delimiter: Some(wanted), ..options })?)
         }
         _ => Ok(source),
     }
@@ -188,7 +188,6 @@ struct Found {
 /// The row that looks more like a header than the first one; `None` where the
 /// first row is the header.
 fn find_header(
-    settings: &DraftSettings,
     options: &ReadOptions,
     source: &Source,
     matcher: &Matcher<'_>,
@@ -204,7 +203,7 @@ fn find_header(
         // Titles hide the delimiter of the rows below them.
         for delimiter in [',', ';', '\t', '|'].into_iter().filter(|other| *other != known) {
             let options = ReadOptions { delimiter: Some(delimiter), ..options.clone() };
-            if let Ok(other) = Source::open(&settings.input, &options) {
+            if let Ok(other) = source.again(&options) {
                 rows.push(Found { delimiter: Some(delimiter), ..Found::of_header(&other, matcher) });
                 rows.extend(first_rows(&other, matcher, Some(delimiter))?.0);
             }

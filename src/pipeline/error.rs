@@ -35,6 +35,14 @@ pub enum PipelineError {
         /// The way out.
         advice: Option<String>,
     },
+    /// An object that is not there.
+    #[error("{message}")]
+    NoObject {
+        /// Where it is not.
+        message: String,
+        /// The nearest, and where all are listed.
+        advice: String,
+    },
     /// The user stopped it before anything was sent.
     #[error("stopped before anything was sent")]
     Cancelled,
@@ -52,7 +60,11 @@ impl PipelineError {
     /// The exit code of the contract.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Input(_) | Self::Mapping(_) | Self::Condition(_) | Self::Usage { .. } => 2,
+            Self::Input(_)
+            | Self::Mapping(_)
+            | Self::Condition(_)
+            | Self::Usage { .. }
+            | Self::NoObject { .. } => 2,
             Self::Output(error) => match error.problem {
                 OutputProblem::Exists | OutputProblem::IsAFolder | OutputProblem::NoFolder => 2,
                 OutputProblem::Unwritable(_) | OutputProblem::Workbook(_) | OutputProblem::Content(_) => 1,
@@ -82,6 +94,7 @@ impl PipelineError {
             Self::Crm(error) => error.code(),
             Self::Store(_) => "store",
             Self::Usage { .. } => "usage",
+            Self::NoObject { .. } => "unknown_object",
             Self::Cancelled => "cancelled",
             Self::Fault(_) => "fault",
         }
@@ -94,7 +107,12 @@ impl PipelineError {
             Self::Output(error) => Some(error.file.clone()),
             Self::Mapping(problems) => problems.first_place(),
             Self::Condition(error) => Some(format!("character {}", error.at + 1)),
-            Self::Crm(_) | Self::Store(_) | Self::Usage { .. } | Self::Cancelled | Self::Fault(_) => None,
+            Self::Crm(_)
+            | Self::Store(_)
+            | Self::Usage { .. }
+            | Self::NoObject { .. }
+            | Self::Cancelled
+            | Self::Fault(_) => None,
         }
     }
 
@@ -103,6 +121,7 @@ impl PipelineError {
         match self {
             Self::Crm(error) => error.advice().map(str::to_owned),
             Self::Usage { advice, .. } => advice.clone(),
+            Self::NoObject { advice, .. } => Some(advice.clone()),
             Self::Input(_)
             | Self::Output(_)
             | Self::Mapping(_)

@@ -35,6 +35,7 @@ mod resume;
 mod run;
 mod send;
 mod settle;
+mod source_keys;
 mod verify;
 
 #[cfg(test)]

@@ -8,15 +8,17 @@ use sha2::{Digest, Sha256};
 use super::drift::{Drifted, EarlierRuns, absolute, tell_drift};
 use super::header::{Elsewhere, assumed_header, column_names};
 use super::reject_form::open_source;
+use super::source_keys::{at_its_key, read_options};
 use super::{Event, PipelineError, Reporter};
 use crate::crm::{Client, CrmError, Snapshot};
-use crate::model::{Column, Dictionary, Field, FieldKind, Header, Notice, shown};
-use crate::rules::mapping::{Blank, HiddenRows, MAX_BYTES, Mapping, Mode, SheetName, SourceKeys};
+use crate::model::{Column, Dictionary, Field, FieldKind, Header, Notice, count, shown};
+use crate::rules::mapping::{Blank, MAX_BYTES, Mapping, Mode};
 use crate::rules::names::folded;
-use crate::rules::problem::{Located, Problem, Problems};
+use crate::rules::nearest::nearest;
+use crate::rules::problem::{Problem, Problems};
 use crate::rules::program::{Dictionaries, Overrides, Program, mapping_of_header};
 use crate::rules::proving::ColumnProof;
-use crate::tabular::{Format, Hidden, ReadOptions, SheetChoice, Source};
+use crate::tabular::{Format, Source};
 
 /// Where the CRM's description of its fields comes from.
 #[derive(Clone, Debug)]
@@ -28,6 +30,34 @@ pub enum Catalog {
 }
 
 impl Catalog {
+    /// The objects that are known by name; a CRM may have others.
+    pub fn objects(&self) -> Vec<&str> {
+        match self {
+            Self::Crm(_) => crate::crm::OBJECTS.to_vec(),
+            Self::Snapshot(snapshot) => snapshot.objects.keys().map(String::as_str).collect(),
+        }
+    }
+
+    /// The object that a mistyped name is most like.
+    fn nearest(&self, object: &str) -> Option<&str> {
+        nearest(object, self.objects()).filter(|near| *near != object)
+    }
+
+    fn no_object(&self, object: &str) -> PipelineError {
+        let near = self.nearest(object).map(|near| format!("nearest: {}; ", shown(near))).unwrap_or_default();
+        let (message, more) = match self {
+            Self::Crm(_) => ("the CRM has no object", "`carafe describe` lists the objects".to_owned()),
+            Self::Snapshot(_) => (
+                "the dictionary file does not have the object",
+                format!("it has: {}", shown(&self.objects().join(", "))),
+            ),
+        };
+        PipelineError::NoObject {
+            message: format!("{message} \"{}\"", shown(object)),
+            advice: format!("{near}{more}"),
+        }
+    }
+
     /// An object's fields. Lookup values are filled in for those fields that
     /// `needs_values` names.
     pub async fn dictionary(
@@ -36,14 +66,15 @@ impl Catalog {
         needs_values: impl Fn(&Field) -> bool,
     ) -> Result<Dictionary, PipelineError> {
         match self {
-            Self::Snapshot(snapshot) => snapshot.objects.get(object).cloned().ok_or_else(|| {
-                let names: Vec<&str> = snapshot.objects.keys().map(String::as_str).collect();
-                let message = format!("the dictionary file does not have the object \"{}\"", shown(object));
-                PipelineError::usage(message, format!("it has: {}", shown(&names.join(", "))))
-            }),
+            Self::Snapshot(snapshot) => {
+                snapshot.objects.get(object).cloned().ok_or_else(|| self.no_object(object))
+            }
             Self::Crm(client) => {
                 let mut dictionary = match client.dictionary(object).await {
                     Err(error) if object == "users" && is_undescribed(&error) => users(),
+                    Err(CrmError::UnknownObject { .. }) if self.nearest(object).is_some() => {
+                        return Err(self.no_object(object));
+                    }
                     described => described?,
                 };
                 let names: Vec<String> = dictionary
@@ -157,7 +188,8 @@ impl Job {
     ) -> Result<Self, PipelineError> {
         let input_name = settings.input_name.clone().unwrap_or_else(|| settings.input.display().to_string());
         let options = read_options(mapping.as_ref(), settings)?;
-        let source = open_source(settings, options, reporter)?;
+        let source =
+            open_source(settings, options, reporter).map_err(|error| at_its_key(error, mapping.as_ref()))?;
         let tell = |notices: &[Notice]| {
             notices.iter().for_each(|notice| reporter.event(Event::Notice(notice.clone())));
         };
@@ -178,7 +210,9 @@ impl Job {
         };
         let references = references(&mapping, catalog).await?;
         let is_text = source.dialect().format.is_text();
+        let objects = catalog.objects();
         let overrides = Overrides {
+            objects: &objects,
             mode: settings.mode,
             blank: settings.on_blank,
             guarded_source: is_text,
@@ -248,25 +282,21 @@ async fn references(mapping: &Mapping, catalog: &Catalog) -> Result<Dictionaries
 fn unknown_object(mapping: Option<&Mapping>, catalog: &Catalog, error: PipelineError) -> PipelineError {
     let Some(mapping) = mapping else { return error };
     let name = &mapping.object;
-    let known: Vec<&str> = match catalog {
-        Catalog::Crm(_) => crate::crm::OBJECTS.to_vec(),
-        Catalog::Snapshot(snapshot) => snapshot.objects.keys().map(String::as_str).collect(),
-    };
     let message = match catalog {
         Catalog::Crm(_) => format!("the CRM has no object \"{}\"", shown(&name.value)),
         Catalog::Snapshot(_) => {
             format!("the dictionary file does not have the object \"{}\"", shown(&name.value))
         }
     };
-    let near = crate::rules::nearest::nearest(&name.value, known);
-    let problem = Problem::at(name.place, message).nearest(near).advice("carafe describe");
+    let problem =
+        Problem::at(name.place, message).nearest(catalog.nearest(&name.value)).advice("carafe describe");
     Problems::new(&mapping.file, &mapping.text, vec![problem]).into()
 }
 
 pub(super) fn is_unknown_object(error: &PipelineError) -> bool {
     matches!(
         error,
-        PipelineError::Usage { .. }
+        PipelineError::NoObject { .. }
             | PipelineError::Crm(
                 CrmError::UnknownObject { .. }
                     | CrmError::Undescribed { .. }
@@ -407,67 +437,10 @@ fn every_field(dictionary: &Dictionary) -> Header {
     Header { sheet: None, columns: columns.collect() }
 }
 
-pub(super) fn read_options(
-    mapping: Option<&Mapping>,
-    settings: &JobSettings,
-) -> Result<ReadOptions, PipelineError> {
-    let mut options = ReadOptions { display_name: settings.input_name.clone(), ..ReadOptions::default() };
-    let Some(mapping) = mapping else { return Ok(options) };
-    let mut problems = Vec::new();
-    let SourceKeys { format, encoding, delimiter, sheet, header_row, range, hidden, guard: _ } =
-        &mapping.source;
-    options.format = format.as_ref().and_then(|format| read_format(format, &mut problems));
-    options.encoding = encoding.as_ref().map(|e| e.value.clone());
-    options.delimiter = delimiter.as_ref().and_then(|d| read_delimiter(d, &mut problems));
-    options.sheet = sheet.as_ref().map(|sheet| match &sheet.value {
-        SheetName::Name(name) => SheetChoice::Name(name.clone()),
-        SheetName::Number(number) => SheetChoice::Number(*number),
-    });
-    options.range = range.as_ref().map(|range| range.value.clone());
-    options.hidden = match hidden {
-        HiddenRows::Include => Hidden::Include,
-        HiddenRows::Skip => Hidden::Skip,
-    };
-    if let Some(row) = header_row {
-        if row.value == 0 {
-            problems.push(Problem::at(row.place, "rows count from 1"));
-        }
-        options.header_row = row.value.max(1);
-    }
-    if problems.is_empty() {
-        Ok(options)
-    } else {
-        Err(Problems::new(&mapping.file, &mapping.text, problems).into())
-    }
-}
-
-fn read_format(format: &Located<String>, problems: &mut Vec<Problem>) -> Option<Format> {
-    let found = Format::from_word(&format.value);
-    if found.is_none() {
-        let message = format!("\"{}\" is not a format", shown(&format.value));
-        problems
-            .push(Problem::at(format.place, message).hint("one of: csv, tsv, xlsx, xls, xlsb, ods, jsonl"));
-    }
-    found
-}
-
-fn read_delimiter(delimiter: &Located<String>, problems: &mut Vec<Problem>) -> Option<char> {
-    let mut chars = delimiter.value.chars();
-    match (delimiter.value.as_str(), chars.next(), chars.next()) {
-        ("tab" | "\\t", ..) => Some('\t'),
-        (_, Some(one), None) => Some(one),
-        _ => {
-            let problem = Problem::at(delimiter.place, "a delimiter is one character, or the word tab");
-            problems.push(problem.hint("for example: delimiter: \";\""));
-            None
-        }
-    }
-}
-
 /// Tells about the formula guard that an export had put before texts.
 pub fn unguarded_notice(cells: u64) -> Notice {
-    let cells_were = if cells == 1 { "1 cell began".to_owned() } else { format!("{cells} cells began") };
+    let began = count(cells, "cell began", "cells began");
     Notice(format!(
-        "{cells_were} with the ' that an export puts before = + - @; it was taken off (source: {{ guard: keep }} leaves it)"
+        "{began} with the ' that an export puts before = + - @; it was taken off (source: {{ guard: keep }} leaves it)"
     ))
 }

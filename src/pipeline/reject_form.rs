@@ -32,7 +32,7 @@ pub(super) fn open_source(
          {{ encoding: … }} in the mapping",
         shown(&run)
     ))));
-    Ok(Source::open(&settings.input, &ReadOptions { encoding: Some(encoding), ..options })?)
+    Ok(source.again(&ReadOptions { encoding: Some(encoding), ..options })?)
 }
 
 /// The run that wrote the file and the encoding that it knows, where the one

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::import::Typed;
-use super::prepare::{JobSettings, read_options};
+use super::prepare::JobSettings;
 use super::run::{Input, PlannedRun, Tools};
 use super::send::doubt_finding;
+use super::source_keys::read_options;
 use super::{Event, PipelineError};
 use crate::crm::{Client, ListQuery, ReadQuery, Reader};
 use crate::model::{Filter, Notice, RecordId, Row, RunState, shown};

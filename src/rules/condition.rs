@@ -219,7 +219,7 @@ impl Compared<'_> {
 
     fn text(&self) -> Cow<'_, str> {
         match self.cell {
-            Cell::Text(text) | Cell::Number(text) => Cow::Borrowed(trim(text)),
+            Cell::Text(text) | Cell::Number(text) | Cell::Percent(text) => Cow::Borrowed(trim(text)),
             cell => Cow::Owned(cell.to_string()),
         }
     }
@@ -262,6 +262,8 @@ impl Compared<'_> {
         let read = match (self.cell, (self.read)(self.column, text, Sort::Number)) {
             // A workbook's own number has a point whatever the column has.
             (Cell::Number(_), _) => Number::parse(text),
+            // What is compared is what a person sees.
+            (Cell::Percent(shown), _) => shown.strip_suffix('%').and_then(Number::parse),
             (_, AsMapped::Value(number)) => Number::parse(&number),
             (_, AsMapped::Unreadable) => return Err(miss(has_digit(text))),
             (_, AsMapped::NotMapped) => {

@@ -113,7 +113,19 @@ pub fn draft<'r>(program: &Program, row: &'r Row) -> Draft<'r> {
         let wish = Drafter { program, row, draft: &mut draft, at }.wish();
         draft.wishes.push(wish);
     }
+    tell_once(&mut draft.findings);
     draft
+}
+
+/// What `when` cannot compare is told once, although its field cannot read it
+/// either. Of the two the finding of `when` stays: no record excuses it.
+fn tell_once(findings: &mut Vec<Finding>) {
+    let Some(unclear) = findings.first().filter(|finding| finding.code == Code::When).cloned() else {
+        return;
+    };
+    findings.retain(|other| {
+        other.code == Code::When || (&other.cell, &other.column) != (&unclear.cell, &unclear.column)
+    });
 }
 
 /// The text that a row gives a field before its type is looked at, where that
@@ -131,7 +143,10 @@ pub fn spoken<'r>(program: &Program, row: &'r Row, at: usize) -> Option<Cow<'r, 
 fn unclear_finding(program: &Program, row: &Row, column: usize, wanted: Option<Sort>) -> Finding {
     let message = match wanted {
         Some(sort) => format!("\"when\" compares it with {}, and as one it cannot be read", sort.word()),
-        None => "it cannot be read, and \"when\" looks at it".to_owned(),
+        None => match row.cell(column) {
+            Cell::Fault(fault) => format!("\"when\" looks at it, and {}", cell_fault(&fault).message),
+            _ => "\"when\" looks at it, and it cannot be read".to_owned(),
+        },
     };
     let fault = Fault::new(Code::When, Stage::Convert, message);
     finding(program, row.number, Some(column), None, fault, Some(row.cell(column).to_string()))
@@ -198,9 +213,7 @@ impl<'p, 'r> Drafter<'p, 'r, '_> {
             Origin::Column(column) => match self.row.cell(*column) {
                 Cell::DateTime(at) if field.field.kind.is_temporal() => return Ok(Prepared::Date(at)),
                 cell => {
-                    if matches!(cell, Cell::Number(_)) {
-                        form = CellForm::Number;
-                    }
+                    form = CellForm::of(cell);
                     self.cell_text(*column, cell)?
                 }
             },
@@ -210,8 +223,7 @@ impl<'p, 'r> Drafter<'p, 'r, '_> {
         if !matches!(field.origin, Origin::Column(_)) {
             match self.own_cell(field.columns(), &text) {
                 Some(Cell::DateTime(at)) if field.field.kind.is_temporal() => return Ok(Prepared::Date(at)),
-                Some(Cell::Number(_)) => form = CellForm::Number,
-                Some(_) => {}
+                Some(cell) => form = CellForm::of(cell),
                 None => self.check_mixture(field, &text)?,
             }
         }
@@ -236,7 +248,8 @@ impl<'p, 'r> Drafter<'p, 'r, '_> {
     /// stands: a workbook's number or date stays what it is.
     fn own_cell(&self, columns: &[usize], text: &str) -> Option<Cell<'r>> {
         let cells = columns.iter().map(|column| self.row.cell(*column));
-        let mut typed = cells.filter(|cell| matches!(cell, Cell::Number(_) | Cell::DateTime(_)));
+        let mut typed =
+            cells.filter(|cell| matches!(cell, Cell::Number(_) | Cell::Percent(_) | Cell::DateTime(_)));
         typed.find(|cell| cell.to_string() == text)
     }
 
@@ -244,7 +257,7 @@ impl<'p, 'r> Drafter<'p, 'r, '_> {
     /// point, and other texts, which may have a comma.
     fn check_mixture(&mut self, field: &FieldProgram, text: &str) -> Result<(), ()> {
         let Origin::Joined(columns, _) = &field.origin else { return Ok(()) };
-        let has_point = |column: &usize| matches!(self.row.cell(*column), Cell::Number(n) if n.contains('.'));
+        let has_point = |column: &usize| matches!(self.row.cell(*column), Cell::Number(n) | Cell::Percent(n) if n.contains('.'));
         if !field.field.kind.is_numeric() || !columns.iter().any(has_point) {
             return Ok(());
         }
@@ -302,7 +315,7 @@ impl<'p, 'r> Drafter<'p, 'r, '_> {
                 }
                 None => Cow::Borrowed(text),
             },
-            Cell::Text(text) | Cell::Number(text) => Cow::Borrowed(text),
+            Cell::Text(text) | Cell::Number(text) | Cell::Percent(text) => Cow::Borrowed(text),
             Cell::Bool(_) | Cell::DateTime(_) | Cell::Time(_) => Cow::Owned(cell.to_string()),
             Cell::Fault(fault) => {
                 self.note_cell_fault(column, fault);

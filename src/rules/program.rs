@@ -43,9 +43,11 @@ pub struct Program {
     pub has_grid: bool,
 }
 
-/// What a user may say beside the mapping.
+/// What is known beside the mapping: of the user, the file and the CRM.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Overrides {
+pub struct Overrides<'a> {
+    /// Objects that a reference may have meant where it names none.
+    pub objects: &'a [&'a str],
     /// `--mode`
     pub mode: Option<Mode>,
     /// `--on-blank`
@@ -70,7 +72,7 @@ impl Program {
         dictionary: &Dictionary,
         others: &Dictionaries,
         header: &Header,
-        overrides: Overrides,
+        overrides: Overrides<'_>,
     ) -> Result<(Self, Vec<Notice>), Problems> {
         let mut compiler = Compiler { mapping, dictionary, others, header, overrides, problems: Vec::new() };
         let program = compiler.program();
@@ -119,7 +121,7 @@ struct Compiler<'a> {
     dictionary: &'a Dictionary,
     others: &'a Dictionaries,
     header: &'a Header,
-    overrides: Overrides,
+    overrides: Overrides<'a>,
     problems: Vec<Problem>,
 }
 
@@ -200,8 +202,9 @@ impl Compiler<'_> {
         let Some(reference) = &rule.reference else { return };
         let object = shown(&reference.object.value);
         let Some(dictionary) = self.others.get(&reference.object.value) else {
+            let near = nearest(&reference.object.value, self.overrides.objects.iter().copied());
             let problem = Problem::at(reference.object.place, format!("there is no object \"{object}\""));
-            self.problems.push(problem.advice("carafe describe"));
+            self.problems.push(problem.nearest(near).advice("carafe describe"));
             return;
         };
         for name in reference.by.iter().filter(|name| dictionary.get(&name.value).is_none()) {
@@ -241,12 +244,7 @@ impl Compiler<'_> {
     fn key(&mut self, fields: &[FieldProgram]) -> Vec<usize> {
         let mode = self.mode();
         if self.mapping.match_on.is_empty() && mode != Mode::Create {
-            let message = format!("mode {} needs \"match\": the fields that identify a record", mode.word());
-            let problem = match &self.mapping.mode {
-                Some(written) => Problem::at(written.place, message),
-                None => Problem::whole(message),
-            };
-            self.problems.push(problem.hint("for example: match: [email], or match: [id]"));
+            self.problems.push(self.no_key(mode));
         }
         let mut key = Vec::new();
         for name in &self.mapping.match_on {
@@ -261,6 +259,23 @@ impl Compiler<'_> {
             self.problems.push(Problem::at(id.place, "id identifies a record alone").hint("match: [id]"));
         }
         key
+    }
+
+    /// That nothing says which fields identify a record.
+    fn no_key(&self, mode: Mode) -> Problem {
+        if self.mapping.text.is_empty() {
+            let message =
+                format!("mode {} finds records by their id, and no column is called id", mode.word());
+            let hint =
+                "add the column id, or name the fields that identify a record in a mapping: -m MAPPING";
+            return Problem::whole(message).hint(hint);
+        }
+        let message = format!("mode {} needs \"match\": the fields that identify a record", mode.word());
+        let problem = match &self.mapping.mode {
+            Some(written) => Problem::at(written.place, message),
+            None => Problem::whole(message),
+        };
+        problem.hint("for example: match: [email], or match: [id]")
     }
 
     /// A field of `match` that no line under `fields` fills.

@@ -56,6 +56,7 @@ fn any_row() -> impl Strategy<Value = Row> {
                 6 => Cell::Number(text),
                 7 => Cell::Fault(CellFault::TooLong),
                 8 => Cell::Blank,
+                9 => Cell::Percent(text),
                 _ => Cell::Text(text),
             })
             .collect();

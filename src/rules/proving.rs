@@ -8,7 +8,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::condition::{Sort, Verdict};
+use super::convert::date::DateFormat;
 use super::convert::order::DateOrder;
+use super::convert::pattern::date_pattern;
 use super::draft::spoken;
 use super::mapping::{DecimalMark, FieldRule, Mapping};
 use super::problem::{Located, Problem, Problems};
@@ -161,11 +163,11 @@ impl Prover {
                 }
                 Proof::Ambiguous { readings, witness } => {
                     let what = ambiguous(&witness, &readings);
-                    problems.push(problem(mapping, &name, &columns, &what, &readings));
+                    problems.push(problem(mapping, &name, &columns, &what, &[(witness, readings)]));
                 }
                 Proof::Contradiction { one, other } => {
                     let what = contradiction(&one, &other);
-                    problems.push(problem(mapping, &name, &columns, &what, &[one.1, other.1].concat()));
+                    problems.push(problem(mapping, &name, &columns, &what, &[one, other]));
                 }
             }
         }
@@ -218,18 +220,20 @@ fn sort_words(readings: &[Reading]) -> &'static str {
     readings.first().map_or("values", |reading| reading.sort_words())
 }
 
-/// A column without a reading, and the key that gives it one of these.
-fn problem(mapping: &Mapping, field: &str, columns: &[String], what: &str, readings: &[Reading]) -> Problem {
+/// A column without a reading, and the keys by which cells are read in one of theirs.
+fn problem(
+    mapping: &Mapping,
+    field: &str,
+    columns: &[String],
+    what: &str,
+    cells: &[(Witness, Vec<Reading>)],
+) -> Problem {
     let rule = mapping.fields.iter().find(|(name, _)| name.value == field);
     let place = rule.map(|(name, rule)| place_of(name, rule)).unwrap_or_default();
     let message = format!("{} holds {what}", quoted(columns));
     let mut keys: Vec<String> = Vec::new();
-    for reading in readings {
-        let key = match reading {
-            Reading::Date(order) => format!("date: \"{}\"", order.format()),
-            // There are two marks, so that both are asked about.
-            Reading::Decimal(_) => "decimal: \",\", or decimal: \".\"".to_owned(),
-        };
+    for (witness, reading) in cells.iter().flat_map(|(cell, ways)| ways.iter().map(move |way| (cell, way))) {
+        let key = key_of(*reading, &witness.text);
         if !keys.contains(&key) {
             keys.push(key);
         }
@@ -237,6 +241,18 @@ fn problem(mapping: &Mapping, field: &str, columns: &[String], what: &str, readi
     let with =
         if mapping.text.is_empty() { "map the column with -m MAPPING and say which" } else { "say which" };
     Problem::at(place, message).hint(format!("{with}: {}", keys.join(", or ")))
+}
+
+/// The key by which a column is read so, written as this cell of it is.
+fn key_of(reading: Reading, text: &str) -> String {
+    match reading {
+        Reading::Date(order) => {
+            let of_cell = date_pattern(text, order).filter(|pattern| DateFormat::new(pattern).is_ok());
+            format!("date: \"{}\"", of_cell.as_deref().unwrap_or(order.format()))
+        }
+        // There are two marks, so that both are asked about.
+        Reading::Decimal(_) => "decimal: \",\", or decimal: \".\"".to_owned(),
+    }
 }
 
 fn place_of(name: &Located<String>, rule: &FieldRule) -> super::problem::Place {

@@ -1,6 +1,6 @@
 //! What a reader found wrong with a row or a cell, in words.
 
-use crate::model::{CellFault, Code, Finding, Row, RowFault, Stage, shown};
+use crate::model::{CellFault, Code, Finding, Row, RowFault, Stage, count, shown};
 use crate::rules::draft::finding;
 use crate::rules::program::{Fault, Program};
 
@@ -14,20 +14,25 @@ pub fn row_finding(program: &Program, row: &Row, fault: &RowFault) -> Finding {
         }
         RowFault::TooFewCells { found, wanted } => (
             Code::ColumnCount,
-            format!("{found} cells, the header has {wanted}; look for a line break or a missing delimiter"),
+            format!(
+                "{}, the header has {wanted}; look for a line break or a missing delimiter",
+                cells(*found)
+            ),
             "fewer cells than the header has",
         ),
         RowFault::TooManyCells { found, wanted } => (
             Code::ColumnCount,
             format!(
-                "{found} cells, the header has {wanted}; look for a delimiter inside a text that is not in quotes"
+                "{}, the header has {wanted}; look for a delimiter inside a text that is not in quotes",
+                cells(*found)
             ),
             "more cells than the header has",
         ),
         RowFault::AsRefused { found, wanted } => (
             Code::ColumnCount,
             format!(
-                "as it was refused, with {found} cells where the header has {wanted}; correct a cell, or empty _code to take it as it stands"
+                "as it was refused, with {} where the header has {wanted}; correct a cell, or empty _code to take it as it stands",
+                cells(*found)
             ),
             "as it was refused, with too few or too many cells; correct it, or empty its _code",
         ),
@@ -46,6 +51,10 @@ pub fn row_finding(program: &Program, row: &Row, fault: &RowFault) -> Finding {
         value: None,
         stage: Stage::Read,
     }
+}
+
+fn cells(number: usize) -> String {
+    count(number as u64, "cell", "cells")
 }
 
 /// Text behind a closing quote, at its cell; where the cell holds line ends it

@@ -6,8 +6,11 @@
 //! cell, and copies a shared text for every cell that uses it. Two cells in
 //! far corners, or one long text used often, would end the process.
 
+use std::collections::{BTreeMap, HashSet};
+
 use super::cfb::{damaged, u16_at, u32_at};
 use super::error::InputProblem;
+use super::percents::is_percent;
 use super::survey::{Facts, Merged};
 
 /// Most sheets.
@@ -29,10 +32,43 @@ const CONTINUE: u16 = 0x003C;
 const FILE_PASS: u16 = 0x002F;
 const BOUND_SHEET: u16 = 0x0085;
 const SHARED_STRINGS: u16 = 0x00FC;
+const FORMAT: u16 = 0x041E;
+const STYLE: u16 = 0x00E0;
+
+/// The number formats of a workbook, and which of them each style has.
+#[derive(Default)]
+struct Styles {
+    formats: BTreeMap<u16, bool>,
+    of_styles: Vec<u16>,
+}
+
+impl Styles {
+    fn take(&mut self, record: &Record<'_>) {
+        let data = record.data;
+        match (record.kind, u16_at(data, 0), u16_at(data, 2)) {
+            (FORMAT, Some(id), _) => {
+                // Its length and flags stand before the code, in two bytes a letter or one.
+                let code = data.get(5..).unwrap_or_default().iter().filter(|&&byte| byte != 0);
+                let code: String = code.map(|&byte| char::from(byte)).collect();
+                self.formats.insert(id, is_percent(&code));
+            }
+            (STYLE, _, Some(format)) => self.of_styles.push(format),
+            _ => {}
+        }
+    }
+
+    /// The styles whose numbers are shown in percent.
+    fn percents(&self) -> HashSet<u16> {
+        let is_percent = |format: &u16| self.formats.get(format).copied().unwrap_or(matches!(format, 9 | 10));
+        let styles = self.of_styles.iter().enumerate().filter(|(_, format)| is_percent(format));
+        styles.filter_map(|(style, _)| u16::try_from(style).ok()).collect()
+    }
+}
 
 /// Checks the workbook's stream; gives what each sheet tells, in their order.
 pub(super) fn survey(stream: &[u8]) -> Result<Vec<Facts>, InputProblem> {
     let (mut begins, mut texts, mut continued) = (Vec::new(), Vec::new(), 0);
+    let mut styles = Styles::default();
     for record in Records(stream) {
         let record = record?;
         continued = if record.kind == CONTINUE { continued + 1 } else { 0 };
@@ -43,6 +79,7 @@ pub(super) fn survey(stream: &[u8]) -> Result<Vec<Facts>, InputProblem> {
             FILE_PASS if u16_at(record.data, 0) != Some(0) => return Err(locked()),
             BOUND_SHEET => begins.push(u32_at(record.data, 0).ok_or_else(damaged)? as usize),
             SHARED_STRINGS => texts = text_sizes(&record)?,
+            FORMAT | STYLE => styles.take(&record),
             EOF => break,
             _ => {}
         }
@@ -51,7 +88,9 @@ pub(super) fn survey(stream: &[u8]) -> Result<Vec<Facts>, InputProblem> {
         return Err(too_large("it has more than 1,000 sheets"));
     }
     let mut total = Total::default();
-    begins.into_iter().map(|at| sheet(stream.get(at..).ok_or_else(damaged)?, &texts, &mut total)).collect()
+    let percents = styles.percents();
+    let sheet = |at: usize| sheet(stream.get(at..).ok_or_else(damaged)?, &texts, &percents, &mut total);
+    begins.into_iter().map(sheet).collect()
 }
 
 /// The sentence for a workbook under a password.
@@ -92,7 +131,12 @@ impl Bounds {
     }
 }
 
-fn sheet(stream: &[u8], texts: &[u32], total: &mut Total) -> Result<Facts, InputProblem> {
+fn sheet(
+    stream: &[u8],
+    texts: &[u32],
+    percents: &HashSet<u16>,
+    total: &mut Total,
+) -> Result<Facts, InputProblem> {
     let (mut facts, mut bounds, mut depth, mut hidden) =
         (Facts::default(), Bounds::default(), 0_u32, Vec::new());
     let mut filled = std::collections::BTreeSet::new();
@@ -116,6 +160,7 @@ fn sheet(stream: &[u8], texts: &[u32], total: &mut Total) -> Result<Facts, Input
                 let row = count_cells(&record, texts, &mut bounds, total)?;
                 facts.formulas += u64::from(record.kind == 0x0006);
                 filled.insert(row);
+                note_numbers(&record, percents, &mut facts)?;
             }
             // The text of a formula's result stands in the first cell where no formula came before.
             0x0207 => {
@@ -163,6 +208,27 @@ fn count_cells(
         return Err(too_large("its texts take up more than 512 MiB"));
     }
     Ok(row)
+}
+
+/// Notes which numbers of one record are shown in percent.
+fn note_numbers(record: &Record<'_>, percents: &HashSet<u16>, facts: &mut Facts) -> Result<(), InputProblem> {
+    let data = record.data;
+    let (Some(row), Some(first)) = (u16_at(data, 0), u16_at(data, 2)) else { return Err(damaged()) };
+    if percents.is_empty() {
+        return Ok(());
+    }
+    // Several numbers side by side: each has its style before it.
+    let styles: Vec<u16> = match record.kind {
+        0x00BD => {
+            data.get(4..).unwrap_or_default().chunks_exact(6).filter_map(|one| u16_at(one, 0)).collect()
+        }
+        0x0203 | 0x027E | 0x0006 => u16_at(data, 4).into_iter().collect(),
+        _ => Vec::new(),
+    };
+    for (column, style) in (u32::from(first)..).zip(styles) {
+        facts.percents.note(u32::from(row) + 1, column, percents.contains(&style))?;
+    }
+    Ok(())
 }
 
 /// The reader makes room for what the sheet says it holds.

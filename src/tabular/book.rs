@@ -13,6 +13,7 @@ use super::biff::locked;
 use super::error::InputProblem;
 use super::ods::{self, Table};
 use super::options::Format;
+use super::package::Clues;
 use super::survey::{Facts, View};
 use super::xls::{self, OldBook};
 use super::{xlsb_survey, xlsx_survey};
@@ -40,6 +41,8 @@ pub(super) struct SheetCell<'a> {
     pub(super) place: u32,
     pub(super) value: DataRef<'a>,
     pub(super) formula: bool,
+    /// Its number is shown in percent.
+    pub(super) percent: bool,
 }
 
 impl SheetCell<'_> {
@@ -99,11 +102,17 @@ impl Book {
     }
 
     /// What a sheet tells beside its values; nothing where its own part
-    /// cannot be found. `worth` says whether a look into an XLSX's part is.
-    pub(super) fn facts(&self, path: &Path, sheet: &str, worth: bool) -> Result<Option<Facts>, InputProblem> {
+    /// cannot be found. `clues` say whether it is worth a look, which in XLSX
+    /// costs a pass of its own.
+    pub(super) fn facts(
+        &self,
+        path: &Path,
+        sheet: &str,
+        clues: &Clues,
+    ) -> Result<Option<Facts>, InputProblem> {
         match self {
-            Self::Xlsx(_) if !worth => Ok(Some(Facts::default())),
-            Self::Xlsx(_) => xlsx_survey::survey(path, sheet),
+            Self::Xlsx(_) if !clues.worth_a_look && !clues.odd_formats => Ok(Some(Facts::default())),
+            Self::Xlsx(_) => xlsx_survey::survey(path, sheet, clues.worth_a_look),
             Self::Xlsb(_) => xlsb_survey::survey(path, sheet),
             Self::Xls(book) => Ok(book.sheets.iter().find(|s| s.name == sheet).map(|s| s.facts.clone())),
             Self::Ods(tables, _) => Ok(tables.iter().find(|t| t.name == sheet).map(|t| t.facts.clone())),
@@ -121,9 +130,9 @@ impl Book {
         visit: impl FnMut(u32, u32, &[SheetCell<'a>]) -> Result<ControlFlow<()>, InputProblem>,
     ) -> Result<(), InputProblem> {
         match self {
-            Self::Xlsx(book) => walk_xlsx(book, sheet, view, visit),
+            Self::Xlsx(book) => walk_xlsx(book, sheet, view, facts, visit),
             Self::Xlsb(book) => walk_xlsb(book, sheet, view, facts, visit),
-            Self::Xls(book) => walk_xls(book, sheet, view, visit),
+            Self::Xls(book) => walk_xls(book, sheet, view, facts, visit),
             Self::Ods(tables, path) => match tables.iter().find(|table| table.name == sheet) {
                 Some(table) => ods::walk(path, table, view, visit),
                 None => Ok(()),
@@ -172,6 +181,7 @@ fn walk_xlsx<'a, R: Read + Seek>(
     book: &'a mut Xlsx<R>,
     sheet: &str,
     view: &View,
+    facts: &Facts,
     visit: impl FnMut(u32, u32, &[SheetCell<'a>]) -> Result<ControlFlow<()>, InputProblem>,
 ) -> Result<(), InputProblem> {
     let name = shown(sheet).to_string();
@@ -186,7 +196,8 @@ fn walk_xlsx<'a, R: Read + Seek>(
         })?;
         Ok(cell.map(|cell| {
             (row, place) = cell.pos;
-            (row, SheetCell { place, value: cell.value, formula: cell.formula.is_some() })
+            let percent = facts.percents.has(row + 1, place);
+            (row, SheetCell { place, value: cell.value, formula: cell.formula.is_some(), percent })
         }))
     };
     gather(sheet, last, view, next, visit)
@@ -211,12 +222,14 @@ fn walk_xlsb<'a, R: Read + Seek>(
         if let Some((row, place, error)) =
             errors.next_if(|(row, place, _)| at.is_none_or(|at| (*row, *place) < at))
         {
-            return Ok(Some((row, SheetCell { place, value: DataRef::Error(error), formula: true })));
+            let cell = SheetCell { place, value: DataRef::Error(error), formula: true, percent: false };
+            return Ok(Some((row, cell)));
         }
         let Some(cell) = waiting.take() else { return Ok(None) };
         waiting = reader.next_cell().map_err(|error| xlsb_trouble(&error, &place))?;
         let (row, place) = cell.get_position();
-        Ok(Some((row, SheetCell { place, value: cell.get_value().clone(), formula: false })))
+        let percent = facts.percents.has(row + 1, place);
+        Ok(Some((row, SheetCell { place, value: cell.get_value().clone(), formula: false, percent })))
     };
     gather(sheet, last, view, next, visit)
 }
@@ -225,6 +238,7 @@ fn walk_xls<'a>(
     book: &'a OldBook,
     sheet: &str,
     view: &View,
+    facts: &Facts,
     visit: impl FnMut(u32, u32, &[SheetCell<'a>]) -> Result<ControlFlow<()>, InputProblem>,
 ) -> Result<(), InputProblem> {
     let Some(cells) = book.sheets.iter().find(|s| s.name == sheet).map(|s| &s.cells) else { return Ok(()) };
@@ -234,7 +248,9 @@ fn walk_xls<'a>(
     let next = || {
         Ok(used.next().map(|(row, column, value)| {
             let offset = |from: u32, by: usize| from.saturating_add(u32::try_from(by).unwrap_or(u32::MAX));
-            (offset(top, row), SheetCell { place: offset(left, column), value: lent(value), formula: false })
+            let (row, place) = (offset(top, row), offset(left, column));
+            let percent = facts.percents.has(row.saturating_add(1), place);
+            (row, SheetCell { place, value: lent(value), formula: false, percent })
         }))
     };
     gather(sheet, last, view, next, visit)

@@ -10,7 +10,8 @@ use calamine::DataRef;
 use jiff::ToSpan;
 use jiff::civil::{Date, DateTime, Time, date};
 
-use crate::model::{Cell, CellFault, Row};
+use super::book::SheetCell;
+use crate::model::{Cell, CellFault, Number, Row};
 
 /// Most characters of a cell's text, Excel's own limit.
 pub(super) const MAX_TEXT: usize = 32_767;
@@ -22,10 +23,10 @@ const LAST_DAY: i64 = 2_958_465;
 const NO_DAY: i64 = 60;
 
 /// Appends a workbook's cell to a row.
-pub(super) fn push(row: &mut Row, value: &DataRef<'_>, formula: bool, is_1904: bool, scratch: &mut String) {
+pub(super) fn push(row: &mut Row, cell: &SheetCell<'_>, is_1904: bool, scratch: &mut String) {
     scratch.clear();
-    match value {
-        DataRef::Empty if formula => row.push(Cell::Fault(CellFault::NoStoredValue)),
+    match &cell.value {
+        DataRef::Empty if cell.formula => row.push(Cell::Fault(CellFault::NoStoredValue)),
         DataRef::Empty => row.push(Cell::Blank),
         DataRef::String(text) => push_text(row, text),
         DataRef::SharedString(text) => push_text(row, text),
@@ -37,13 +38,12 @@ pub(super) fn push(row: &mut Row, value: &DataRef<'_>, formula: bool, is_1904: b
         DataRef::Int(number) => {
             let _ = write!(scratch, "{number}");
             let lost = number.unsigned_abs() >= 1_000_000_000_000_000;
-            row.push(if lost {
-                Cell::Fault(CellFault::PrecisionLost(scratch))
-            } else {
-                Cell::Number(scratch)
-            });
+            match lost {
+                true => row.push(Cell::Fault(CellFault::PrecisionLost(scratch))),
+                false => push_plain(row, scratch, cell.percent),
+            }
         }
-        DataRef::Float(number) => push_number(row, *number, scratch),
+        DataRef::Float(number) => push_number(row, *number, cell.percent, scratch),
         DataRef::DateTime(at) if at.is_duration() => push_duration(row, at.as_f64(), scratch),
         DataRef::DateTime(at) => push_serial(row, at.as_f64(), is_1904, scratch),
         DataRef::DateTimeIso(text) => push_iso(row, text),
@@ -62,7 +62,7 @@ fn push_text(row: &mut Row, text: &str) {
     }
 }
 
-fn push_number(row: &mut Row, number: f64, scratch: &mut String) {
+fn push_number(row: &mut Row, number: f64, percent: bool, scratch: &mut String) {
     if !number.is_finite() {
         row.push(Cell::Fault(CellFault::Error("#NUM!")));
     } else if number.fract() == 0.0 && number.abs() >= 1e15 {
@@ -70,8 +70,14 @@ fn push_number(row: &mut Row, number: f64, scratch: &mut String) {
         row.push(Cell::Fault(CellFault::PrecisionLost(scratch)));
     } else {
         plain(number, scratch);
-        row.push(Cell::Number(scratch));
+        push_plain(row, scratch, percent);
     }
+}
+
+/// A number in plain notation, or what a sheet shows of it in percent.
+fn push_plain(row: &mut Row, number: &str, percent: bool) {
+    let shown = percent.then(|| Number::parse(number)?.in_percent()).flatten();
+    row.push(shown.as_deref().map_or(Cell::Number(number), Cell::Percent));
 }
 
 /// A large number as Excel shows it, `1.23456789012346E+17`.
@@ -228,7 +234,12 @@ mod tests {
 
     fn of(value: DataRef<'_>, is_1904: bool) -> String {
         let mut row = Row::default();
-        push(&mut row, &value, false, is_1904, &mut String::new());
+        push(
+            &mut row,
+            &SheetCell { place: 0, value, formula: false, percent: false },
+            is_1904,
+            &mut String::new(),
+        );
         match row.cell(0) {
             Cell::Fault(CellFault::Error(text)) => format!("error {text}"),
             Cell::Fault(CellFault::PrecisionLost(text)) => format!("lost {text}"),
@@ -266,6 +277,34 @@ mod tests {
             assert_eq!(of(DataRef::Float(number), false), text);
         }
         assert!(!of(DataRef::Float(5e-324), false).contains('e'));
+    }
+
+    #[test]
+    fn a_percentage_is_what_the_sheet_shows_to_the_last_digit() {
+        let shown = |number: f64| {
+            let mut row = Row::default();
+            let cell = SheetCell { place: 0, value: DataRef::Float(number), formula: false, percent: true };
+            push(&mut row, &cell, false, &mut String::new());
+            match row.cell(0) {
+                Cell::Percent(text) => text.to_owned(),
+                other => format!("{other:?}"),
+            }
+        };
+        for (number, text) in [
+            (0.15, "15%"),
+            (0.07, "7%"),
+            (0.1 + 0.2, "30%"),
+            (-0.125, "-12.5%"),
+            (12.0, "1200%"),
+            (0.0, "0%"),
+            (1e-7, "0.00001%"),
+            (123_456.789, "12345678.9%"),
+        ] {
+            assert_eq!(shown(number), text, "{number}");
+        }
+        // Too long for a number of the CRM, it is what the cell holds.
+        assert!(shown(1e-100).starts_with("Number("), "{}", shown(1e-100));
+        assert!(shown(1e15).contains("PrecisionLost"));
     }
 
     #[test]
@@ -316,9 +355,14 @@ mod tests {
     #[test]
     fn long_texts_and_formulas_without_value_are_faults() {
         let mut row = Row::default();
-        push(&mut row, &DataRef::String("é".repeat(MAX_TEXT)), false, false, &mut String::new());
-        push(&mut row, &DataRef::String("é".repeat(MAX_TEXT + 1)), false, false, &mut String::new());
-        push(&mut row, &DataRef::Empty, true, false, &mut String::new());
+        for (value, formula) in [
+            (DataRef::String("é".repeat(MAX_TEXT)), false),
+            (DataRef::String("é".repeat(MAX_TEXT + 1)), false),
+            (DataRef::Empty, true),
+        ] {
+            let cell = SheetCell { place: 0, value, formula, percent: false };
+            push(&mut row, &cell, false, &mut String::new());
+        }
         assert!(matches!(row.cell(0), Cell::Text(_)));
         assert_eq!(row.cell(1), Cell::Fault(CellFault::TooLong));
         assert_eq!(row.cell(2), Cell::Fault(CellFault::NoStoredValue));

@@ -5,7 +5,7 @@
 
 use encoding_rs::{CoderResult, DecoderResult, EncoderResult, Encoding};
 
-use super::utf16::push_utf16;
+use super::utf16::{odd_byte, push_utf16};
 
 /// The encoding of a text file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,10 @@ pub(super) enum Charset {
 impl Charset {
     /// Finds an encoding by any of its names; the error is a sentence.
     pub(super) fn from_label(label: &str) -> Result<Self, String> {
+        // On the web ASCII is windows-1252; here a byte that it lacks is to be told.
+        if ["ascii", "us-ascii"].contains(&label.trim().to_ascii_lowercase().as_str()) {
+            return Ok(Self::Utf8);
+        }
         let encoding = Encoding::for_label_no_replacement(label.trim().as_bytes()).ok_or_else(|| {
             format!(
                 "there is no encoding \"{}\"; use for example utf-8, utf-16le, windows-1252 or iso-8859-2",
@@ -84,6 +88,14 @@ impl Charset {
             Self::Utf16Be => push_utf16(raw, true, out),
             Self::Utf8 | Self::Legacy(_) => out.extend_from_slice(raw),
         }
+    }
+
+    /// The first byte, as the file has it, of bytes of the inner text form.
+    pub(super) fn first_byte(self, raw: &[u8]) -> u8 {
+        let odd = odd_byte(raw).filter(|_| self.is_utf16());
+        let mut in_file = Vec::new();
+        self.push_raw(raw.get(..3).unwrap_or(raw), &mut in_file);
+        odd.or_else(|| in_file.first().copied()).unwrap_or_default()
     }
 
     /// Appends a text in the inner text form; characters that the encoding
@@ -238,6 +250,7 @@ mod tests {
     fn names_are_understood_and_strange_ones_explained() {
         assert_eq!(Charset::from_label("Latin1").unwrap().name(), "windows-1252");
         assert_eq!(Charset::from_label("UTF-16").unwrap(), Charset::Utf16Le);
+        assert_eq!(Charset::from_label("US-ASCII").unwrap(), Charset::Utf8);
         assert!(Charset::from_label("klingon").unwrap_err().contains("there is no encoding \"klingon\""));
         assert!(Charset::from_label("iso-2022-jp").unwrap_err().contains("save the file as UTF-8"));
         assert!(Charset::from_label("hz-gb-2312").is_err());
@@ -248,6 +261,15 @@ mod tests {
         let mut out = Vec::new();
         Charset::from_label("windows-1252").unwrap().push_text("Zoë 漢 €", &mut out);
         assert_eq!(out, b"Zo\xEB ? \x80");
+    }
+
+    #[test]
+    fn a_byte_is_told_as_the_file_has_it() {
+        let windows = Charset::from_label("windows-1252").unwrap();
+        assert_eq!((windows.first_byte(b"\x81a"), Charset::Utf8.first_byte(b"\xFF\xA3\x85")), (0x81, 0xFF));
+        // An odd byte at the end, 0xC5, and the half of a pair, 0xD83D.
+        assert_eq!(Charset::Utf16Le.first_byte(b"\xFF\xA3\x85"), 0xC5);
+        assert_eq!(Charset::Utf16Be.first_byte(b"\xED\xA0\xBD"), 0xD8);
     }
 
     #[test]

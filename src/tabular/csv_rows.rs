@@ -7,7 +7,7 @@ use super::csv_source::{TextInput, TextSource};
 use super::error::InputProblem;
 use super::quotes::stray_quote;
 use super::records::{MAX_FIELD, Place, Records, line_breaks, spans};
-use super::utf16::{odd_byte, source_bytes};
+use super::utf16::source_bytes;
 use crate::model::{Cell, CellFault, Row, RowFault};
 
 /// Reads rows of a delimited text.
@@ -135,10 +135,6 @@ fn undecodable(
     let bad = decoder.cell(raw.get(span.clone()).unwrap_or_default()).err().unwrap_or(0);
     let place = span.start + bad;
     let (before, from) = raw.split_at_checked(place).unwrap_or((raw, &[]));
-    let mut in_file = Vec::new();
-    charset.push_raw(from.get(..3).unwrap_or(from), &mut in_file);
     let distance = if charset.is_utf16() { source_bytes(before) } else { before.len() as u64 };
-    let odd = odd_byte(from).filter(|_| charset.is_utf16());
-    let byte = odd.or_else(|| in_file.first().copied()).unwrap_or_default();
-    CellFault::Undecodable { offset: begins + distance, byte }
+    CellFault::Undecodable { offset: begins + distance, byte: charset.first_byte(from) }
 }

@@ -288,7 +288,7 @@ impl Head {
                     "the header in column {} has the byte 0x{:02X}, which {} does not have; set source: {{ encoding: … \
                      }} in the mapping",
                     column_letters(place),
-                    cell.get(at).copied().unwrap_or_default(),
+                    charset.first_byte(cell.get(at..).unwrap_or_default()),
                     charset.name()
                 ))
             })?;

@@ -68,6 +68,9 @@ pub enum InputProblem {
     /// The sheet asked for is not there.
     #[error("{0}")]
     Sheet(String),
+    /// The range asked for is none, or not of this file.
+    #[error("{0}")]
+    Range(String),
     /// Several sheets could be meant, or only hidden ones.
     #[error("{}; name one with source: {{ sheet: … }} in the mapping", holding(.sheets, *.hidden))]
     WhichSheet {

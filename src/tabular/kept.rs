@@ -52,6 +52,8 @@ pub(super) enum KeptCell {
     Text(String),
     /// Plain decimal text.
     Number(String),
+    /// A number as it is shown in percent, `15%`.
+    Percent(String),
     Bool(bool),
     DateTime(DateTime),
     Time(Time),
@@ -71,6 +73,7 @@ impl KeptCell {
             Self::Blank | Self::Missing => String::new(),
             Self::Text(text)
             | Self::Number(text)
+            | Self::Percent(text)
             | Self::Error(text)
             | Self::NoSuchDate(text)
             | Self::PrecisionLost(text) => text.clone(),
@@ -101,6 +104,7 @@ fn push_cell(cell: Cell<'_>, out: &mut String) {
         Cell::Blank => out.push_str("null"),
         Cell::Text(given) => out.push_str(&text(given)),
         Cell::Number(number) => out.push_str(number),
+        Cell::Percent(shown) => out.push_str(&format!("{{\"r\":{}}}", text(shown))),
         Cell::Bool(flag) => out.push_str(if flag { "true" } else { "false" }),
         Cell::DateTime(at) => out.push_str(&format!("{{\"d\":\"{at}\"}}")),
         Cell::Time(at) => out.push_str(&format!("{{\"t\":\"{at}\"}}")),
@@ -136,6 +140,7 @@ fn read_cell(json: &str) -> KeptCell {
             match kind.as_str() {
                 "d" => text.parse().map_or(KeptCell::Missing, KeptCell::DateTime),
                 "t" => text.parse().map_or(KeptCell::Missing, KeptCell::Time),
+                "r" => KeptCell::Percent(text),
                 "e" => KeptCell::Error(text),
                 "s" => KeptCell::NoSuchDate(text),
                 "p" => KeptCell::PrecisionLost(text),
@@ -160,6 +165,7 @@ mod tests {
             Cell::Text("a \"b\"\nc"),
             Cell::Blank,
             Cell::Number("-0.30"),
+            Cell::Percent("-7.5%"),
             Cell::Bool(true),
             Cell::DateTime(at),
             Cell::Time(time(9, 30, 0, 0)),
@@ -174,6 +180,7 @@ mod tests {
             KeptCell::Text("a \"b\"\nc".into()),
             KeptCell::Blank,
             KeptCell::Number("-0.30".into()),
+            KeptCell::Percent("-7.5%".into()),
             KeptCell::Bool(true),
             KeptCell::DateTime(at),
             KeptCell::Time(time(9, 30, 0, 0)),

@@ -34,6 +34,7 @@ mod ods;
 mod options;
 mod output;
 mod package;
+mod percents;
 mod quotes;
 mod records;
 mod reject;

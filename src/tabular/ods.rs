@@ -141,7 +141,12 @@ fn expand<'a>(row: &OdsRow, view: &View, cells: &mut Vec<SheetCell<'a>>) -> u64 
     cells.clear();
     for cell in &row.cells {
         for place in (cell.place..).take(cell.times as usize).filter(|&place| view.sees_column(place)) {
-            cells.push(SheetCell { place, value: cell.value.clone(), formula: cell.formula });
+            cells.push(SheetCell {
+                place,
+                value: cell.value.clone(),
+                formula: cell.formula,
+                percent: cell.percent,
+            });
         }
     }
     row.cells.iter().map(|cell| u64::from(cell.times - 1)).sum()
@@ -162,6 +167,7 @@ struct OdsCell {
     times: u32,
     value: DataRef<'static>,
     formula: bool,
+    percent: bool,
     /// Rows and columns that it covers.
     spans: (u32, u32),
 }
@@ -272,7 +278,8 @@ impl<R: Read> Content<R> {
                             count(&element, "number-rows-spanned"),
                             count(&element, "number-columns-spanned"),
                         );
-                        cells.push(OdsCell { place, times, value, formula, spans });
+                        let percent = is_percentage(&element);
+                        cells.push(OdsCell { place, times, value, formula, percent, spans });
                     }
                     place = place.saturating_add(times);
                 }
@@ -335,6 +342,10 @@ fn count(element: &BytesStart<'_>, name: &str) -> u32 {
 
 fn is_hidden(element: &BytesStart<'_>) -> bool {
     attribute(element, "visibility").is_some_and(|how| matches!(how.as_str(), "collapse" | "filter"))
+}
+
+fn is_percentage(element: &BytesStart<'_>) -> bool {
+    attribute_exact(element, "office:value-type").as_deref() == Some("percentage")
 }
 
 /// A cell's value, and whether a formula gave it.

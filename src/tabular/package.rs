@@ -18,10 +18,8 @@ use super::options::Format;
 
 /// Most parts.
 pub(super) const MAX_PARTS: usize = 2000;
-/// Most inflated bytes of all parts.
-const MAX_TOTAL: u64 = 1024 * 1024 * 1024;
-/// Most inflated bytes of one part.
-const MAX_PART: u64 = 512 * 1024 * 1024;
+/// The room that inflated parts have.
+const ROOM: Room = Room { all: 1024 * 1024 * 1024, one: 512 * 1024 * 1024 };
 /// A part may inflate beyond this only by [`MAX_RATIO`].
 const FREE_BYTES: u64 = 10 * 1024 * 1024;
 /// Most inflated bytes for each packed one.
@@ -31,17 +29,30 @@ const MAX_STYLE_TAGS: u64 = 1_000_000;
 /// Bytes kept from one chunk to the next, so that no word is cut apart.
 const OVERLAP: usize = 64;
 
+/// Most inflated bytes of all parts together, and of one.
+#[derive(Clone, Copy)]
+struct Room {
+    all: u64,
+    one: u64,
+}
+
 /// What the inspection saw on its way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Clues {
     /// A sheet's part holds something that is told beside its values.
     pub(super) worth_a_look: bool,
+    /// There is a format that may show another number than a cell holds.
+    pub(super) odd_formats: bool,
     /// There are macros.
     pub(super) macros: bool,
 }
 
 /// Checks all parts and says what kind of workbook the package is.
 pub(super) fn inspect(file: &mut File) -> Result<(Format, Clues), InputProblem> {
+    inspect_within(file, ROOM)
+}
+
+fn inspect_within(file: &mut File, room: Room) -> Result<(Format, Clues), InputProblem> {
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(damaged)?;
     let kind = kind(&archive)?;
     if archive.len() > MAX_PARTS {
@@ -59,8 +70,9 @@ pub(super) fn inspect(file: &mut File) -> Result<(Format, Clues), InputProblem> 
         let name = part.name().map_err(damaged)?.to_ascii_lowercase();
         let packed = part.compressed_size();
         let mut watch = Watch::over(&name);
-        total += check_part(&mut part, &mut watch, packed, MAX_TOTAL.saturating_sub(total))?;
+        total += check_part(&mut part, &mut watch, packed, room.one.min(room.all - total))?;
         clues.worth_a_look |= watch.seen;
+        clues.odd_formats |= watch.odd_formats;
         clues.macros |= name.ends_with("vbaproject.bin");
     }
     Ok((kind, clues))
@@ -100,7 +112,7 @@ fn check_part(part: &mut impl Read, watch: &mut Watch, packed: u64, room: u64) -
             ))
         })?;
         size += read as u64;
-        if size > MAX_PART || size > room {
+        if size > room {
             return refuse("it unpacks to more than 1 GiB, or one of its parts to more than 512 MiB");
         }
         if size > FREE_BYTES && size / MAX_RATIO > packed {
@@ -127,6 +139,7 @@ struct Watch {
     tags: u64,
     /// Something worth a look was seen.
     seen: bool,
+    odd_formats: bool,
 }
 
 impl Watch {
@@ -139,6 +152,7 @@ impl Watch {
             begun: false,
             tags: 0,
             seen: false,
+            odd_formats: false,
         }
     }
 
@@ -161,7 +175,8 @@ impl Watch {
                 return refuse("one of its parts has a document type definition, which no workbook has");
             }
         }
-        self.seen |= (self.sheet && tells_more(chunk)) || (self.styles && pads(chunk, last));
+        self.seen |= self.sheet && tells_more(chunk);
+        self.odd_formats |= self.styles && (pads(chunk, last) || shows_percent(chunk));
         if self.strings {
             check_string_count(chunk, last)?;
         }
@@ -180,7 +195,7 @@ impl Watch {
 fn check_string_count(chunk: &[u8], last: bool) -> Result<(), InputProblem> {
     const WORD: &[u8] = b"uniqueCount";
     // Each string takes at least `<si/>`.
-    const MOST: u64 = MAX_PART / 5;
+    const MOST: u64 = ROOM.one / 5;
     for place in places(chunk, b'q') {
         let begins = place.saturating_sub(3);
         let Some(rest) = chunk.get(begins..).and_then(|rest| rest.strip_prefix(WORD)) else { continue };
@@ -220,6 +235,18 @@ fn pads(chunk: &[u8], last: bool) -> bool {
         // What is cut off here, or begins oddly, is looked at later.
         matches!(code, [b'0', b'0', ..] | [b'[', ..]) || (code.len() < 2 && !last)
     })
+}
+
+/// True where a number format may show percent: by a code of its own, or by
+/// one of the two that need none.
+fn shows_percent(chunk: &[u8]) -> bool {
+    const WORD: &[u8] = b"numFmtId=";
+    // The next chunk begins with what is cut off here.
+    let is_built_in = |at: usize| {
+        let id = chunk.get(at + WORD.len() + 1..).unwrap_or_default();
+        matches!(id, [b'9', b'"' | b'\'', ..] | [b'1', b'0', b'"' | b'\'', ..])
+    };
+    chunk.contains(&b'%') || memmem::find_iter(chunk, WORD).any(is_built_in)
 }
 
 fn places(bytes: &[u8], wanted: u8) -> impl Iterator<Item = usize> {
@@ -291,10 +318,52 @@ mod tests {
     }
 
     #[test]
+    fn formats_that_show_other_numbers_are_seen() {
+        let odd = |styles: &str| {
+            let styles = format!("{}{styles}", " ".repeat(65_520));
+            let parts: [(&str, &[u8]); 3] = [
+                ("[Content_Types].xml", b"<Types/>"),
+                ("xl/workbook.xml", b"<workbook/>"),
+                ("xl/styles.xml", styles.as_bytes()),
+            ];
+            inspect(&mut package(&parts)).unwrap().1.odd_formats
+        };
+        for styles in ["<xf numFmtId=\"9\"/>", "<xf numFmtId='10'/>", "<numFmt formatCode=\"0.0%\"/>"] {
+            assert!(odd(styles), "{styles}");
+        }
+        for styles in ["<xf numFmtId=\"0\"/>", "<xf numFmtId=\"90\"/>", "<xf numFmtId=\"19\"/>"] {
+            assert!(!odd(styles), "{styles}");
+        }
+    }
+
+    #[test]
     fn bombs_are_refused_by_what_they_unpack_to() {
         let zeros = vec![b' '; 12 * 1024 * 1024];
         assert!(told(&[("xl/sharedStrings.xml", &zeros)]).contains("200 times"));
         assert_eq!(told(&[("xl/sharedStrings.xml", &zeros[..9 * 1024 * 1024])]), "Xlsx");
+    }
+
+    #[test]
+    fn parts_that_take_up_too_much_room_are_refused_however_they_are_packed() {
+        let told = |sizes: &[usize], room: Room| {
+            let content = vec![b' '; sizes.iter().copied().max().unwrap_or(0)];
+            let names: Vec<String> = (0..sizes.len()).map(|at| format!("p{at}")).collect();
+            let mut parts: Vec<(&str, &[u8])> = vec![("[Content_Types].xml", b""), ("xl/workbook.xml", b"")];
+            parts.extend(names.iter().zip(sizes).map(|(name, &size)| (name.as_str(), &content[..size])));
+            match inspect_within(&mut package(&parts), room) {
+                Ok((kind, _)) => format!("{kind:?}"),
+                Err(problem) => problem.to_string(),
+            }
+        };
+        let refused = "more than 1 GiB, or one of its parts to more than 512 MiB";
+        let room = Room { all: 250_000, one: 100_000 };
+        assert_eq!(told(&[100_000, 100_000, 50_000], room), "Xlsx");
+        assert!(told(&[100_001], room).contains(refused));
+        assert!(told(&[100_000, 100_000, 50_001], room).contains(refused));
+        // The numbers in the sentence are those that hold.
+        assert_eq!((ROOM.all, ROOM.one), (1 << 30, 1 << 29));
+        let endless = check_part(&mut std::io::repeat(b' '), &mut Watch::over("p"), u64::MAX, ROOM.one);
+        assert!(endless.unwrap_err().to_string().contains(refused));
     }
 
     #[test]

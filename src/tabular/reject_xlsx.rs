@@ -13,7 +13,7 @@ use super::output::Output;
 use super::package::MAX_PARTS;
 use super::reject::Mark;
 use super::write_xlsx::{contained, cut, fitting_name, new_book, save};
-use crate::model::{EXTRA_COLUMN, RESERVED_COLUMNS, is_reserved};
+use crate::model::{EXTRA_COLUMN, Number, RESERVED_COLUMNS, is_reserved};
 
 pub(super) struct XlsxRejects {
     book: Workbook,
@@ -155,6 +155,7 @@ fn write_cell(
             Ok(number) => sheet.write_number(row, column, number).map(drop),
             Err(_) => sheet.write_string(row, column, text).map(drop),
         },
+        KeptCell::Percent(shown) => write_percent(sheet, (row, column), shown),
         KeptCell::Bool(flag) => sheet.write_boolean(row, column, *flag).map(drop),
         KeptCell::DateTime(at) => write_date(sheet, (row, column), *at, formats),
         KeptCell::Time(time) => {
@@ -173,6 +174,17 @@ fn write_cell(
         // refused again. An error value is a formula of itself.
         KeptCell::Error(text) => write_error(sheet, (row, column), text),
         KeptCell::Missing => write_error(sheet, (row, column), "#N/A"),
+    }
+}
+
+/// A number shown in percent, with as many decimals as it has.
+fn write_percent(sheet: &mut Worksheet, (row, column): (u32, u16), shown: &str) -> Result<(), XlsxError> {
+    let decimals = shown.trim_end_matches('%').split_once('.').map_or(0, |(_, decimals)| decimals.len());
+    let point = if decimals > 0 { "." } else { "" };
+    let format = Format::new().set_num_format(format!("0{point}{}%", "0".repeat(decimals)));
+    match Number::of_percent(shown).and_then(|held| held.as_str().parse::<f64>().ok()) {
+        Some(held) => sheet.write_number_with_format(row, column, held, &format).map(drop),
+        None => sheet.write_string(row, column, shown).map(drop),
     }
 }
 

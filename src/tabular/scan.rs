@@ -10,7 +10,7 @@ use encoding_rs::Encoding;
 use sha2::{Digest, Sha256};
 
 use super::charset::{Charset, Decoder};
-use crate::model::{Notice, shown};
+use crate::model::{Notice, count, shown};
 
 /// Bytes handed to the guesser at most; more do not make it better.
 const GUESS_BYTES: usize = 1024 * 1024;
@@ -28,6 +28,8 @@ pub(super) struct Scan {
     pub(super) head: Vec<u8>,
     /// Well-formed UTF-8 characters beyond ASCII.
     well_formed: u64,
+    /// The text around the first of them.
+    letters: Vec<u8>,
     /// Places that are not UTF-8.
     ill_formed: u64,
     /// The text around the first of them.
@@ -78,6 +80,7 @@ struct Scanner {
     bytes: u64,
     head: Vec<u8>,
     well_formed: u64,
+    letters: Vec<u8>,
     ill_formed: u64,
     sample: Vec<u8>,
     mojibake: Option<Vec<u8>>,
@@ -129,6 +132,10 @@ impl Scanner {
     }
 
     fn count(&mut self, valid: &[u8]) {
+        if self.well_formed == 0 {
+            let first = valid.iter().position(|&byte| byte >= 0xC0);
+            self.letters = first.map(|at| around(valid, at)).unwrap_or_default();
+        }
         self.well_formed += valid.iter().filter(|&&byte| byte >= 0xC0).count() as u64;
     }
 
@@ -160,6 +167,7 @@ impl Scanner {
             sha256: self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
             head: self.head,
             well_formed: self.well_formed,
+            letters: self.letters,
             ill_formed: self.ill_formed,
             sample: self.sample,
             mojibake: self.mojibake,
@@ -252,7 +260,11 @@ pub(super) fn decide(scan: &Scan, asked: Option<&str>) -> Result<Found, String> 
             )));
             marked
         }
-        (_, Some(asked)) => asked,
+        (Some(_), Some(asked)) => asked,
+        (None, Some(asked)) => {
+            notices.extend(contradicted(scan, asked)?);
+            asked
+        }
         (Some(marked), None) => {
             if marked != Charset::Utf8 {
                 notices.push(said(marked, ""));
@@ -265,6 +277,34 @@ pub(super) fn decide(scan: &Scan, asked: Option<&str>) -> Result<Found, String> 
         notices.extend(doubtful(scan));
     }
     Ok(Found { charset, mark: marked.map_or(0, |charset| charset.mark().len()), notices })
+}
+
+/// What the bytes say against an encoding that was asked for: as UTF-16 they
+/// cannot be read at all, and UTF-8 is no accident.
+fn contradicted(scan: &Scan, asked: Charset) -> Result<Option<Notice>, String> {
+    let name = asked.name();
+    if asked.is_utf16() {
+        return match utf16_by_pattern(&scan.head) {
+            Some(found) if found != asked => {
+                Err(format!("the file is in {}, not in {name}, by the pattern of its bytes", found.name()))
+            }
+            None if scan.head.len() > 1 && !scan.head.contains(&0) => Err(format!(
+                "the file is not in {name}, where each comma and each line end has a byte 0; leave encoding out to have it found"
+            )),
+            _ => Ok(None),
+        };
+    }
+    let is_utf8 = asked != Charset::Utf8 && scan.well_formed > 0 && scan.ill_formed == 0;
+    Ok(is_utf8.then(|| {
+        let (read, meant) = (Decoder::lossy(asked, &scan.letters), String::from_utf8_lossy(&scan.letters));
+        // A long cell may be cut within a letter.
+        let meant = meant.trim_matches('\u{FFFD}');
+        Notice(format!(
+            "the file is UTF-8, but it is read in {name}, as the mapping says: \"{}\" is read as \"{}\"; if that is wrong, leave encoding out",
+            shown(meant).cut(60),
+            shown(&read).cut(60)
+        ))
+    }))
 }
 
 fn guessed(scan: &Scan, notices: &mut Vec<Notice>) -> Charset {
@@ -315,9 +355,9 @@ fn doubtful(scan: &Scan) -> Vec<Notice> {
     let mut notices = Vec::new();
     if scan.ill_formed > 0 {
         notices.push(Notice(format!(
-            "the file is UTF-8 but for {} place(s), the first near \"{}\"; rows with such a cell are rejected. Set \
+            "the file is UTF-8 but for {}, the first near \"{}\"; rows with such a cell are rejected. Set \
              source: {{ encoding: … }} if the file has another encoding",
-            scan.ill_formed,
+            count(scan.ill_formed, "place", "places"),
             shown(&String::from_utf8_lossy(&scan.sample)).cut(60)
         )));
     }
@@ -399,7 +439,7 @@ mod tests {
         mixed.extend(b"Jos\xE9,x\n");
         let (name, _, notice) = found(&mixed);
         assert_eq!(name, "utf-8");
-        assert!(notice.contains("but for 1 place(s)"), "{notice}");
+        assert!(notice.contains("but for 1 place,"), "{notice}");
     }
 
     #[test]
@@ -428,6 +468,9 @@ mod tests {
         assert_eq!(of(b"Zo\xEB", "iso-8859-2").unwrap(), "iso-8859-2");
         assert_eq!(of(b"\xEF\xBB\xBFa", "windows-1252").unwrap(), "utf-8");
         assert!(of(b"a", "nonsense").is_err());
+        assert!(of("a,b\nc,d\n".as_bytes(), "utf-16").unwrap_err().contains("the file is not in utf-16le"));
+        assert!(of(b"\0a\0,\0b\0\n", "utf-16").unwrap_err().contains("the file is in utf-16be"));
+        assert_eq!(of(b"a\0,\0b\0\n\0", "utf-16").unwrap(), "utf-16le");
         assert!(of(b"\xFF\xFE\0\0a\0\0\0", "utf-8").unwrap_err().contains("UTF-32"));
     }
 

@@ -151,7 +151,7 @@ pub(super) fn push_from(
             }
             next += 1;
         }
-        cells::push(row, &cell.value, cell.formula, is_1904, scratch);
+        cells::push(row, cell, is_1904, scratch);
         next += 1;
     }
 }

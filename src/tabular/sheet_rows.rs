@@ -195,7 +195,7 @@ fn fill(
             row.push(Cell::Blank);
         }
         for cell in left {
-            cells::push(row, &cell.value, cell.formula, source.is_1904, scratch);
+            cells::push(row, cell, source.is_1904, scratch);
         }
     }
     if row.len() > source.columns {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
 use std::io::Seek;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
@@ -40,8 +41,16 @@ pub struct Source {
     header: Header,
     notices: Vec<Notice>,
     dialect: Dialect,
-    fingerprint: Fingerprint,
+    inspected: Arc<Inspected>,
     kind: Kind,
+}
+
+/// What a file is, whatever the options.
+struct Inspected {
+    scan: Scan,
+    fingerprint: Fingerprint,
+    /// What kind of workbook, and what its package shows; nothing for a text.
+    book: Option<(Format, Clues)>,
 }
 
 enum Kind {
@@ -84,7 +93,34 @@ impl Source {
             return Err(InputProblem::Changed);
         }
         let fingerprint = Fingerprint { sha256: scan.sha256.clone(), bytes: scan.bytes };
-        let (kind, opened, mut notices) = inspect(path, options, &mut file, &scan)?;
+        let book = match content(&scan.head)? {
+            Content::Text => None,
+            Content::Container => Some((Format::Xls, Clues::default())),
+            Content::Package => {
+                file.rewind()?;
+                Some(package::inspect(&mut file)?)
+            }
+        };
+        Self::of(path, name, stamp, Arc::new(Inspected { scan, fingerprint, book }), options)
+    }
+
+    /// Opens the same file in another way, without reading all of it again.
+    pub fn again(&self, options: &ReadOptions) -> Result<Self, InputError> {
+        let opened = || {
+            self.stamp.still_that_of(&self.path)?;
+            Self::of(&self.path, &self.name, self.stamp, Arc::clone(&self.inspected), options)
+        };
+        opened().map_err(|problem| problem.of(&self.name))
+    }
+
+    fn of(
+        path: &Path,
+        name: &str,
+        stamp: Stamp,
+        inspected: Arc<Inspected>,
+        options: &ReadOptions,
+    ) -> Result<Self, InputProblem> {
+        let (kind, opened, mut notices) = inspect(path, options, &inspected)?;
         notices.extend(opened.notices);
         if !matches!(kind, Kind::Json(_)) {
             notices.extend(odd_names(&opened.header));
@@ -96,7 +132,7 @@ impl Source {
             header: opened.header,
             notices,
             dialect: opened.dialect,
-            fingerprint,
+            inspected,
             kind,
         })
     }
@@ -123,7 +159,7 @@ impl Source {
 
     /// SHA-256 and size of the file.
     pub fn fingerprint(&self) -> &Fingerprint {
-        &self.fingerprint
+        &self.inspected.fingerprint
     }
 
     /// The file's size in bytes; [`Rows::position`] counts up to it.
@@ -151,22 +187,15 @@ impl Source {
 fn inspect(
     path: &Path,
     options: &ReadOptions,
-    file: &mut File,
-    scan: &Scan,
+    inspected: &Inspected,
 ) -> Result<(Kind, Opened<()>, Vec<Notice>), InputProblem> {
     let promised = options.format.or_else(|| ending(path));
-    let format = match content(&scan.head)? {
-        Content::Text => return inspect_text(path, options, promised, scan),
-        Content::Container => (Format::Xls, Clues::default()),
-        Content::Package => {
-            file.rewind()?;
-            package::inspect(file)?
-        }
+    let Some((format, clues)) = &inspected.book else {
+        return inspect_text(path, options, promised, &inspected.scan);
     };
-    let (format, clues) = format;
-    let wrong = promised != Some(format);
+    let wrong = promised != Some(*format);
     let notice = wrong.then(|| Notice(format!("the content is {}; it is read as one", format.called())));
-    let (kind, opened) = split(workbook::open(path, options, format, &clues)?, Kind::Sheet);
+    let (kind, opened) = split(workbook::open(path, options, *format, clues)?, Kind::Sheet);
     Ok((kind, opened, notice.into_iter().collect()))
 }
 
@@ -192,7 +221,7 @@ fn inspect_text(
     if options.range.is_some() {
         let told = "a range can be read from a workbook only; leave range out, and set header_row where the header is \
                     not the first row";
-        return Err(InputProblem::Sheet(told.to_owned()));
+        return Err(InputProblem::Range(told.to_owned()));
     }
     let wrong = promised.is_some_and(|format| !format.is_text()) && scan.bytes > 0;
     let notice = wrong.then(|| Notice("the content is text, not a workbook; it is read as CSV".to_owned()));

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use calamine::CellErrorType;
 
 use super::area::{MAX_PLACES, corner};
-use super::cells::plain;
 use super::options::Hidden;
+use super::percents::Percents;
 use crate::model::{Column, Notice, column_letters, shown};
 
 /// Most merged cells that are remembered; only those of the header count.
@@ -74,8 +74,8 @@ pub(super) struct Facts {
     /// Columns whose numbers are shown with more zeros than they have, and
     /// to how many digits, where the format is nothing but zeros.
     pub(super) padded: BTreeMap<u32, Option<usize>>,
-    /// Columns with numbers that are shown in percent, and the first of each.
-    pub(super) percents: BTreeMap<u32, f64>,
+    /// Numbers that are shown in percent.
+    pub(super) percents: Percents,
     /// Results of formulas that are errors and that the reader passes over:
     /// row and column, 0-based, in order.
     pub(super) errors: Vec<(u32, u32, CellErrorType)>,
@@ -100,6 +100,7 @@ impl Facts {
     pub(super) fn settle(&mut self) {
         self.hidden_rows.settle();
         self.hidden_columns.settle();
+        self.percents.settle();
         self.errors.sort_unstable_by_key(|&(row, column, _)| (row, column));
     }
 }
@@ -173,7 +174,6 @@ pub(super) fn notices(
         notices.push(Notice(format!("{are}; {their}")));
     }
     notices.extend(facts.padded.iter().filter_map(|(&place, digits)| padded(place, *digits, columns)));
-    notices.extend(facts.percents.iter().filter_map(|(&place, number)| percent(place, *number, columns)));
     notices
 }
 
@@ -238,17 +238,6 @@ fn padded(place: u32, digits: Option<usize>, columns: &[Column]) -> Option<Notic
     Some(Notice(format!("column {name} shows leading zeros that its cells do not hold; {advice}")))
 }
 
-/// Nothing tells whether the hundredth is meant or what is shown, so the hundredth is told.
-fn percent(place: u32, number: f64, columns: &[Column]) -> Option<Notice> {
-    let name = named(place, columns)?;
-    let mut held = String::new();
-    plain(number, &mut held);
-    Some(Notice(format!(
-        "column {name} shows percent, a hundred times what its cells hold and what is read ({held}); \
-         save the sheet as CSV to have what it shows"
-    )))
-}
-
 /// The first few of several names, and how many more there are.
 pub(super) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.collect();
@@ -279,22 +268,6 @@ pub(super) fn leading_zeros(format: &str) -> Option<Option<usize>> {
         zeros if behind.is_empty() => Some(Some(zeros)),
         _ => Some(None),
     }
-}
-
-/// True for a number format that shows hundreds, `0.0%`: a `%` that is neither
-/// quoted nor escaped.
-pub(super) fn is_percent(format: &str) -> bool {
-    let mut quoted = false;
-    let mut characters = format.chars();
-    while let Some(character) = characters.next() {
-        match character {
-            '"' => quoted = !quoted,
-            '\\' | '_' | '*' if !quoted => drop(characters.next()),
-            '%' if !quoted => return true,
-            _ => {}
-        }
-    }
-    false
 }
 
 #[cfg(test)]
@@ -328,19 +301,6 @@ mod tests {
             ("[h]:mm", None),
         ] {
             assert_eq!(leading_zeros(format), want, "{format}");
-        }
-    }
-    #[test]
-    fn formats_that_show_percent_are_known() {
-        for (format, want) in [
-            ("0%", true),
-            ("0.00%;[Red]-0.00%", true),
-            ("0\"%\"", false),
-            ("0\\%", false),
-            ("\"of \"0%", true),
-            ("0.00", false),
-        ] {
-            assert_eq!(is_percent(format), want, "{format}");
         }
     }
 }

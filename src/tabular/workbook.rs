@@ -59,7 +59,7 @@ pub(super) fn open(
     clues: &Clues,
 ) -> Result<Opened<SheetSource>, InputProblem> {
     contained(|| {
-        let area = options.range.as_deref().map(Area::parse).transpose().map_err(InputProblem::Sheet)?;
+        let area = options.range.as_deref().map(Area::parse).transpose().map_err(InputProblem::Range)?;
         let mut book = Book::open(path, format)?;
         let mut notices = Vec::new();
         let choice = sheet_choice(options.sheet.as_ref(), area.as_ref())?;
@@ -134,7 +134,7 @@ fn facts(
     hidden: Hidden,
     clues: &Clues,
 ) -> Result<Facts, InputProblem> {
-    match (book.facts(path, sheet, clues.worth_a_look)?, hidden) {
+    match (book.facts(path, sheet, clues)?, hidden) {
         (Some(facts), _) => Ok(facts),
         (None, Hidden::Include) => Ok(Facts::default()),
         (None, Hidden::Skip) => Err(InputProblem::Workbook(

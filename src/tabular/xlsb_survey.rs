@@ -1,6 +1,7 @@
 //! A look over the records of a sheet in a binary workbook. Its reader
 //! passes over formulas whose result is an error, and hidden rows.
 
+use std::collections::HashSet;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
@@ -9,6 +10,7 @@ use calamine::CellErrorType;
 use super::area::MAX_ROWS;
 use super::cfb::{damaged, u16_at, u32_at};
 use super::error::InputProblem;
+use super::percents::is_percent;
 use super::survey::{Facts, Merged};
 use super::xlsx_survey::relations;
 use super::xml::{Parts, part, parts};
@@ -17,13 +19,16 @@ use super::xml::{Parts, part, parts};
 const HEAD: usize = 1024;
 /// Most errors that are remembered.
 const MAX_ERRORS: usize = 1_000_000;
+/// Most cell styles that are looked at; Excel keeps at most 65,490.
+const MAX_STYLES: u32 = 70_000;
 
 /// Looks through one sheet; nothing where its part cannot be found.
 pub(super) fn survey(path: &Path, sheet: &str) -> Result<Option<Facts>, InputProblem> {
     let mut parts = parts(path)?;
     let Some(name) = sheet_part(&mut parts, sheet)? else { return Ok(None) };
+    let percents = percent_styles(&mut parts)?;
     let Some(input) = part(&mut parts, &name)? else { return Ok(None) };
-    let mut look = Look::default();
+    let mut look = Look { percents, ..Look::default() };
     each_record(input, |kind, data, length| {
         whole(kind, data, length)?;
         look.record(kind, data)
@@ -50,6 +55,34 @@ fn sheet_part(parts: &mut Parts, sheet: &str) -> Result<Option<String>, InputPro
         .into_iter()
         .find(|relation| Some(&relation.id) == id.as_ref())
         .map(|relation| relation.target))
+}
+
+/// The styles of cells whose numbers are shown in percent.
+fn percent_styles(parts: &mut Parts) -> Result<HashSet<u32>, InputProblem> {
+    let (mut formats, mut styles) = (HashSet::from([9, 10]), HashSet::new());
+    let (mut in_cells, mut style) = (false, 0);
+    let Some(input) = part(parts, "xl/styles.bin")? else { return Ok(styles) };
+    each_record(input, |kind, data, _| {
+        match kind {
+            0x002C => {
+                let id = u16_at(data, 0).ok_or_else(damaged)?;
+                match is_percent(&text(data.get(2..).unwrap_or_default()).0) {
+                    true => drop(formats.insert(id)),
+                    false => drop(formats.remove(&id)),
+                }
+            }
+            0x0269 => in_cells = true,
+            0x002F if in_cells => {
+                if u16_at(data, 2).is_some_and(|format| formats.contains(&format)) {
+                    styles.insert(style);
+                }
+                style += 1;
+            }
+            _ => {}
+        }
+        Ok(kind != 0x026A && style < MAX_STYLES)
+    })?;
+    Ok(styles)
 }
 
 /// A text with its length before it, and the bytes of both.
@@ -118,6 +151,7 @@ fn whole(kind: u16, data: &[u8], length: u64) -> Result<(), InputProblem> {
 #[derive(Default)]
 struct Look {
     facts: Facts,
+    percents: HashSet<u32>,
     row: u32,
     hidden: bool,
     filled: bool,
@@ -125,6 +159,9 @@ struct Look {
 
 impl Look {
     fn record(&mut self, kind: u16, data: &[u8]) -> Result<bool, InputProblem> {
+        if matches!(kind, 0x0002 | 0x0005 | 0x0009) {
+            self.number(data)?;
+        }
         match kind {
             0x0000 => {
                 self.end_row();
@@ -159,6 +196,13 @@ impl Look {
             _ => {}
         }
         Ok(true)
+    }
+
+    fn number(&mut self, data: &[u8]) -> Result<(), InputProblem> {
+        let (Some(column), Some(style)) = (u32_at(data, 0), u32_at(data, 4)) else { return Err(damaged()) };
+        // The style has three bytes.
+        let is_percent = self.percents.contains(&(style & 0x00FF_FFFF));
+        self.facts.percents.note(self.row + 1, column, is_percent)
     }
 
     fn formula(&mut self) {

@@ -8,7 +8,8 @@ use quick_xml::events::{BytesStart, Event};
 
 use super::area::corner;
 use super::error::InputProblem;
-use super::survey::{Facts, is_percent, leading_zeros};
+use super::percents::is_percent;
+use super::survey::{Facts, leading_zeros};
 use super::xml::{Parts, attribute, each_event, is_set, part, parts};
 
 /// Most cell styles that are looked at; Excel keeps at most 65,490.
@@ -32,22 +33,29 @@ impl Format {
 /// Such formats by style.
 type Styles = HashMap<usize, Format>;
 
-/// Looks through one sheet; nothing where its part cannot be found.
-pub(super) fn survey(path: &Path, sheet: &str) -> Result<Option<Facts>, InputProblem> {
+/// Looks through one sheet; nothing where its part cannot be found. Without
+/// `worth` it is only looked at where cells have a format that shows another
+/// number than they hold: many programs write such formats and use none.
+pub(super) fn survey(path: &Path, sheet: &str, worth: bool) -> Result<Option<Facts>, InputProblem> {
     let mut parts = parts(path)?;
     let Some(name) = sheet_part(&mut parts, sheet)? else { return Ok(None) };
     let styles = styles(&mut parts)?;
+    if !worth && styles.is_empty() {
+        return Ok(Some(Facts::default()));
+    }
     let Some(input) = part(&mut parts, &name)? else { return Ok(None) };
     let mut look = Look::new(styles);
+    let mut trouble = Ok(());
     each_event(input, |event| {
         match event {
-            Event::Start(element) => look.start(element),
+            Event::Start(element) => trouble = look.start(element),
             Event::End(element) => look.end(element.local_name().into_inner()),
             Event::Text(text) if look.wanted.is_some() => look.value(text.xml10_content().trim()),
             _ => {}
         }
-        true
+        trouble.is_ok()
     })?;
+    trouble?;
     look.facts.settle();
     Ok(Some(look.facts))
 }
@@ -126,8 +134,10 @@ fn styles(parts: &mut Parts) -> Result<Styles, InputProblem> {
             Event::Start(element) => match element.local_name().into_inner() {
                 "numFmt" => {
                     let format = attribute(element, "formatCode").and_then(|code| Format::of(&code));
-                    if let (Some(id), Some(format)) = (attribute(element, "numFmtId"), format) {
-                        formats.insert(id, format);
+                    match (attribute(element, "numFmtId"), format) {
+                        (Some(id), Some(format)) => drop(formats.insert(id, format)),
+                        (Some(id), None) => drop(formats.remove(&id)),
+                        (None, _) => {}
                     }
                 }
                 "cellXfs" => in_cells = true,
@@ -156,10 +166,10 @@ struct Look {
     hidden: bool,
     filled: bool,
     column: u32,
-    /// A number shown as another: its column and how.
-    formatted: Option<(u32, Format)>,
+    /// A number shown with zeros: its column, and to how many digits.
+    padded: Option<(u32, Option<usize>)>,
     /// The same while inside its value.
-    wanted: Option<(u32, Format)>,
+    wanted: Option<(u32, Option<usize>)>,
 }
 
 impl Look {
@@ -171,12 +181,12 @@ impl Look {
             hidden: false,
             filled: false,
             column: 0,
-            formatted: None,
+            padded: None,
             wanted: None,
         }
     }
 
-    fn start(&mut self, element: &BytesStart<'_>) {
+    fn start(&mut self, element: &BytesStart<'_>) -> Result<(), InputProblem> {
         match element.local_name().into_inner() {
             "row" => {
                 let number = attribute(element, "r").and_then(|number| number.parse().ok());
@@ -184,10 +194,10 @@ impl Look {
                 self.hidden = is_set(element, "hidden");
                 (self.filled, self.column) = (false, 0);
             }
-            "c" if !self.styles.is_empty() => self.cell(element),
+            "c" if !self.styles.is_empty() => self.cell(element)?,
             "v" => {
                 self.filled = true;
-                self.wanted = self.formatted.take();
+                self.wanted = self.padded.take();
             }
             "is" => self.filled = true,
             "f" => {
@@ -203,39 +213,38 @@ impl Look {
             "mergeCell" => self.facts.merge(&attribute(element, "ref").unwrap_or_default()),
             _ => {}
         }
+        Ok(())
     }
 
-    fn cell(&mut self, element: &BytesStart<'_>) {
+    fn cell(&mut self, element: &BytesStart<'_>) -> Result<(), InputProblem> {
         let place = attribute(element, "r").and_then(|place| corner(&place)).and_then(|(column, _)| column);
         self.column = place.map_or(self.column, |place| place) + 1;
         let is_number = attribute(element, "t").is_none_or(|kind| kind == "n");
         let style = attribute(element, "s").and_then(|style| style.parse::<usize>().ok());
-        let format = style.and_then(|style| self.styles.get(&style)).filter(|_| is_number);
-        self.formatted = format.map(|&format| (self.column - 1, format));
+        let format = style.and_then(|style| self.styles.get(&style)).copied().filter(|_| is_number);
+        let column = self.column - 1;
+        self.padded = match format {
+            Some(Format::Zeros(digits)) => Some((column, digits)),
+            Some(Format::Percent) | None => None,
+        };
+        if is_number {
+            self.facts.percents.note(self.row, column, matches!(format, Some(Format::Percent)))?;
+        }
+        Ok(())
     }
 
     fn value(&mut self, text: &str) {
-        match self.wanted {
-            Some((column, Format::Zeros(digits))) if text.len() < digits.unwrap_or(usize::MAX) => {
-                self.facts.padded.entry(column).or_insert(digits);
-            }
-            Some((column, Format::Percent)) => {
-                // Nothing is nothing, in percent too.
-                if let Ok(number) = text.parse::<f64>()
-                    && number.is_finite()
-                    && number != 0.0
-                {
-                    self.facts.percents.entry(column).or_insert(number);
-                }
-            }
-            _ => {}
+        if let Some((column, digits)) = self.wanted
+            && text.len() < digits.unwrap_or(usize::MAX)
+        {
+            self.facts.padded.entry(column).or_insert(digits);
         }
     }
 
     fn end(&mut self, name: &str) {
         match name {
             "v" => self.wanted = None,
-            "c" => self.formatted = None,
+            "c" => self.padded = None,
             "row" if self.hidden && self.filled => self.facts.hidden_rows.push(self.row, self.row),
             _ => {}
         }

@@ -57,7 +57,7 @@ fn an_unreadable_encoding() {
         )
     };
     desk.write("m.yaml", mapping("klingon"));
-    desk.carafe(["import", "a.csv", "-m", "m.yaml"]).at(&crm.address()).run().fails(2, "error: a.csv: there is no encoding \"klingon\"; use for example utf-8, utf-16le, windows-1252 or iso-8859-2");
+    desk.carafe(["import", "a.csv", "-m", "m.yaml"]).at(&crm.address()).run().fails(2, "error: a.csv: there is no encoding \"klingon\"; use for example utf-8, utf-16le, windows-1252 or iso-8859-2\n  --> m.yaml:4:21\n4 | source: { encoding: klingon }\n  |                     ^^^^^^^");
 
     // Told to be UTF-8, the byte that is not is its row's fault.
     desk.write("m.yaml", mapping("utf-8"));
@@ -92,11 +92,11 @@ fn an_unknown_sheet() {
     desk.write("m.yaml", mapping("{ sheet: Campains }"));
     crm.carafe(&desk, ["import", "b.xlsx", "-m", "m.yaml"])
         .run()
-        .fails(2, "error: b.xlsx: there is no sheet \"Campains\"; the workbook has \"campaigns\", \"users\"");
+        .fails(2, "error: b.xlsx: there is no sheet \"Campains\"; the workbook has \"campaigns\", \"users\"\n  --> m.yaml:4:18\n4 | source: { sheet: Campains }\n  |                  ^^^^^^^^");
     desk.write("m.yaml", mapping("{ sheet: 3 }"));
     crm.carafe(&desk, ["import", "b.xlsx", "-m", "m.yaml"])
         .run()
-        .fails(2, "error: b.xlsx: there is no sheet 3; the workbook has 2 (\"campaigns\", \"users\")");
+        .fails(2, "error: b.xlsx: there is no sheet 3; the workbook has 2 (\"campaigns\", \"users\")\n  --> m.yaml:4:18\n4 | source: { sheet: 3 }\n  |                  ^");
     // Which of two sheets is meant is not guessed.
     crm.carafe(&desk, ["import", "b.xlsx", "--object", "campaigns"]).run().fails(2, "error: b.xlsx: several sheets hold data: \"campaigns\", \"users\"; name one with source: { sheet: … } in the mapping");
 }
@@ -397,7 +397,8 @@ fn a_redirect_is_not_followed_and_the_token_stays_here() {
 #[test]
 fn an_unknown_object() {
     let desk = Desk::with("a.csv", "name\nX\n");
-    let words = "error: the CRM does not know this object: Invalid record type (acounts)\n  `carafe describe` lists the objects";
+    let words =
+        "error: the CRM has no object \"acounts\"\n  nearest: accounts; `carafe describe` lists the objects";
     let sandbox = Crm::start();
     sandbox.carafe(&desk, ["import", "a.csv", "--object", "acounts"]).run().fails(2, words);
     let tiny = Tiny::serve(accounts(&[]));
@@ -433,8 +434,8 @@ fn with_json_the_failure_is_a_document_with_code_message_place_and_advice() {
     let done = crm.carafe(&desk, ["import", "a.csv", "--object", "acounts", "--json"]).ends_with(2);
     assert_eq!(
         error(&done),
-        json!({ "code": "unknown_object", "place": null, "advice": "`carafe describe` lists the objects",
-                "message": "the CRM does not know this object: Invalid record type (acounts)" })
+        json!({ "code": "unknown_object", "place": null, "advice": "nearest: accounts; `carafe describe` lists the objects",
+                "message": "the CRM has no object \"acounts\"" })
     );
     let done = desk.carafe(["import", "--colour", "--json"]).ends_with(2);
     assert_eq!(error(&done)["code"], "usage");

@@ -35,6 +35,7 @@ mod secrets;
 mod support;
 mod tables;
 mod tiny;
+mod told;
 mod traps;
 mod trial;
 mod verify;

@@ -74,6 +74,23 @@ error: \"Value\" holds numbers that can be read in several ways (with a decimal 
 }
 
 #[test]
+fn the_key_that_is_named_reads_the_cells_as_they_are_written() {
+    for (one, other, key) in [
+        ("1.2.2024", "03.04.2024", "%d.%m.%Y"),
+        ("02.01.2024 10:00", "3.4.2024", "%d.%m.%Y"),
+        ("03-04-24 9:30 pm", "01-02-24", "%d-%m-%y"),
+    ] {
+        let rows = format!("Company,Since,Value,Kind\nA,{one},,\nB,{other},,\n");
+        let (crm, desk) = (Crm::start(), desk(&rows));
+        let done = crm.carafe(&desk, ["import", "a.csv", "-m", "m.yaml"]).ends_with(2);
+        let key = format!("date: \"{key}\"");
+        assert!(done.stderr.contains(&key), "{}", done.stderr);
+        desk.write("m.yaml", MAPPING.replace("Since", &format!("{{ from: Since, {key} }}")));
+        assert_eq!(import(&crm, &desk, "a.csv").rows(), json!({ "read": 2, "created": 2 }), "{one}");
+    }
+}
+
+#[test]
 fn two_ways_of_writing_in_one_column_stop_the_run_with_a_row_of_each() {
     for (one, other, told) in [
         (

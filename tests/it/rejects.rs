@@ -92,5 +92,5 @@ fn a_byte_that_was_no_utf8_is_none_in_the_rejects() {
     let file = rejects(&crm, &desk, &[b"Name,Kind\n", rows.concat().as_slice(), "Ü,Y\n".as_bytes()].concat());
     let (said, again) = values(&crm, &desk, &file);
     assert_eq!(again, ["byte 0xEB", "byte 0xEB", "x", "Y"]);
-    assert!(said.contains("the file is UTF-8 but for 2 place(s)"), "{said}");
+    assert!(said.contains("the file is UTF-8 but for 2 places,"), "{said}");
 }

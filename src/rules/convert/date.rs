@@ -4,6 +4,7 @@ use std::fmt;
 
 use jiff::civil;
 
+use super::time::read_behind_date;
 use crate::model::shown;
 
 /// The years taken as meant: `0026` and `24` are slips of a format, not years.
@@ -141,17 +142,27 @@ impl DateFormat {
 
     /// Whether the format reads a time of day.
     pub fn has_time(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::Hour | Part::Hour12))
+        let is_time = |part: &Part| {
+            matches!(part, Part::Hour | Part::Hour12 | Part::Minute | Part::Second | Part::AmPm)
+        };
+        self.parts.iter().any(is_time)
     }
 
-    /// Reads a text that has exactly this form.
+    /// Reads a text that has this form. Where the format names no time of day,
+    /// one may stand behind the date, as exports add `00:00:00` to all of them.
     pub fn read(&self, text: &str) -> Result<civil::DateTime, DateFault> {
         let mut rest = text;
         let mut found = Found::default();
         for part in &self.parts {
             rest = found.take(*part, rest).ok_or(DateFault::Form)?;
         }
-        if rest.is_empty() { found.datetime() } else { Err(DateFault::Form) }
+        if !rest.is_empty() {
+            if self.has_time() {
+                return Err(DateFault::Form);
+            }
+            (found.hour, found.minute, found.second) = read_behind_date(rest)?;
+        }
+        found.datetime()
     }
 }
 
@@ -315,6 +326,8 @@ mod tests {
             ("%m/%d/%Y %I:%M %p", "1/2/2024 12:05 PM", "2024-01-02 12:05:00"),
             ("%F %T", "2024-02-29 23:59:59", "2024-02-29 23:59:59"),
             ("%Y%m%d", "20240213", "2024-02-13 00:00:00"),
+            ("%d/%m/%Y", "1/2/2024 10:00", "2024-02-01 10:00:00"),
+            ("%Y%m%d", "20240213T09:30:15", "2024-02-13 09:30:15"),
             ("%d  %B\t %Y", "3 March   2021", "2021-03-03 00:00:00"),
         ] {
             assert_eq!(read(pattern, text).as_deref(), Ok(wanted), "{pattern} {text}");
@@ -329,7 +342,9 @@ mod tests {
             ("%d/%m/%Y", "01/02/24", DateFault::Year),
             ("%d/%m/%Y", "01/02/0026", DateFault::Year),
             ("%d/%m/%Y", "2026-02-01", DateFault::Form),
-            ("%d/%m/%Y", "01/02/2026 10:00", DateFault::Form),
+            ("%d/%m/%Y", "01/02/2026 25:00", DateFault::Form),
+            ("%d/%m/%Y", "01/02/2026 10:00Z", DateFault::Zone),
+            ("%d/%m/%Y %H:%M", "01/02/2026 10:00 10:00", DateFault::Form),
             ("%d/%m/%Y", "45123", DateFault::Form),
             ("%d/%m/%Y %I:%M %p", "01/02/2024 13:00 pm", DateFault::NoSuchDay),
             ("%d %b %Y", "3 Mär 2021", DateFault::Form),

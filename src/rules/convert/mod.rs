@@ -7,6 +7,8 @@ pub mod checkbox;
 pub mod date;
 pub mod number;
 pub mod order;
+pub mod pattern;
 pub mod reading;
 pub mod serial;
 pub mod text;
+mod time;

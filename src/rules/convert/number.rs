@@ -113,7 +113,13 @@ fn plain_digits(text: &str, decimal: Option<DecimalMark>) -> Result<String, Numb
     let (mark, other) = match decimal {
         Some(DecimalMark::Comma) => (',', '.'),
         Some(DecimalMark::Point) => ('.', ','),
-        None if text.contains(',') => return Err(NumberFault::Ambiguous),
+        None if text.contains(',') => {
+            let marks = [DecimalMark::Point, DecimalMark::Comma];
+            return Err(match marks.iter().any(|mark| reads_by(text, *mark)) {
+                true => NumberFault::Ambiguous,
+                false => NumberFault::Form,
+            });
+        }
         None => ('.', ','),
     };
     let (whole, fraction) = match text.split_once(mark) {
@@ -130,6 +136,10 @@ fn plain_digits(text: &str, decimal: Option<DecimalMark>) -> Result<String, Numb
         Some(fraction) => format!("{whole}.{fraction}"),
         None => whole,
     })
+}
+
+fn reads_by(text: &str, mark: DecimalMark) -> bool {
+    plain_digits(text, Some(mark)).is_ok_and(|plain| crate::model::Number::parse(&plain).is_some())
 }
 
 /// Takes out the separators of groups of three; `None` where groups are not three.

@@ -4,6 +4,7 @@
 use jiff::civil;
 
 use super::date::{DateFault, Found, month_name};
+use super::time::{names_zone, read_time};
 
 /// The order of a date's parts, whatever stands between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -121,8 +122,7 @@ fn is_month_name(part: &str) -> bool {
 pub fn read_in_order(text: &str, order: DateOrder) -> Result<civil::DateTime, DateFault> {
     let Parts { parts: [a, b, c], time } = parts(text).ok_or(DateFault::Form)?;
     if !fits(text, order) {
-        let zoned = time.ends_with('Z') || time.rfind(['+', '-']).is_some_and(|at| at > 4);
-        return Err(if zoned { DateFault::Zone } else { DateFault::Form });
+        return Err(if names_zone(time) { DateFault::Zone } else { DateFault::Form });
     }
     let (year, month, day) = match order {
         DateOrder::YearMonthDay => (a, b, c),
@@ -143,33 +143,6 @@ pub fn read_in_order(text: &str, order: DateOrder) -> Result<civil::DateTime, Da
         (found.hour, found.minute, found.second) = read_time(time).ok_or(DateFault::Form)?;
     }
     found.datetime()
-}
-
-/// `9:30`, `09:30:15`, `9:30:15.250`, `9:30 PM`.
-fn read_time(text: &str) -> Option<(i8, i8, i8)> {
-    let lower = text.to_ascii_lowercase();
-    let (clock, half) =
-        match lower.strip_suffix("am").map(|t| (t, 0)).or(lower.strip_suffix("pm").map(|t| (t, 12))) {
-            Some((clock, half)) => (clock.trim_end(), Some(half)),
-            None => (lower.as_str(), None),
-        };
-    let mut parts = clock.split(':');
-    let (hour, minute) = (parts.next()?, parts.next()?);
-    let second = parts.next().unwrap_or("00");
-    let (second, fraction) = second.split_once('.').unwrap_or((second, "0"));
-    let is_two = |part: &str| part.len() == 2 && is_number(part, 2);
-    let well_formed = is_number(hour, 2) && is_two(minute) && is_two(second) && is_number(fraction, 9);
-    if parts.next().is_some() || !well_formed {
-        return None;
-    }
-    let (mut hour, minute, second) = (hour.parse().ok()?, minute.parse().ok()?, second.parse().ok()?);
-    if let Some(half) = half {
-        if !(1..=12).contains(&hour) {
-            return None;
-        }
-        hour = hour % 12 + half;
-    }
-    (hour < 24 && minute < 60 && second < 60).then_some((hour, minute, second))
 }
 
 #[cfg(test)]

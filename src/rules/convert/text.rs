@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::Value as Json;
+
 /// The first control character that has no place in a text, if any.
 /// Tabs and line breaks have.
 pub fn control_character(text: &str) -> Option<char> {
@@ -45,6 +47,23 @@ const EXCEL_ERRORS: [&str; 23] = [
 /// Whether a text is nothing but an error value of Excel.
 pub fn is_excel_error(text: &str) -> bool {
     text.starts_with('#') && EXCEL_ERRORS.contains(&text)
+}
+
+/// The texts, numbers and words of a JSON list, as JSON Lines hold the values of
+/// a multi-select; nothing of a list that holds lists or objects, or of any
+/// other text.
+pub fn json_list(text: &str) -> Option<Vec<String>> {
+    if !(text.starts_with('[') && text.ends_with(']')) {
+        return None;
+    }
+    let one = |value: Json| match value {
+        Json::String(text) => Some(text),
+        Json::Null => Some(String::new()),
+        Json::Number(number) => Some(number.to_string()),
+        Json::Bool(flag) => Some(flag.to_string()),
+        Json::Array(_) | Json::Object(_) => None,
+    };
+    serde_json::from_str::<Vec<Json>>(text).ok()?.into_iter().map(one).collect()
 }
 
 /// Line breaks as the CRM keeps them: `\n`.

@@ -67,7 +67,7 @@ fn dates_by(verdict: &DateVerdict, profile: &Profile) -> u64 {
 }
 
 fn dated_as(format: &str) -> Vec<Key> {
-    vec![Key::Plain("date", quoted(format))]
+    vec![Key::Date(format.to_owned())]
 }
 
 fn ask_form(entry: &mut Entry, why: &str, formats: &[String]) {
@@ -188,16 +188,10 @@ pub fn listed(entry: &mut Entry, profile: &Profile, choices: &Choices) {
     if let Some(more) = unknown.len().checked_sub(MOST_NAMED).filter(|more| *more > 0) {
         entry.note(false, format!("  and {more} more"));
     }
-    // `values` is asked about whole cells, and those of a multi-select hold several.
-    let whole = entry.field.kind != FieldKind::MultiSelect;
-    let what =
-        if whole { "say what they become, or add them to the list:" } else { "to add them to the list:" };
-    entry.note(false, what);
-    if whole {
-        let become_of = |value: &Unlisted| value.nearest.clone().unwrap_or_else(|| "?".to_owned());
-        let named = unknown.iter().take(MOST_NAMED);
-        entry.instead.push(vec![Key::Values(named.map(|v| (v.text.clone(), become_of(v))).collect())]);
-    }
+    entry.note(false, "say what they become, or add them to the list:");
+    let become_of = |value: &Unlisted| value.nearest.clone().unwrap_or_else(|| "?".to_owned());
+    let named = unknown.iter().take(MOST_NAMED);
+    entry.instead.push(vec![Key::Values(named.map(|v| (v.text.clone(), become_of(v))).collect())]);
     entry.instead.push(vec![Key::Plain("lookup", "append".to_owned())]);
 }
 

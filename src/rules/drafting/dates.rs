@@ -6,6 +6,7 @@
 use super::profile::example;
 use crate::rules::convert::date::{DateFault, DateFormat, iso};
 use crate::rules::convert::order::{DateOrder, fits};
+use crate::rules::convert::pattern::pattern;
 use crate::rules::proof::{DateEvidence, Proof, Witness};
 
 /// The part of the dates that must agree before the rest counts as slips.
@@ -109,8 +110,12 @@ impl DateForms {
             return;
         }
         if let Some(format) = pattern(text, order).and_then(|pattern| DateFormat::new(&pattern).ok()) {
-            let form = Form { order, format, cells: 1, first: example(row, text) };
+            let mut form = Form { order, format, cells: 1, first: example(row, text) };
             if form.reads(text) {
+                // A form without a time of day reads those that have one as well.
+                let read = self.forms.iter().filter(|before| before.order == order);
+                let read = read.filter(|before| form.reads(&before.first.text));
+                form.cells += read.map(|before| before.cells).sum::<u64>();
                 self.forms.push(form);
             }
         }
@@ -235,90 +240,6 @@ impl Form {
     }
 }
 
-/// The format of a text whose parts stand in this order.
-fn pattern(text: &str, order: DateOrder) -> Option<String> {
-    let mut runs = Runs { rest: text };
-    let mut out = String::new();
-    let parts: [&str; 3] = match order {
-        DateOrder::YearMonthDay => ["%Y", "%m", "%d"],
-        DateOrder::DayMonthYear => ["%d", "%m", "%Y"],
-        DateOrder::MonthDayYear => ["%m", "%d", "%Y"],
-        DateOrder::DayNameYear => ["%d", "%b", "%Y"],
-        DateOrder::NameDayYear => ["%b", "%d", "%Y"],
-    };
-    for (at, part) in parts.into_iter().enumerate() {
-        let run = runs.word()?;
-        out.push_str(if part == "%Y" && run.len() == 2 { "%y" } else { part });
-        if at < 2 {
-            out.push_str(&runs.between());
-        }
-    }
-    if runs.rest.is_empty() { Some(out) } else { time_pattern(runs, out) }
-}
-
-fn time_pattern(mut runs: Runs<'_>, mut out: String) -> Option<String> {
-    let half = runs.rest.to_ascii_lowercase();
-    let has_half = half.ends_with("am") || half.ends_with("pm");
-    let before = runs.between();
-    out.push_str(&before);
-    if before.is_empty() {
-        out.push_str(&runs.rest.strip_prefix('T').map(|_| runs.take(1))?);
-    }
-    runs.word()?;
-    out.push_str(if has_half { "%I" } else { "%H" });
-    for part in ["%M", "%S"] {
-        if !runs.rest.starts_with(':') {
-            break;
-        }
-        runs.take(1);
-        let digits = runs.rest.bytes().take_while(u8::is_ascii_digit).count();
-        runs.take(digits);
-        out.push(':');
-        out.push_str(part);
-    }
-    if has_half {
-        out.push_str(&runs.between());
-        runs.word()?;
-        out.push_str("%p");
-    }
-    runs.rest.is_empty().then_some(out)
-}
-
-/// A text cut into digits, letters and what stands between.
-struct Runs<'t> {
-    rest: &'t str,
-}
-
-impl Runs<'_> {
-    fn take(&mut self, bytes: usize) -> String {
-        let (taken, rest) = self.rest.split_at_checked(bytes).unwrap_or((self.rest, ""));
-        self.rest = rest;
-        taken.to_owned()
-    }
-
-    /// A run of digits, or of letters.
-    fn word(&mut self) -> Option<String> {
-        let is_digit = self.rest.bytes().next()?.is_ascii_digit();
-        let same = |byte: &u8| if is_digit { byte.is_ascii_digit() } else { byte.is_ascii_alphabetic() };
-        let length = self.rest.bytes().take_while(same).count();
-        (length > 0).then(|| self.take(length))
-    }
-
-    /// What stands before the next letter or digit, blanks as one.
-    fn between(&mut self) -> String {
-        let length = self.rest.find(|c: char| c.is_ascii_alphanumeric()).unwrap_or(self.rest.len());
-        let mut out = String::new();
-        for c in self.take(length).chars() {
-            match c {
-                c if !c.is_whitespace() => out.push(c),
-                _ if out.ends_with(' ') => {}
-                _ => out.push(' '),
-            }
-        }
-        out.replace('%', "%%")
-    }
-}
-
 /// `9:30`, `14:00:05`: a time of day alone.
 pub fn is_time(text: &str) -> bool {
     let mut parts = text.split(':');
@@ -365,6 +286,7 @@ mod tests {
             (&["3/14/2025 8:30pm"], "%m/%d/%Y %I:%M%p", 2),
             (&["31/02/2024", "01/02/2024"], "%d/%m/%Y", 2),
             (&["n/a", "13.02.2024", ""], "%d.%m.%Y", 3),
+            (&["13.02.2024 9:30", "14.02.2024", "15.02.2024 9:30:10"], "%d.%m.%Y", 2),
         ] {
             assert_eq!(of(cells), form(format, row, cells[row as usize - 2]), "{cells:?}");
         }

@@ -19,6 +19,8 @@ use crate::rules::proof::Witness;
 pub enum Key {
     /// Its name, and its value as YAML.
     Plain(&'static str, String),
+    /// The format of dates.
+    Date(String),
     /// Texts of cells and what they become.
     Values(Vec<(String, String)>),
 }
@@ -155,10 +157,12 @@ pub fn join(entry: &mut Entry, column: usize, between: &'static str, profile: &P
     if entry.field.kind.is_temporal() {
         let times = profile.commonest().first().map_or("%H:%M", |(text, _)| time_format(text));
         for key in entry.keys.iter_mut().chain(entry.instead.iter_mut().flatten()) {
-            if let Key::Plain("date", format) = key {
-                *format = format!("{} {times}\"", format.trim_end_matches('"'));
+            if let Key::Date(format) = key {
+                format.push_str(&format!(" {times}"));
             }
         }
+        // With a time behind them, Excel's numbers for days are none any more.
+        entry.keys.retain(|key| !matches!(key, Key::Plain("date", _)));
         return;
     }
     // A comma, where any part wants one: a number behind it is still understood.

@@ -95,7 +95,7 @@ fn listed_part(profile: &Profile, field: &Field, list: &Choices) -> f64 {
     let between = values::separator(profile, &field.kind, list);
     let is_listed = |text: &str| {
         if field.kind == FieldKind::MultiSelect {
-            values::choices(text, between).all(|part| list.find(part).is_some())
+            values::choices(text, between).iter().all(|part| list.find(part).is_some())
         } else {
             list.find(text).is_some()
         }

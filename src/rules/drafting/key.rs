@@ -90,8 +90,9 @@ impl KeyTry {
         }
     }
 
-    /// Hears a row; false where it wants no more.
-    pub fn add(&mut self, row: &Row) -> bool {
+    /// Hears a row; false where it wants no more. `is_text` says that an
+    /// export's formula guard may stand before its cells.
+    pub fn add(&mut self, row: &Row, is_text: bool) -> bool {
         if row.fault.is_some() {
             return true;
         }
@@ -103,7 +104,8 @@ impl KeyTry {
         self.key.clear();
         for &column in &self.columns {
             let text = match row.cell(column) {
-                Cell::Text(text) => folded(unguard(text).unwrap_or(text)),
+                Cell::Text(text) if is_text => folded(unguard(text).unwrap_or(text)),
+                Cell::Text(text) => folded(text),
                 cell => cell.to_string().into(),
             };
             if text.is_empty() {
@@ -151,12 +153,16 @@ mod tests {
     use crate::model::Field;
 
     fn heard(rows: &[&[&str]], columns: &[usize]) -> KeyTry {
+        heard_of(rows, columns, true)
+    }
+
+    fn heard_of(rows: &[&[&str]], columns: &[usize], is_text: bool) -> KeyTry {
         let mut key = KeyTry::new(vec!["a".to_owned()], columns.to_vec());
         for (cells, number) in rows.iter().zip(2..) {
             let mut row = Row::default();
             row.reset(number, number);
             cells.iter().for_each(|text| row.push(Cell::Text(text)));
-            assert!(key.add(&row));
+            assert!(key.add(&row, is_text));
         }
         key
     }
@@ -170,6 +176,13 @@ mod tests {
         assert!(!key.holds());
         assert_eq!(key.words(), "1 of 3 rows repeats an earlier one (row 3), 1 of 3 rows has none (row 4)");
         assert_eq!(heard(&[], &[0]).words(), "no row shows whether it is unique");
+    }
+
+    #[test]
+    fn only_a_text_has_a_guard_before_its_keys() {
+        let rows: [&[&str]; 2] = [&["'+1 Ltd"], &["+1 Ltd"]];
+        assert!(!heard_of(&rows, &[0], true).holds());
+        assert!(heard_of(&rows, &[0], false).holds());
     }
 
     #[test]

@@ -126,6 +126,10 @@ impl Profile {
                 text => self.add_text(row, text),
             },
             Cell::Number(digits) => self.add_number(row, digits),
+            Cell::Percent(text) => {
+                self.fill(row, text);
+                self.note(row, text, &[Reading::Percent, Reading::Number, Reading::Currency]);
+            }
             Cell::Bool(_) => {
                 let text = cell.to_string();
                 self.fill(row, &text);

@@ -133,7 +133,10 @@ impl Proposal {
             }
             (None, None) => {
                 self.mode = Mode::Create;
-                self.mode_why = "every row becomes a new record".to_owned();
+                self.mode_why = match creates {
+                    true => "every row becomes a new record".to_owned(),
+                    false => format!("{}; fill that in below", self.lacking()),
+                };
                 let why_not = |key: &KeyTry| {
                     format!("{} does not identify records: {}", shown(&key.fields.join(" + ")), key.words())
                 };
@@ -144,11 +147,12 @@ impl Proposal {
     }
 
     fn cannot_create(&self) -> String {
+        format!("{}; fill that in below, then say upsert", self.lacking())
+    }
+
+    fn lacking(&self) -> String {
         let names: Vec<String> = self.missing.iter().map(|name| shown(name).to_string()).collect();
-        format!(
-            "new records need {}, which no column fills; fill that in below, then say upsert",
-            names.join(", ")
-        )
+        format!("new records need {}, which no column fills", names.join(", "))
     }
 
     /// Whether a person has to look at any of it.

@@ -69,7 +69,7 @@ fn drafted(names: &[&str], rows: &[Vec<&str>]) -> Draft {
     let mut keys = proposal.keys_to_try();
     for row in &rows {
         keys.iter_mut().for_each(|key| {
-            key.add(row);
+            key.add(row, true);
         });
     }
     proposal.settle(&keys);
@@ -217,6 +217,37 @@ fn required_fields_without_a_column_are_lines_to_be_completed_and_no_record_is_c
     assert_eq!(draft.proposal.missing, ["accountid", "last"]);
     assert_eq!(plain_lines(&draft.text)[2..4], ["mode: update", "match: [email]"]);
     assert!(draft.text.contains("\n  # accountid: COLUMN  "), "{}", draft.text);
+    // Nothing identifies a record either: what is lacking is said all the same.
+    let neither = drafted(&["Phone"], &[vec!["0123456"], vec!["0123457"]]);
+    let mode = neither.text.lines().find(|line| line.starts_with("mode: create ")).unwrap_or_default();
+    let wanted = "# new records need accountid, last, which no column fills; fill that in below";
+    assert!(mode.ends_with(wanted), "{}", neither.text);
+}
+
+#[test]
+fn a_day_and_its_time_make_a_mapping_that_reads_whatever_the_days_are() {
+    let (dictionary, others) = (contacts(), others());
+    let matcher = Matcher::new(&dictionary, &others);
+    let header = header(&["Surname", "Last Seen", "Time"]);
+    let day = jiff::civil::date(2024, 2, 13).at(0, 0, 0, 0);
+    let text = |days: &[Cell<'_>]| {
+        let mut profiles = Profile::for_columns(3);
+        for (cell, row) in days.iter().zip(2..) {
+            profiles[0].add(row, Cell::Text("Ortiz"));
+            profiles[1].add(row, *cell);
+            profiles[2].add(row, Cell::Text("9:30"));
+        }
+        let proposal = Proposal::new(&matcher, &others, &header, &profiles, days.len() as u64);
+        let text = written(&proposal, &SourceFacts::default(), &header, &addresses(&header), "a.xlsx");
+        Mapping::parse("m.yaml", &text).unwrap_or_else(|problems| panic!("{problems}\n{text}"));
+        plain_lines(&text).into_iter().find(|line| line.starts_with("  seen: ")).unwrap_or_default()
+    };
+    let written = text(&[Cell::Text("13.02.2024"); 5]);
+    assert_eq!(written, "  seen: { from: [Last Seen, Time], date: \"%d.%m.%Y %H:%M\" }");
+    // Dates of a workbook, and a day's number that lost its format.
+    let mut days = vec![Cell::DateTime(day); 9];
+    days.push(Cell::Text("45123"));
+    assert_eq!(text(&days), "  seen: { from: [Last Seen, Time] }");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::profile::{Profile, Reading, Seen};
 use super::words::{plain, squeezed};
 use crate::model::FieldKind;
 use crate::rules::convert::checkbox;
+use crate::rules::convert::text::json_list;
 use crate::rules::names::{folded, trim};
 use crate::rules::program::Choices;
 
@@ -99,18 +100,15 @@ pub fn unlisted(profile: &Profile, kind: &FieldKind, between: char, list: &Choic
     let mut found: Vec<Unlisted> = Vec::new();
     let mut known: HashMap<String, usize> = HashMap::new();
     for (text, seen) in profile.commonest() {
-        let parts: Vec<&str> = match kind {
-            FieldKind::MultiSelect => choices(text, between).collect(),
-            _ => vec![text],
+        let parts = match kind {
+            FieldKind::MultiSelect => choices(text, between),
+            _ => vec![text.to_owned()],
         };
-        for part in parts.into_iter().filter(|part| list.find(part).is_none()) {
-            let at = *known.entry(folded(part).into_owned()).or_insert(found.len());
+        for text in parts.into_iter().filter(|part| list.find(part).is_none()) {
+            let at = *known.entry(folded(&text).into_owned()).or_insert(found.len());
             match found.get_mut(at) {
                 Some(before) => merge(before, seen),
-                None => {
-                    let text = part.to_owned();
-                    found.push(Unlisted { text, cells: seen.cells, row: seen.row, nearest: None });
-                }
+                None => found.push(Unlisted { text, cells: seen.cells, row: seen.row, nearest: None }),
             }
         }
     }
@@ -121,9 +119,13 @@ pub fn unlisted(profile: &Profile, kind: &FieldKind, between: char, list: &Choic
     found
 }
 
-/// The filled parts of a multi-select's cell.
-pub fn choices(text: &str, between: char) -> impl Iterator<Item = &str> {
-    text.split(between).map(trim).filter(|part| !part.is_empty())
+/// The filled parts of a multi-select's cell; a list of JSON Lines is cut already.
+pub fn choices(text: &str, between: char) -> Vec<String> {
+    let filled = |part: &str| Some(trim(part).to_owned()).filter(|part| !part.is_empty());
+    match json_list(text) {
+        Some(values) => values.iter().filter_map(|value| filled(value)).collect(),
+        None => text.split(between).filter_map(filled).collect(),
+    }
 }
 
 fn merge(before: &mut Unlisted, seen: &Seen) {
@@ -214,8 +216,12 @@ mod tests {
     #[test]
     fn each_choice_of_several_is_looked_at_alone() {
         let colours = list(&["Red", "Green"]);
-        let found =
-            unlisted(&profile(&["red; Blue", "Blue", "Green;;"]), &FieldKind::MultiSelect, ';', &colours);
+        let found = unlisted(
+            &profile(&["red; Blue", r#"["Blue","Red"]"#, "Green;;"]),
+            &FieldKind::MultiSelect,
+            ';',
+            &colours,
+        );
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].text.as_str(), found[0].cells, found[0].row), ("Blue", 2, 2));
     }

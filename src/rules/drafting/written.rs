@@ -129,7 +129,7 @@ impl Writer<'_> {
             [one] => scalar(one),
             several => list(several.iter().copied()),
         };
-        if keys.is_empty() {
+        if keys.is_empty() && columns.len() < 2 {
             return (format!("{field}: {from}"), vec![format!("{field}: {from}")]);
         }
         let (mut inside, mut block) = (Vec::new(), vec![format!("{field}:")]);
@@ -142,6 +142,10 @@ impl Writer<'_> {
                 Key::Plain(name, value) => {
                     inside.push(format!("{name}: {value}"));
                     block.push(format!("  {name}: {value}"));
+                }
+                Key::Date(format) => {
+                    inside.push(format!("date: {}", quoted(format)));
+                    block.push(format!("  date: {}", quoted(format)));
                 }
                 Key::Values(pairs) => {
                     let pairs: Vec<String> = pairs

@@ -272,11 +272,11 @@ pub struct FieldRule {
     pub split: Option<Located<Split>>,
     /// Capital or small letters.
     pub case: Option<Located<Case>>,
-    /// Cell texts and what they become.
+    /// Cell texts and what they become; of a multi-select, each of its values.
     #[serde(deserialize_with = "shapes::pairs")]
     #[schemars(with = "schema::Pairs")]
     pub values: Vec<(Located<String>, Located<String>)>,
-    /// What becomes of a cell that is not among `values`.
+    /// What becomes of a text that is not among `values`; default `keep`.
     pub otherwise: Option<Located<Otherwise>>,
     /// Whether an unknown dropdown value rejects the row.
     pub lookup: Option<Located<LookupRule>>,

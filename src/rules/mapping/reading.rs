@@ -72,8 +72,13 @@ impl de::Error for Error {
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
         let hint = nearest(variant, expected.iter().copied()).map(|name| format!("nearest: {name}"));
-        let message = format!("\"{}\" is not one of: {}", shown(variant), expected.join(", "));
-        Self { place: None, message, hint }
+        let are_words = expected.iter().all(|choice| choice.chars().all(char::is_alphanumeric));
+        let known = match are_words {
+            true => expected.join(", "),
+            // A comma among commas is not seen.
+            false => expected.iter().map(|choice| format!("\"{choice}\"")).collect::<Vec<_>>().join(", "),
+        };
+        Self { place: None, message: format!("\"{}\" is not one of: {known}", shown(variant)), hint }
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
@@ -114,10 +119,16 @@ impl<'de> Part<'de, '_> {
     }
 
     fn whole_number<T: std::str::FromStr>(self) -> Result<T, Error> {
-        match &self.node.kind {
-            Kind::Scalar(text) => text.parse().map_err(|_| self.wanted("a whole number").at(self.node)),
-            Kind::Null | Kind::List(_) | Kind::Map(_) => Err(self.wanted("a whole number").at(self.node)),
-        }
+        let wanted = match &self.node.kind {
+            Kind::Scalar(text) => match (text.parse(), text.parse::<i128>()) {
+                (Ok(number), _) => return Ok(number),
+                (_, Ok(..0)) => "a whole number without a minus",
+                (_, Ok(_)) => "a smaller whole number",
+                (_, Err(_)) => "a whole number",
+            },
+            Kind::Null | Kind::List(_) | Kind::Map(_) => "a whole number",
+        };
+        Err(self.wanted(wanted).at(self.node))
     }
 }
 

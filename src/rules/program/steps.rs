@@ -7,6 +7,7 @@ use regex::{Regex, RegexBuilder};
 
 use super::Fault;
 use crate::model::{Code, Field, FieldKind, Stage, shown};
+use crate::rules::convert::text::json_list;
 use crate::rules::mapping::{Case, FieldRule, Part, Split};
 use crate::rules::names::trim;
 use crate::rules::problem::Problem;
@@ -27,6 +28,8 @@ const MOST_GROUPS: usize = 20;
 /// The steps of one field, in the order in which they are taken.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Steps {
+    /// Whether a JSON list stands for the values of a multi-select.
+    takes_lists: bool,
     replace: Vec<(Regex, String)>,
     split: Option<Split>,
     case: Option<Case>,
@@ -42,6 +45,7 @@ impl Steps {
             problems.push(Problem::at(pad.place, message));
         }
         Self {
+            takes_lists: field.kind == FieldKind::MultiSelect,
             replace: patterns(rule, problems),
             split: rule.split.as_ref().map(|split| split.value.clone()),
             case: rule.case.as_ref().map(|case| case.value),
@@ -50,7 +54,11 @@ impl Steps {
     }
 
     fn is_empty(&self) -> bool {
-        self.replace.is_empty() && self.split.is_none() && self.case.is_none() && self.pad.is_none()
+        !self.takes_lists
+            && self.replace.is_empty()
+            && self.split.is_none()
+            && self.case.is_none()
+            && self.pad.is_none()
     }
 
     /// The text after all steps; blanks at its ends are taken off again where
@@ -62,13 +70,17 @@ impl Steps {
         if self.is_empty() {
             return Ok(text);
         }
-        let mut text = text;
+        let listed = self.takes_lists.then(|| json_list(&text)).flatten();
+        let is_cut = listed.is_some();
+        let mut text = listed.map_or(text, |values| Cow::Owned(values.join(";")));
         for (pattern, with) in &self.replace {
             if let Some(new) = replaced(pattern, &text, with)? {
                 text = Cow::Owned(new);
             }
         }
-        if let Some(split) = &self.split {
+        if let Some(split) = &self.split
+            && !(is_cut && split.part == Part::All)
+        {
             text = Cow::Owned(part_of(&text, split));
         }
         text = match self.case {
@@ -293,6 +305,10 @@ mod tests {
             ("split: { by: ',', part: 2- }", "a, b, c", "b, c"),
             ("split: ','", "Red, Green,Blue", "Red;Green;Blue"),
             ("split: { by: '|' }", "Red|Green", "Red;Green"),
+            // A list of JSON Lines is cut already.
+            ("split: ','", r#"["Red", "Green, dark", null, 7]"#, "Red;Green, dark;;7"),
+            ("split: ','", r#"["Red",["Green"]]"#, r#"["Red";["Green"]]"#),
+            ("case: lower", "[\"RED\"] ", "[\"red\"]"),
         ] {
             assert_eq!(taken(keys, text), wanted, "{keys} {text}");
         }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::FieldProgram;
-use crate::model::{Code, FieldKind, Number, RecordId, Stage, shown};
+use crate::model::{Cell, Code, FieldKind, Number, RecordId, Stage, shown};
 use crate::rules::convert::date::{DateFault, YEARS, date_text, datetime_text, iso};
 use crate::rules::convert::number::{Notation, NumberFault, looks_shortened_by_excel};
 use crate::rules::convert::{checkbox, number, serial, text};
@@ -70,6 +70,24 @@ pub enum CellForm {
     Text,
     /// A workbook's number, which has a decimal point whatever Excel shows.
     Number,
+    /// A workbook's number as it is shown in percent: `15%`.
+    Percent,
+}
+
+impl CellForm {
+    /// How the text of this cell is written.
+    pub fn of(cell: Cell<'_>) -> Self {
+        match cell {
+            Cell::Number(_) => Self::Number,
+            Cell::Percent(_) => Self::Percent,
+            Cell::Blank
+            | Cell::Text(_)
+            | Cell::Bool(_)
+            | Cell::DateTime(_)
+            | Cell::Time(_)
+            | Cell::Fault(_) => Self::Text,
+        }
+    }
 }
 
 /// How numbers and dates are written.
@@ -79,6 +97,8 @@ enum Hand {
     Column,
     /// As the CRM writes them: `2024-02-13`, `1234.5`.
     Plain,
+    /// A workbook's percentage: plain, and a hundred times what its cell holds.
+    Percent,
 }
 
 impl FieldProgram {
@@ -94,29 +114,66 @@ impl FieldProgram {
     pub fn convert<'r>(&self, text: Cow<'r, str>, form: CellForm) -> Result<Converted<'r>, Fault> {
         let hand = match form {
             CellForm::Number if self.field.kind.is_numeric() => Hand::Plain,
-            CellForm::Number | CellForm::Text => Hand::Column,
+            CellForm::Percent if self.field.kind.is_numeric() => Hand::Percent,
+            CellForm::Number | CellForm::Percent | CellForm::Text => Hand::Column,
         };
         let Some(values) = &self.values else { return self.referred_or_typed(text, hand) };
-        if let Some(to) = values.find(&text).and_then(|from| self.targets.get(from)) {
-            return self.put_in_place(to);
+        if self.field.kind == FieldKind::MultiSelect && values.find(&text).is_none() {
+            return self.choices_replaced(values, &text, hand);
+        }
+        match self.replacement(values, &text)? {
+            Some(to) => self.put_in_place(to),
+            None => self.referred_or_typed(text, hand),
+        }
+    }
+
+    /// Looks for each value of a multi-select's cell by itself.
+    fn choices_replaced<'r>(
+        &self,
+        values: &super::Choices,
+        text: &str,
+        hand: Hand,
+    ) -> Result<Converted<'r>, Fault> {
+        let replaced = |part| Ok(self.replacement(values, part)?.unwrap_or(part));
+        let chosen: Vec<&str> = parts(text).map(replaced).collect::<Result<_, Fault>>()?;
+        self.referred_or_typed(Cow::Owned(chosen.join(";")), hand)
+    }
+
+    /// What the mapping's `values` or `otherwise` put in the place of a text;
+    /// none where it stays.
+    fn replacement(&self, values: &super::Choices, text: &str) -> Result<Option<&str>, Fault> {
+        if let Some(to) = values.find(text).and_then(|from| self.targets.get(from)) {
+            return Ok(Some(to));
         }
         match &self.otherwise {
-            Otherwise::Keep => self.referred_or_typed(text, hand),
-            Otherwise::Blank => Ok(Converted::Blank),
-            Otherwise::Use(to) => self.put_in_place(to),
-            Otherwise::Reject => {
-                let near = values.nearest(&text);
-                let hint = near.map(|name| format!("; nearest \"{}\"", shown(name))).unwrap_or_default();
-                let message = format!("\"{}\" is not among the mapping's values{hint}", shown(&text).cut(60));
-                Err(Fault::validate(Code::Values, message))
-            }
+            Otherwise::Keep => Ok(None),
+            Otherwise::Blank => Ok(Some("")),
+            Otherwise::Use(to) => Ok(Some(to)),
+            Otherwise::Reject => Err(self.not_among(values, text)),
         }
+    }
+
+    fn not_among(&self, values: &super::Choices, text: &str) -> Fault {
+        let told = shown(text).cut(60);
+        let is_listed = self.list.as_ref().is_some_and(|list| list.find(text).is_some());
+        Fault::validate(
+            Code::Values,
+            match values.nearest(text) {
+                _ if is_listed => format!(
+                    "\"{told}\" is in the list, but not among the mapping's values, and otherwise: reject takes no other; add it there"
+                ),
+                Some(near) => {
+                    format!("\"{told}\" is not among the mapping's values; nearest \"{}\"", shown(near))
+                }
+                None => format!("\"{told}\" is not among the mapping's values"),
+            },
+        )
     }
 
     /// The text, if it is to be read in the column's own notation: a workbook's
     /// numbers and what the mapping's `values` replace are not.
     pub fn in_own_notation<'r>(&self, text: Cow<'r, str>, form: CellForm) -> Option<Cow<'r, str>> {
-        let exact = form == CellForm::Number && self.field.kind.is_numeric();
+        let exact = form != CellForm::Text && self.field.kind.is_numeric();
         let replaced = self
             .values
             .as_ref()
@@ -197,8 +254,11 @@ impl FieldProgram {
     fn number<'r>(&self, text: Cow<'r, str>, hand: Hand) -> Result<Converted<'r>, Fault> {
         let notation = match hand {
             Hand::Column => self.notation,
-            Hand::Plain => Notation { decimal: None, ..self.notation },
+            Hand::Plain | Hand::Percent => Notation { decimal: None, ..self.notation },
         };
+        // Only a field of percentages takes what is shown; any other what the cell holds.
+        let held = (hand == Hand::Percent && !notation.percent).then(|| Number::of_percent(&text)).flatten();
+        let text = held.map_or(text, |held| Cow::Owned(held.as_str().to_owned()));
         let read = match &text {
             Cow::Borrowed(text) => number::read(text, notation),
             Cow::Owned(text) => number::read(text, notation).map(|n| Cow::Owned(n.into_owned())),
@@ -289,7 +349,7 @@ impl FieldProgram {
     /// Values joined by `;`, each held against the list.
     fn multi_select<'r>(&self, text: &str) -> Result<Converted<'r>, Fault> {
         let mut chosen: Vec<&str> = Vec::new();
-        for part in text.split(';').map(trim).filter(|part| !part.is_empty()) {
+        for part in parts(text) {
             let value = self.listed(part)?.unwrap_or(part);
             if !chosen.contains(&value) {
                 chosen.push(value);
@@ -373,6 +433,11 @@ impl FieldProgram {
         let message = format!("{length} characters, the field takes {most}");
         Err(Fault { cause: Some(cause), ..Fault::validate(Code::TooLong, message) })
     }
+}
+
+/// The filled values of a multi-select's text.
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    text.split(';').map(trim).filter(|part| !part.is_empty())
 }
 
 const NOT_AN_ID: &str = "not an id: a whole number is needed";

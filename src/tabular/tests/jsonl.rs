@@ -59,7 +59,7 @@ fn a_line_that_is_no_object_is_a_row_with_the_reason() {
             "",
             "NotJson(\"it is a list, not an object\")",
             "NotJson(\"the key \\\"a\\\" stands in it twice\")",
-            "NotJson(\"it ends too early\")",
+            "NotJson(\"it ends too early: a quote or a bracket is not closed\")",
             "NotJson(\"it is a text, not an object\")",
             "NotJson(\"byte 7 of the line, 0xE9, is not UTF-8\")",
             "",

@@ -54,6 +54,7 @@ fn word(cell: Cell<'_>) -> String {
         Cell::Blank => String::new(),
         Cell::Text(text) => text.to_owned(),
         Cell::Number(text) => format!("#{text}"),
+        Cell::Percent(text) => format!("#{text}"),
         Cell::Bool(flag) => format!("?{flag}"),
         Cell::DateTime(at) => format!("@{at}"),
         Cell::Time(at) => format!("@{at}"),

@@ -120,7 +120,7 @@ fn h27_cells_in_the_far_corners_cost_no_memory() {
     let (done, peak) =
         check("a.xlsx", book_with(&[plain()], &[("xl/worksheets/sheet1.xml", corners.as_bytes())]));
     done.is(4);
-    assert!(done.stdout.contains("row 1048576  16384 cells, the header has 1"), "{}", done.stdout);
+    assert!(done.stdout.contains("row 1048576  16,384 cells, the header has 1"), "{}", done.stdout);
     assert!(peak < 64, "{peak} MiB");
 }
 

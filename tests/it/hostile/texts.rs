@@ -57,7 +57,7 @@ fn h4_an_undecodable_byte_rejects_its_row_at_its_place_in_the_file() {
     let mut mixed = "Firm,x\nZoë,1\nÅse,2\n".as_bytes().to_vec();
     mixed.extend(b"\xFCber,3\n");
     let trial = trial("a.csv", mixed, FIRM).is(4, json!({ "read": 3, "created": 2, "rejected": 1 }));
-    trial.told("the file is UTF-8 but for 1 place(s)");
+    trial.told("the file is UTF-8 but for 1 place,");
     assert!(
         trial.problems()[0]
             .starts_with("A4 encoding byte 0xFC at offset 21 of the file is not in its encoding")

@@ -104,7 +104,7 @@ fn ragged_rows_are_rejected_with_their_cells_and_blank_lines_only_count() {
     assert_eq!(
         trial.problems(),
         [
-            " column_count 1 cells, the header has 2; look for a line break or a missing delimiter",
+            " column_count 1 cell, the header has 2; look for a line break or a missing delimiter",
             " column_count 4 cells, the header has 2; look for a delimiter inside a text that is not in quotes",
         ]
     );

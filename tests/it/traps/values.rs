@@ -129,22 +129,49 @@ fn leading_zeros_stay_and_those_that_a_sheet_only_shows_are_told() {
 }
 
 #[test]
-fn a_percentage_that_a_sheet_only_shows_is_told_and_one_that_is_written_is_taken() {
-    let mapping = "fields:\n  name: Firm\n  discount: Rate\n";
+fn a_percentage_is_taken_as_the_sheet_shows_it_and_a_number_as_the_cell_holds_it() {
+    let mapping = "when: Rate > 1\nfields:\n  name: Firm\n  discount: Rate\n  rating: { from: Rate, replace: { '^9%$': '9' } }\n  annualvalue: Rate\n  notes: Rate\n  phone: { expr: Rate }\n  vip: Odd\n";
     let sheet = Sheet::new("S")
-        .row(texts(["Firm", "Rate", "Empty"]))
-        .row([text("A"), percent("0"), percent("0")])
-        .row([text("B"), percent("7.0000000000000007E-2"), percent("0")])
-        .row([text("C"), text("7%"), percent("0")]);
-    let shown = trial("a.xlsx", book(&[sheet]), mapping).is(0, json!({ "read": 3, "created": 3 }));
-    shown.told(
-        "column \"Rate\" shows percent, a hundred times what its cells hold and what is read (0.07); \
-         save the sheet as CSV to have what it shows",
-    );
-    assert_eq!(shown.done.stderr.matches("shows percent").count(), 1, "{}", shown.done.stderr);
-    assert_eq!(["B", "C"].map(|name| shown.field(name, "discount")), ["0.07", "7"]);
-    let saved = trial("a.csv", "Firm,Rate\nB,7%\n", mapping).is(0, json!({ "read": 1, "created": 1 }));
-    assert_eq!(saved.field("B", "discount"), "7");
+        .row(texts(["Firm", "Rate", "Odd"]))
+        .row([text("A"), percent("0"), blank()])
+        .row([text("B"), percent("0.2"), blank()])
+        .row([text("C"), number("70"), blank()])
+        .row([text("D"), percent("0.10000000000000001"), percent("0.075")])
+        .row([text("E"), percent("0.09"), blank()]);
+    let first = trial("a.xlsx", book(&[sheet]), mapping);
+    let first = first.is(4, json!({ "read": 5, "created": 3, "skipped": 1, "rejected": 1 }));
+    let fields = |trial: &Trial, name| {
+        ["discount", "rating", "annualvalue", "notes", "phone"].map(|field| trial.field(name, field))
+    };
+    assert_eq!(fields(&first, "B"), ["20", "0.2", "0.2", "20%", "20%"]);
+    assert_eq!(fields(&first, "C"), ["70", "70", "70", "70", "70"]);
+    assert_eq!(fields(&first, "E"), ["9", "9", "0.09", "9%", "9%"]);
+    assert!(!first.done.stderr.contains("percent"), "{}", first.done.stderr);
+    assert_eq!(first.problems()[0].split(' ').take(2).collect::<Vec<_>>(), ["S!C5", "checkbox"]);
+    // Its reject shows it too: the cells are percentages again.
+    let errors = first.desk.errors();
+    assert_eq!(errors[0]["value"], "7.5%");
+    let rejects = std::fs::read(first.desk.run().join("rejects.xlsx")).unwrap();
+    let again = trial("r.xlsx", rejects, &mapping.replace("  vip: Odd\n", "  ticker: Odd\n"));
+    let again = again.is(0, json!({ "read": 1, "created": 1 }));
+    assert_eq!(fields(&again, "D"), ["10", "0.1", "0.1", "10%", "10%"]);
+    assert_eq!(again.field("D", "ticker"), "7.5%");
+}
+
+#[test]
+fn a_draft_knows_what_a_sheet_shows_in_percent() {
+    let sheet = Sheet::new("S")
+        .row(texts(["Account Name", "Discount"]))
+        .row([text("A"), percent("0.15")])
+        .row([text("B"), percent("0.075")]);
+    let (crm, desk) = (Crm::start(), Desk::with("a.xlsx", book(&[sheet])));
+    let draft = ["draft", "a.xlsx", "--object", "accounts", "-o", "m.yaml"];
+    crm.carafe(&desk, draft).ends_with(0);
+    assert!(desk.text("m.yaml").contains("\n  discount: Discount "), "{}", desk.text("m.yaml"));
+    assert!(!desk.text("m.yaml").contains("decimal"), "{}", desk.text("m.yaml"));
+    crm.carafe(&desk, ["import", "a.xlsx", "-m", "m.yaml"]).ends_with(0);
+    let fields = ["A", "B"].map(|name| plain(&crm.account(name)["discount"]));
+    assert_eq!(fields, ["15", "7.5"]);
 }
 
 #[test]
