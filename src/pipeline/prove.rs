@@ -151,5 +151,5 @@ fn proofs_of(run: &str, runs: &Path) -> Option<Vec<ColumnProof>> {
 pub(super) fn run_store(run: &str, runs: &Path) -> Option<Store> {
     let folder = RunName(run.to_owned()).find(runs).ok()?;
     let is_whole = folder.file_name().is_some_and(|name| name == run);
-    Store::open(&folder.join("run.db")).ok().filter(|_| is_whole)
+    Store::peek(&folder.join("run.db")).ok().filter(|_| is_whole)
 }

@@ -121,6 +121,7 @@ impl World {
             scratch: PathBuf::from("/nonexistent"),
             only: None,
             trust_plan: dice.below(2) == 0,
+            store_patience: Duration::ZERO,
             purpose: Purpose::Import,
         };
         let mut store = Store::in_memory();

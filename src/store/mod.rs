@@ -8,6 +8,7 @@
 //! write, `settle` keeps what is in doubt, `report` and `written` read, `past`
 //! looks into earlier runs.
 
+mod ballast;
 mod folder;
 mod index;
 mod past;
@@ -24,6 +25,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use ballast::Ballast;
 pub use folder::{RunFolder, RunName, list_runs};
 pub use folder::{create_private_folder, slug};
 pub use index::RecordIndex;
@@ -99,8 +101,23 @@ impl Store {
         Ok(store)
     }
 
-    /// Opens the store of an earlier run.
+    /// Opens the store of an earlier run, to go on with it: one of an earlier
+    /// format is brought up to this one.
     pub fn open(file: &Path) -> Result<Self, StoreError> {
+        let (store, found) = Self::open_as_it_is(file)?;
+        let steps = schema::MIGRATIONS.iter().skip(usize::try_from(found - 1).unwrap_or(usize::MAX));
+        for step in steps {
+            store.try_db(|db| db.execute_batch(step))?;
+        }
+        Ok(store)
+    }
+
+    /// Opens the store of an earlier run to look into it: its format stays.
+    pub fn peek(file: &Path) -> Result<Self, StoreError> {
+        Ok(Self::open_as_it_is(file)?.0)
+    }
+
+    fn open_as_it_is(file: &Path) -> Result<(Self, i64), StoreError> {
         let io = |source| StoreError::Io { path: file.to_owned(), source };
         std::fs::metadata(file).map_err(io)?;
         let store = Self::connect(file)?;
@@ -111,11 +128,7 @@ impl Store {
         if found < 1 {
             return Err(store.damaged("it has no format number"));
         }
-        let steps = schema::MIGRATIONS.iter().skip(usize::try_from(found - 1).unwrap_or(usize::MAX));
-        for step in steps {
-            store.try_db(|db| db.execute_batch(step))?;
-        }
-        Ok(store)
+        Ok((store, found))
     }
 
     fn connect(file: &Path) -> Result<Self, StoreError> {

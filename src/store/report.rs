@@ -306,7 +306,7 @@ impl RunInfo {
     /// One run.
     pub fn of(runs: &Path, name: &RunName) -> Result<Self, StoreError> {
         let path = name.find(runs)?;
-        let store = Store::open(&path.join("run.db"))?;
+        let store = Store::peek(&path.join("run.db"))?;
         let state: String = store.fact("state")?;
         let state = RunState::from_word(&state).ok_or_else(|| store.damaged(format!("the state {state}")))?;
         let counts = if state == RunState::Planned { store.planned_counts()? } else { store.counts()? };

@@ -289,3 +289,26 @@ fn five_equal_refusals_end_the_run_and_reject_no_row() {
     resume(&desk, &crm).ends_with(0);
     assert_eq!(names(&crm).len(), 30);
 }
+
+#[test]
+fn a_file_that_goes_in_twice_is_noticed() {
+    let (crm, desk) = (Tiny::serve(accounts(&[])), rows(3));
+    let import = || desk.carafe(["import", "a.csv", "--object", "accounts"]).at(&crm.address()).ends_with(0);
+    assert_eq!(import().stderr, "");
+    let run = desk.run().file_name().unwrap().to_str().unwrap().to_owned();
+    let told = format!("notice: this file went into accounts before, by run {run} (3 rows created)\n");
+    assert_eq!(import().stderr, told);
+    // Rows with a key are found again: there is nothing to be sent.
+    let keyed = desk.carafe(["import", "a.csv", "-m", "m.yaml", "--json"]).at(&crm.address()).run();
+    assert_eq!(keyed.rows()["rejected"], 3, "each is there twice by now");
+    assert!(!keyed.stderr.contains("went into"), "{}", keyed.stderr);
+}
+
+#[test]
+fn a_file_whose_import_was_interrupted_is_to_be_resumed_instead() {
+    let (crm, desk) = (Tiny::serve(accounts(&[])), rows(30));
+    import(&desk, &crm, &["--max-calls", "12"]).ends_with(6);
+    let run = desk.run().file_name().unwrap().to_str().unwrap().to_owned();
+    let again = import(&desk, &crm, &[]).ends_with(0);
+    assert!(again.stderr.contains(&format!("carafe resume {run} goes on with it")), "{}", again.stderr);
+}

@@ -67,6 +67,8 @@ pub struct SendSettings {
     /// The plan was read by this very process, so that a reading counts as
     /// fresh for a minute.
     pub trust_plan: bool,
+    /// How long it is tried to store what the CRM has answered, where the disk is full.
+    pub store_patience: Duration,
     /// For the sentence on a record that somebody changed.
     pub purpose: Purpose,
 }

@@ -23,6 +23,7 @@ fn settings(scratch: PathBuf) -> SendSettings {
         scratch,
         only: None,
         trust_plan: true,
+        store_patience: Duration::ZERO,
         purpose: Purpose::Import,
     }
 }
