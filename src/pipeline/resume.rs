@@ -17,7 +17,7 @@ use super::{Event, PipelineError};
 use crate::crm::{Client, ListQuery, ReadQuery, Reader};
 use crate::model::{Filter, Notice, RecordId, Row, RunState, shown};
 use crate::rules::mapping::Mapping;
-use crate::store::{RunFolder, RunName, Store};
+use crate::store::{RunFolder, RunName, Store, StoreError};
 use crate::tabular::{Source, keep};
 
 /// A run that is taken up again.
@@ -121,6 +121,9 @@ pub(super) fn open(
 ) -> Result<(RunFolder, Store), PipelineError> {
     let folder = RunFolder::open(runs, name)?;
     let store = Store::open(&folder.store_file())?;
+    if store.get::<String>("base_url")?.is_none() {
+        return Err(StoreError::NotBegun { file: folder.store_file() }.into());
+    }
     refuse_other_crm(&store, &folder.run, base_url, act)?;
     Ok((folder, store))
 }

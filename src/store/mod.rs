@@ -74,6 +74,14 @@ pub enum StoreError {
         /// What is wrong.
         what: String,
     },
+    /// Killed before anything was written.
+    #[error(
+        "the run of {file} was interrupted before it began; nothing of it was sent: import the file again"
+    )]
+    NotBegun {
+        /// The store's file.
+        file: PathBuf,
+    },
     /// No run, or several, by that name.
     #[error("{0}")]
     NoSuchRun(String),
@@ -126,7 +134,12 @@ impl Store {
             return Err(StoreError::Newer { file: file.to_owned(), found });
         }
         if found < 1 {
-            return Err(store.damaged("it has no format number"));
+            let tables: u64 = store
+                .try_db(|db| db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)))?;
+            return Err(match tables {
+                0 => StoreError::NotBegun { file: file.to_owned() },
+                _ => store.damaged("it has no format number"),
+            });
         }
         Ok((store, found))
     }
@@ -181,6 +194,16 @@ impl Store {
             transaction.commit()
         };
         run().map_err(|source| StoreError::Database { file, source })
+    }
+
+    /// Does several things as one: a process that is killed in between leaves
+    /// none of them.
+    pub fn together<T, E: From<StoreError>>(&self, act: impl FnOnce(&Self) -> Result<T, E>) -> Result<T, E> {
+        self.try_db(|db| db.execute_batch("BEGIN IMMEDIATE"))?;
+        let done = act(self);
+        let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        self.try_db(|db| db.execute_batch(end))?;
+        done
     }
 
     /// Stores a fact about the run as JSON; see `docs/run-store.md` for the names.
