@@ -6,7 +6,7 @@ use std::path::Path;
 use super::PipelineError;
 use super::run::{Input, PlannedRun};
 use crate::model::{Counts, RunState, count, shown};
-use crate::store::{RunFolder, RunName, Store, StoreError, newest_runs};
+use crate::store::{Store, StoreError, is_held, newest_runs};
 
 /// How many of an object's runs are looked through.
 const MOST_RUNS: usize = 200;
@@ -27,8 +27,10 @@ pub struct EarlierImport {
 pub enum Standing {
     /// Another process is at it right now.
     Active,
-    /// It was interrupted, and some of its rows were not sent or are in doubt.
+    /// It was interrupted, and some of its rows were not sent.
     Interrupted,
+    /// It has ended, and of some rows it is not known whether they were stored.
+    Unsettled,
     /// It has ended.
     Ended,
 }
@@ -61,15 +63,16 @@ impl EarlierImport {
             && store.fact::<Input>("input")?.sha256 == planned.input.sha256;
         let state: String = store.fact("state")?;
         let counts = store.counts()?;
-        let active = is_active(runs, &run);
+        let active = is_held(&runs.join(&run));
         let wrote = counts.created + counts.updated + counts.deleted + counts.unknown > 0;
         if !is_same || state == RunState::Planned.word() || !(wrote || active) {
             return Ok(None);
         }
-        let standing = match (active, store.has_open_rows()? || counts.unknown > 0) {
-            (true, _) => Standing::Active,
-            (false, true) => Standing::Interrupted,
-            (false, false) => Standing::Ended,
+        let standing = match (active, store.has_open_rows()?, counts.unknown) {
+            (true, ..) => Standing::Active,
+            (false, true, _) => Standing::Interrupted,
+            (false, false, 0) => Standing::Ended,
+            (false, false, _) => Standing::Unsettled,
         };
         Ok(Some(Self { run, state: standing, counts }))
     }
@@ -95,12 +98,10 @@ impl EarlierImport {
             Standing::Interrupted => format!(
                 "this file went into {object} before, by run {run} ({did}), which was interrupted: carafe resume {run} goes on with it"
             ),
+            Standing::Unsettled => format!(
+                "this file went into {object} before, by run {run} ({did}): carafe settle {run} finds out about the unknown ones"
+            ),
             Standing::Ended => format!("this file went into {object} before, by run {run} ({did})"),
         }
     }
-}
-
-/// Whether another process holds a run.
-fn is_active(runs: &Path, run: &str) -> bool {
-    matches!(RunFolder::open(runs, &RunName(run.to_owned())), Err(StoreError::Active { .. }))
 }

@@ -27,7 +27,7 @@ use serde::de::DeserializeOwned;
 
 pub use ballast::Ballast;
 pub use folder::{RunFolder, RunName, list_runs};
-pub use folder::{create_private_folder, slug};
+pub use folder::{create_private_folder, is_held, slug};
 pub use index::RecordIndex;
 pub use past::newest_runs;
 pub use plan::PlannedRow;

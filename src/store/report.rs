@@ -46,8 +46,10 @@ pub struct RunInfo {
     pub object: String,
     /// Where it stands.
     pub state: RunState,
-    /// Rows by outcome.
+    /// Rows by outcome; of a plan, as they would end.
     pub counts: Counts,
+    /// A process is at it right now.
+    pub is_active: bool,
 }
 
 impl Store {
@@ -316,6 +318,7 @@ impl RunInfo {
             object: store.fact("object")?,
             state,
             counts,
+            is_active: super::folder::is_held(&path),
         })
     }
 }

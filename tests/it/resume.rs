@@ -161,14 +161,25 @@ fn resume_after_a_kill_asks_about_what_was_under_way_before_it_sends_it_again() 
     let desk = rows(20);
     let running = import(&desk, &crm, &[]).start();
     crm.wait_for("POST", 2);
+    let state = || desk.carafe(["runs", "last"]).ends_with(0).stdout;
+    assert!(state().contains("import into accounts: running"), "{}", state());
     running.signal("KILL");
     running.end();
     gate.open();
+    assert!(state().contains("import into accounts: interrupted"), "{}", state());
     let done = resume(&desk, &crm).ends_with(0);
     assert_eq!(done.rows(), json!({ "read": 20, "created": 20 }));
     assert_eq!(names(&crm).len(), 20);
     assert_eq!(names(&crm).iter().collect::<std::collections::BTreeSet<_>>().len(), 20);
     assert!(done.stderr.contains("under way when the program ended"), "{}", done.stderr);
+}
+
+#[test]
+fn a_plan_is_shown_as_what_it_would_do() {
+    let (crm, desk) = (Tiny::serve(accounts(&[])), rows(3));
+    import(&desk, &crm, &["--dry-run"]).ends_with(0);
+    let shown = desk.carafe(["runs", "last"]).ends_with(0).stdout;
+    assert!(shown.contains("import into accounts: planned") && shown.contains("3   to create"), "{shown}");
 }
 
 #[test]
