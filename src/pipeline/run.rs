@@ -19,6 +19,7 @@ use super::{Event, PipelineError, Reporter};
 use crate::crm::Client;
 use crate::model::{Calls, Counts, Notice, RunState, shown};
 use crate::rules::additions::Addition;
+use crate::rules::mapping::Mode;
 use crate::store::{Ballast, Direction, RunFolder, Store};
 
 /// `--stop-after`: a number of rows, or a share of all rows.
@@ -221,6 +222,7 @@ pub(super) fn send_settings(
         scratch: folder.path.clone(),
         only: options.only.clone(),
         trust_plan: trusted,
+        takes_existing: store.fact::<String>("mode")? == Mode::Upsert.word(),
         store_patience: options.store_patience,
         purpose,
     })

@@ -160,6 +160,7 @@ impl Round {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "whoever lets it run for hours wants to see it go on")]
 fn kills_at_any_moment_double_nothing_and_lose_nothing() {
     let number = |name: &str, default: u64| {
         std::env::var(name).ok().map_or(default, |text| text.parse().expect("a number"))

@@ -24,6 +24,7 @@ fn settings(scratch: PathBuf) -> SendSettings {
         only: None,
         trust_plan: true,
         store_patience: Duration::ZERO,
+        takes_existing: true,
         purpose: Purpose::Import,
     }
 }
