@@ -5,7 +5,7 @@
 
 use crate::model::{Action, Dictionary, Field, FieldKind, Record, RecordId, Value};
 use crate::rules::compare::same;
-use crate::rules::image::changed;
+use crate::rules::image::{changed, has_other};
 
 /// Fields and values, as they were sent or as they were before.
 pub type Values = Vec<(String, Value)>;
@@ -145,7 +145,9 @@ pub enum Look {
 }
 
 /// Compares a record with what it was when it was last looked at: by its
-/// image, or where there is none by the values that the change writes over.
+/// image, and for what the image does not know by the values that the change
+/// writes over. The image goes first because the CRM may have made something
+/// else of a value than was sent.
 pub fn look(
     dictionary: &Dictionary,
     action: Action,
@@ -158,10 +160,12 @@ pub fn look(
     if action == Action::Update && holds(dictionary, sent, record) {
         return Look::Wanted;
     }
-    let is_other = |(name, value): &&(String, Value)| {
-        !holds(dictionary, &vec![((*name).clone(), (*value).clone())], record)
-    };
     let now = |name: &str| record.get(name).cloned().unwrap_or(Value::Null);
+    let is_other = |(name, value): &&(String, Value)| {
+        image
+            .and_then(|image| has_other(image, name, &now(name)))
+            .unwrap_or_else(|| !holds(dictionary, &vec![((*name).clone(), (*value).clone())], record))
+    };
     let others: Vec<_> = before
         .iter()
         .filter(is_other)

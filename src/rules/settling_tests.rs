@@ -84,3 +84,19 @@ fn a_record_that_anyone_changed_is_not_written_over_and_one_with_the_wanted_valu
         "the values are there, whoever wrote them"
     );
 }
+
+#[test]
+fn a_value_that_the_crm_made_something_else_of_as_it_stored_it_is_no_change() {
+    // An undo knows what was sent, and by the image how the CRM had it then.
+    let sent = values_of(r#"{"name":"A name that is too long","value":1.005}"#);
+    let stored = r#"{"name":"A name that is","value":1.01,"phone":null}"#;
+    let image = crate::rules::image::image(&record(5, stored));
+    let look = |json| {
+        look(&dictionary(), Action::Delete, Some(&record(5, json)), &Values::new(), &sent, Some(&image))
+    };
+    assert_eq!(look(stored), Look::Same);
+    assert!(matches!(look(r#"{"name":"A name that is","value":1.01,"phone":"1"}"#), Look::Changed(_)));
+    assert!(matches!(look(r#"{"name":"A name","value":1.01,"phone":null}"#), Look::Changed(_)));
+    // A value that went is one that changed.
+    assert!(matches!(look(r#"{"value":1.01}"#), Look::Changed(_)));
+}
