@@ -68,6 +68,12 @@ impl Again {
         format!("carafe settle {}{decision}{}", word(run), self.options)
     }
 
+    /// Takes back what a run did.
+    pub fn undo(&self, run: &str, yes: bool) -> String {
+        let yes = if yes { " --yes" } else { "" };
+        format!("carafe undo {}{yes}{}", word(run), self.options)
+    }
+
     /// Sends a plan.
     pub fn apply(&self, run: &str, yes: bool) -> String {
         let yes = if yes { " --yes" } else { "" };

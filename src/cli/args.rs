@@ -51,6 +51,12 @@ pub enum Command {
     /// or defaulted, and what changed since. Every difference stands in verify.csv
     /// in the run's folder. Exits 4 where there is any. Nothing is changed.
     Verify(VerifyArgs),
+    /// Delete what a run created, restore what it changed
+    ///
+    /// Goes through the run's rows from the last to the first. A record that
+    /// anyone changed since is kept as it is, listed, and counted as rejected. It
+    /// is a run of its own: `carafe resume` goes on with one that was interrupted.
+    Undo(UndoArgs),
     /// Read records into CSV, XLSX or JSON Lines
     Export(ExportArgs),
     /// List the values of a dropdown, or add some
@@ -356,12 +362,12 @@ pub struct ImportArgs {
     pub send: SendArgs,
 }
 
-/// How a plan is sent: `import` and `apply` share it.
+/// How a plan is sent: all commands that send one share it.
 #[derive(Clone, Debug, Args)]
 pub struct SendArgs {
     /// Answer yes to every question
     ///
-    /// Without a terminal, deleting and clearing need it; everything else goes ahead.
+    /// Without a terminal, deleting, clearing and `undo` need it; everything else goes ahead.
     #[arg(short, long)]
     pub yes: bool,
 
@@ -436,6 +442,15 @@ fn adoption(text: &str) -> Result<(u64, crate::model::RecordId), String> {
 pub struct VerifyArgs {
     /// The run: its id, a unique beginning of it, or `last`
     pub run: String,
+}
+
+#[derive(Debug, Args)]
+pub struct UndoArgs {
+    /// The run: its id, a unique beginning of it, or `last`
+    pub run: String,
+
+    #[command(flatten)]
+    pub send: SendArgs,
 }
 
 #[derive(Debug, Args)]

@@ -192,7 +192,7 @@ fn question(planned: &PlannedRun, connection: &Connection, twice: Option<String>
     Some(format!("this {} of {object}{lists} in {title}", acts.join(" and ")))
 }
 
-fn ask(question: &str) -> bool {
+pub fn ask(question: &str) -> bool {
     let mut stderr = std::io::stderr().lock();
     // A question that cannot be shown is answered by no.
     if write!(stderr, "{question}. Go ahead? [y/N] ").and_then(|()| stderr.flush()).is_err() {

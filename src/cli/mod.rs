@@ -18,6 +18,7 @@ mod screen;
 mod settle;
 mod signals;
 mod summary;
+mod undo;
 mod verify;
 
 use std::ffi::OsString;
@@ -111,6 +112,7 @@ fn in_runtime(context: &Context, command: Command) -> Result<u8, PipelineError> 
             Command::Resume(args) => resume::run(context, args).await,
             Command::Settle(args) => settle::run(context, args).await,
             Command::Verify(args) => verify::run(context, args).await,
+            Command::Undo(args) => undo::run(context, args).await,
             Command::Export(args) => export::run(context, args).await,
             Command::Lookup(args) => lookup::run(context, args).await,
             Command::Runs(args) => runs::run(context, &args),

@@ -8,8 +8,9 @@
 //!
 //! [`Job`] is everything that must be right before the first row; [`prove`]
 //! and [`check`] are pass one, [`plan_import`] pass two, [`send_plan`] sends
-//! what the store holds, [`open_interrupted`] takes up what was left and
-//! [`verify`] reads it back; [`export`] goes the other way.
+//! what the store holds, [`open_interrupted`] takes up what was left,
+//! [`verify`] reads it back and [`plan_undo`] takes it back; [`export`] goes
+//! the other way.
 //! [`draft_mapping`] writes a first mapping for a file that has none.
 
 mod again;
@@ -23,6 +24,7 @@ mod export;
 mod finder;
 mod header;
 mod import;
+mod linked;
 mod lists;
 mod origins;
 mod outputs;
@@ -37,6 +39,7 @@ mod send;
 mod settle;
 mod source_keys;
 mod twice;
+mod undo;
 mod verify;
 
 #[cfg(test)]
@@ -72,4 +75,5 @@ pub use run::{
 pub use send::{Ended, OnUnknown};
 pub use settle::{Candidate, Decisions, OpenDoubt, settle};
 pub use twice::EarlierImport;
+pub use undo::{PlannedUndo, Undoable, open_undoable, plan_undo};
 pub use verify::{NotVerified, Verified, VerifySettings, verify};

@@ -25,9 +25,12 @@ pub struct Summary {
     pub run: Option<String>,
     /// What was typed.
     pub command: String,
+    /// Of an undo: the run that it takes back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undo_of: Option<String>,
     /// The object.
     pub object: String,
-    /// `create`, `update`, `upsert` or `delete`.
+    /// `create`, `update`, `upsert` or `delete`; `undo`.
     pub mode: String,
     /// Where the run stands.
     pub state: String,

@@ -307,6 +307,7 @@ fn finish(
     let summary = Summary {
         run: Some(folder.run.clone()),
         command: store.fact("command")?,
+        undo_of: store.get("undo_of")?,
         object: store.fact("object")?,
         mode: store.fact("mode")?,
         state: state.word().to_owned(),

@@ -6,7 +6,7 @@
 //!
 //! `schema` is the format, `folder` names and finds runs, `plan` and `send`
 //! write, `settle` keeps what is in doubt, `report` and `written` read, `past`
-//! looks into earlier runs.
+//! looks into earlier runs, `undoing` takes over from one of them.
 
 mod ballast;
 mod folder;
@@ -17,6 +17,7 @@ mod report;
 mod schema;
 mod send;
 mod settle;
+mod undoing;
 mod written;
 
 use std::path::{Path, PathBuf};
@@ -35,6 +36,7 @@ pub use report::{KeptRow, ResultRow, RunInfo, StoredFinding};
 pub use schema::VERSION;
 pub use send::{Answer, AnswerKind, Direction, ToSend};
 pub use settle::{Doubt, Settled};
+pub use undoing::DoneRow;
 pub use written::WrittenRow;
 
 /// Why the store cannot be used. The sentence names the file.

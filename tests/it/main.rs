@@ -40,5 +40,6 @@ mod tiny;
 mod told;
 mod traps;
 mod trial;
+mod undo;
 mod verify;
 mod workbook;
