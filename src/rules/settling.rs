@@ -104,13 +104,15 @@ pub fn judge_create(
     }
 }
 
-/// Judges a change of a record that was there: its values tell.
+/// Judges a change of a record that was there: its values tell, and by its
+/// image whether anybody else changed it.
 pub fn judge_change(
     dictionary: &Dictionary,
     action: Action,
     record: Option<&Record>,
     sent: &Values,
     before: &Values,
+    image: Option<&[u8]>,
 ) -> Verdict {
     let Some(record) = record else {
         return match action {
@@ -120,12 +122,16 @@ pub fn judge_change(
             }
         };
     };
+    let is_as_before = holds(dictionary, before, record);
+    let is_untouched = image.map_or(is_as_before, |image| !changed(image, record));
+    let overtaken = Verdict::Overtaken("the record changed since it was read for the plan");
     match action {
         // It would be gone, had the CRM done it. What others changed since is theirs.
-        Action::Delete if holds(dictionary, before, record) => Verdict::Absent,
-        Action::Delete => Verdict::Overtaken("the record changed since it was read for the plan"),
+        Action::Delete if is_untouched => Verdict::Absent,
+        Action::Delete => overtaken,
         Action::Create | Action::Update if holds(dictionary, sent, record) => Verdict::Adopt(record.id),
-        Action::Create | Action::Update if holds(dictionary, before, record) => Verdict::Absent,
+        Action::Create | Action::Update if is_untouched => Verdict::Absent,
+        Action::Create | Action::Update if is_as_before => overtaken,
         Action::Create | Action::Update => Verdict::Hold(Held::Neither, vec![record.id]),
     }
 }
