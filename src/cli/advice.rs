@@ -63,6 +63,11 @@ impl Again {
         format!("carafe resume {}{}", word(run), self.options)
     }
 
+    /// Imports a run's rejected rows again.
+    pub fn retry(&self, run: &str) -> String {
+        format!("carafe retry {}{}", word(run), self.options)
+    }
+
     /// Looks rows up whose outcome is unknown, and decides.
     pub fn settle(&self, run: &str, decision: &str) -> String {
         format!("carafe settle {}{decision}{}", word(run), self.options)

@@ -42,6 +42,13 @@ pub enum Command {
     Apply(ApplyArgs),
     /// Go on after a crash, a cancel or a spent budget
     Resume(ResumeArgs),
+    /// Import the rejected rows of a run again, from the corrected reject file
+    ///
+    /// Correct the cells in the reject file and leave its last columns alone: _run
+    /// and _row tell which row of the run each one is. It is imported with the
+    /// run's own mapping, as that file is now, and the run's own options. Rows that
+    /// the run did not reject, or that a retry has fixed since, are refused.
+    Retry(RetryArgs),
     /// Look up rows whose outcome is unknown, and decide those that stay so
     Settle(SettleArgs),
     /// Read back what a run wrote, and compare
@@ -408,6 +415,18 @@ pub struct ApplyArgs {
 pub struct ResumeArgs {
     /// The run: its id, a unique beginning of it, or `last`
     pub run: String,
+
+    #[command(flatten)]
+    pub send: SendArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct RetryArgs {
+    /// The run: its id, a unique beginning of it, or `last`
+    pub run: String,
+
+    /// The corrected reject file; default the run's own
+    pub file: Option<PathBuf>,
 
     #[command(flatten)]
     pub send: SendArgs,

@@ -42,6 +42,7 @@ pub async fn run(context: &Context, args: ImportArgs) -> Result<u8, PipelineErro
         },
         typed: typed(&args.input),
         mapped_by: Some(again.mapping().to_owned()),
+        retry_of: None,
     };
     let tools = tools(context, &connection);
     let planned = plan_import(&mut job, &settings, tools).await?;

@@ -12,6 +12,7 @@ mod import;
 mod lookup;
 mod out;
 mod resume;
+mod retry;
 mod runs;
 mod sandbox;
 mod screen;
@@ -110,6 +111,7 @@ fn in_runtime(context: &Context, command: Command) -> Result<u8, PipelineError> 
             Command::Import(args) => import::run(context, args).await,
             Command::Apply(args) => import::apply(context, args).await,
             Command::Resume(args) => resume::run(context, args).await,
+            Command::Retry(args) => retry::run(context, args).await,
             Command::Settle(args) => settle::run(context, args).await,
             Command::Verify(args) => verify::run(context, args).await,
             Command::Undo(args) => undo::run(context, args).await,

@@ -4,7 +4,7 @@
 use super::advice::Again;
 use super::out::{self, BOLD, count, duration, styled, thousands};
 use crate::model::{Counts, Outcome, shown};
-use crate::pipeline::{Ended, FinishedRun};
+use crate::pipeline::{Ended, FinishedRun, RetryTally};
 use crate::rules::additions::Addition;
 use crate::rules::causes::Cause;
 
@@ -24,6 +24,10 @@ pub fn closing(finished: &FinishedRun, into: &str, again: &Again, color: bool) -
         None => format!("  file     {} · {rows} · sha256 {hash}…", shown(&input.name)),
     });
     lines.push(format!("  into     {} at {}", shown(&summary.object), shown(into)));
+    if let Some(RetryTally { of, fixed, rejected }) = summary.retry.as_ref().filter(|_| !is_plan(finished)) {
+        let (fixed, rejected) = (thousands(*fixed), count(*rejected, "row", "rows"));
+        lines.push(format!("  fixed    {fixed} of {rejected} that run {of} rejected"));
+    }
     lines.push(String::new());
     lines.extend(row_lines(finished));
     if !summary.causes.is_empty() {
@@ -59,7 +63,11 @@ fn is_undo(finished: &FinishedRun) -> bool {
 }
 
 fn heading(finished: &FinishedRun) -> String {
-    let what = if is_undo(finished) { "Undo" } else { "Import" };
+    let what = match finished.summary.command.as_str() {
+        "undo" => "Undo",
+        "retry" => "Retry",
+        _ => "Import",
+    };
     let Counts { read, unprocessed, rejected, unknown, .. } = finished.summary.rows;
     let left_out = rejected + unknown + unprocessed;
     match &finished.ended {
@@ -292,7 +300,7 @@ fn next_steps(finished: &FinishedRun, again: &Again) -> Vec<String> {
     if let (Some(file), true) = (summary.files.get("rejects"), is_undo(finished)) {
         steps.push(format!("the records of {} are as they were: look at them by hand", shown(file)));
     } else if let Some(file) = summary.files.get("rejects") {
-        let command = again.import(file);
+        let command = again.retry(run);
         steps.push(format!("correct the rows of {}, then:\n           {command}", shown(file)));
     }
     let is_left = summary.rows.unprocessed + summary.rows.unknown > 0;

@@ -44,6 +44,8 @@ pub struct Unplanned {
     pub typed: Typed,
     /// Its reference field.
     pub reference: Option<String>,
+    /// Of a retry: the run whose rejected rows it corrects.
+    pub retry_of: Option<String>,
     /// What becomes of rows that cannot be settled.
     pub on_unknown: super::send::OnUnknown,
 }
@@ -162,6 +164,7 @@ fn unplanned(folder: RunFolder, store: Store, input: Input) -> Result<Unplanned,
         input,
         typed,
         reference: store.get("ref_field")?.flatten(),
+        retry_of: store.get("retry_of")?,
         on_unknown: store.get("on_unknown")?.unwrap_or_default(),
         folder,
         store,

@@ -49,7 +49,8 @@ fn by_values_nothing_found_proves_nothing_and_as_many_as_twins_are_shared_out() 
 #[test]
 fn a_change_is_told_by_the_values_that_the_record_has() {
     let (sent, before) = (values_of(r#"{"value":2}"#), values_of(r#"{"value":1}"#));
-    let judge = |action, record: Option<&Record>| judge_change(&dictionary(), action, record, &sent, &before, None);
+    let judge =
+        |action, record: Option<&Record>| judge_change(&dictionary(), action, record, &sent, &before, None);
     let with = |json| record(5, json);
     assert_eq!(judge(Action::Update, Some(&with(r#"{"value":"2.00"}"#))), Verdict::Adopt(id(5)));
     assert_eq!(judge(Action::Update, Some(&with(r#"{"value":"1"}"#))), Verdict::Absent);

@@ -29,6 +29,7 @@ mod references;
 mod rehearsal;
 mod rejects;
 mod resume;
+mod retry;
 mod runs;
 mod samples;
 mod schema;
