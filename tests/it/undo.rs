@@ -298,6 +298,50 @@ fn an_undo_that_was_killed_is_resumed() {
 }
 
 #[test]
+fn a_doubt_about_a_delete_is_not_settled_over_what_a_second_client_changed() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let crm = Tiny::scripted(accounts(&[]), move |request, _| {
+        (request.method == "DELETE").then(|| {
+            held.wait();
+            Reply::error(500, "Something went wrong at our end")
+        })
+    });
+    let desk = Desk::with("a.csv", "name,phone\nNew,1\n");
+    import(&desk, &crm).ends_with(0);
+    let arguments = ["undo", "last", "--yes", "--json", "--retries", "0"];
+    let running = desk.carafe(arguments).at(&crm.address()).start();
+    crm.wait_for("DELETE", 1);
+    let id = crm.records("accounts")[0]["id"].as_u64().unwrap();
+    crm.change("accounts", id, "notes", json!("called on Monday"));
+    gate.open();
+    let done = running.end();
+    done.is(4);
+    assert_eq!(done.rows(), json!({ "read": 1, "rejected": 1 }));
+    assert_eq!(done.json()["causes"][0]["example"]["row"], 2);
+    let errors = desk.text(done.json()["files"]["errors"].as_str().unwrap());
+    assert!(
+        errors.lines().last().unwrap().contains("kept: somebody changed the record since the run"),
+        "{errors}"
+    );
+    assert_eq!((crm.asked_by("DELETE").len(), crm.records("accounts").len()), (1, 1));
+}
+
+#[test]
+fn a_file_whose_run_was_undone_goes_in_as_if_for_the_first_time() {
+    let (crm, desk, before) = mixed();
+    let import = || crm.carafe(&desk, ["import", "a.csv", "-m", "m.yaml", "--yes", "--json"]).ends_with(4);
+    undo(&crm, &desk).is(0);
+    let again = import();
+    assert!(!again.stderr.contains("went into accounts before"), "{}", again.stderr);
+    assert_eq!(again.rows()["created"], 2);
+    crm.act("PATCH", "accounts", &crm.account("New A")["id"], r#"{"phone":"9"}"#);
+    undo(&crm, &desk).is(4);
+    assert!(import().stderr.contains("went into accounts before"), "one of its records is there");
+    assert_eq!(all(&crm).len(), before.len() + 2);
+}
+
+#[test]
 fn rows_in_doubt_are_left_as_they_are_and_told() {
     let (crm, desk) = three(|request, _| {
         let lost = request.method == "POST" && request.json()["name"] == "New 2";
