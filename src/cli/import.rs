@@ -143,8 +143,9 @@ pub async fn go_on(
 }
 
 /// Tells that the file went into the object before; the answer is the sentence.
+/// A retry goes row by row: what is fixed is not sent again.
 fn tell_twice(context: &Context, planned: &PlannedRun) -> Result<Option<String>, PipelineError> {
-    if to_send(planned) == 0 {
+    if to_send(planned) == 0 || planned.store.get::<String>("retry_of")?.is_some() {
         return Ok(None);
     }
     let object: String = planned.store.fact("object")?;

@@ -26,7 +26,7 @@ pub fn closing(finished: &FinishedRun, into: &str, again: &Again, color: bool) -
     lines.push(format!("  into     {} at {}", shown(&summary.object), shown(into)));
     if let Some(RetryTally { of, fixed, rejected }) = summary.retry.as_ref().filter(|_| !is_plan(finished)) {
         let (fixed, rejected) = (thousands(*fixed), count(*rejected, "row", "rows"));
-        lines.push(format!("  fixed    {fixed} of {rejected} that run {of} rejected"));
+        lines.push(format!("  retry    fixed {fixed} of {rejected} that run {of} rejected"));
     }
     lines.push(String::new());
     lines.extend(row_lines(finished));

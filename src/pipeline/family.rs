@@ -33,7 +33,7 @@ impl RetryTally {
 }
 
 /// How a row stands that a file names.
-pub(super) enum Standing {
+pub(super) enum RowStanding {
     /// It is rejected still: this row of the first run.
     Rejected(u64),
     /// It is of a run that is neither the first nor one of its retries.
@@ -131,14 +131,14 @@ impl Family {
     }
 
     /// What became of a row that a reject file names.
-    pub(super) fn standing(&self, run: &str, row: u64) -> Result<Standing, StoreError> {
+    pub(super) fn standing(&self, run: &str, row: u64) -> Result<RowStanding, StoreError> {
         let is_first = run == self.first;
         let store = match self.retries.get(run) {
             Some(store) => store,
             None if is_first => &self.store,
-            None => return Ok(Standing::Stranger),
+            None => return Ok(RowStanding::Stranger),
         };
-        let not_rejected = |what: &str| Standing::Other {
+        let not_rejected = |what: &str| RowStanding::Other {
             message: format!("row {row} of run {run} {what}"),
             cause: format!("the row {what}"),
         };
@@ -158,7 +158,7 @@ impl Family {
             }
         };
         let Some(Fate { retry, outcome }) = self.fates.get(&origin) else {
-            return Ok(Standing::Rejected(origin));
+            return Ok(RowStanding::Rejected(origin));
         };
         let (what, shared) = match outcome {
             Some(Outcome::Unknown) => {
@@ -173,7 +173,7 @@ impl Family {
             }
         };
         let message = format!("row {row} of run {run} {what}");
-        Ok(Standing::Other { message, cause: format!("the row {shared}") })
+        Ok(RowStanding::Other { message, cause: format!("the row {shared}") })
     }
 
     /// How many of the first run's rejected rows are fixed by now.

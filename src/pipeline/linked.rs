@@ -11,11 +11,12 @@ pub(super) fn later_runs<'a>(
     object: &'a str,
     run: &'a str,
 ) -> impl Iterator<Item = (String, Store)> + 'a {
-    // A run's id begins with its moment; within one second any may be the later.
-    let moment = |id: &str| id.get(..15).map(str::to_owned);
-    let since = moment(run);
+    // A run's id begins with its moment. The whole day is looked through: a
+    // clock may have been put back a little meanwhile.
+    let day = |id: &str| id.get(..8).map(str::to_owned);
+    let since = day(run);
     newest_runs(runs, object, usize::MAX)
-        .take_while(move |(id, _)| moment(id) >= since)
+        .take_while(move |(id, _)| day(id) >= since)
         .filter(move |(id, _)| id != run)
 }
 

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::family::{Family, Standing};
+use super::family::{Family, RowStanding};
 use super::import::Typed;
 use super::outputs::write_whole;
 use super::prepare::io_words;
@@ -188,7 +188,7 @@ impl RetryRows {
             return refuse(at, value, Refusal::not_rejected(cause.clone(), cause));
         };
         match self.family.standing(&run, named)? {
-            Standing::Rejected(origin) => match self.seen.insert(origin, row.number) {
+            RowStanding::Rejected(origin) => match self.seen.insert(origin, row.number) {
                 None => Ok(Ok(origin)),
                 Some(earlier) => {
                     self.seen.insert(origin, earlier);
@@ -198,12 +198,12 @@ impl RetryRows {
                     refuse(self.row_at, &number, Refusal { code: Code::DuplicateInFile, message, cause })
                 }
             },
-            Standing::Stranger => {
+            RowStanding::Stranger => {
                 let cause = format!("names a row of another run than {}", self.family.first());
                 let message = format!("{cause}: {}", shown(&run).cut(60));
                 refuse(self.run_at, &run, Refusal::not_rejected(message, cause))
             }
-            Standing::Other { message, cause } => {
+            RowStanding::Other { message, cause } => {
                 refuse(self.row_at, &number, Refusal::not_rejected(message, cause))
             }
         }

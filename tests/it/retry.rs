@@ -83,7 +83,7 @@ fn corrected_rows_are_fixed_over_as_many_retries_as_it_takes() {
     correct(&desk, &second, &[("\n,3", "\nC,3"), ("Prospct", "Prospect")]);
     let told = crm.carafe(&desk, ["retry", "last"]).ends_with(0).stdout;
     assert!(told.starts_with("Retry finished   20"), "{told}");
-    assert!(told.contains(&format!("  fixed    3 of 3 rows that run {run} rejected\n")), "{told}");
+    assert!(told.contains(&format!("  retry    fixed 3 of 3 rows that run {run} rejected\n")), "{told}");
     let mut names: Vec<String> = ["A", "B", "C", "D", "E"].map(str::to_owned).into();
     names.retain(|name| crm.records("accounts", &json!({ "name": name }).to_string()).len() == 1);
     assert_eq!(names.len(), 5);
@@ -247,41 +247,61 @@ fn a_mapping_that_is_gone_is_the_one_that_the_run_kept() {
     assert!(done.stderr.contains("as it kept it"), "{}", done.stderr);
 }
 
+/// A run of three rejected rows, corrected, in a CRM whose calls can be counted.
+fn corrected() -> (Tiny, Desk, String) {
+    let crm = Tiny::serve(accounts(&[]));
+    let desk = Desk::with("a.csv", "name,leadscore\nA,x\nB,y\nC,z\nD,1\n");
+    desk.write("m.yaml", BY_NAME_AND_SCORE);
+    let done = desk.carafe(["import", "a.csv", "-m", "m.yaml", "--json"]).at(&crm.address()).ends_with(4);
+    let run = run_of(&done);
+    correct(&desk, &run, &[("A,x", "A,1"), ("B,y", "B,2"), ("C,z", "C,3")]);
+    (crm, desk, run)
+}
+
+const BY_NAME_AND_SCORE: &str = "version: 1\nobject: accounts\nmode: upsert\nmatch: [name]\nfields: { name: name, leadscore: leadscore }\n";
+
 #[test]
-fn a_retry_that_was_interrupted_is_resumed() {
-    for (calls, planned) in [("1", false), ("4", true)] {
-        let crm = Tiny::serve(accounts(&[]));
-        let desk = Desk::with("a.csv", "name,leadscore\nA,x\nB,y\nC,z\nD,1\n");
+fn a_retry_that_was_interrupted_while_it_sent_is_resumed() {
+    let (crm, desk, run) = corrected();
+    let tiny = |arguments: &[&str]| {
+        desk.carafe(arguments.iter().copied().chain(["--json"])).at(&crm.address()).run()
+    };
+    // One call asks for the fields, one for the records.
+    let stopped = tiny(&["retry", &run, "--max-calls", "4", "--concurrency", "1"]);
+    stopped.is(6);
+    assert_eq!(stopped.json()["retry"], json!({ "of": run, "fixed": 2, "rejected": 3 }));
+    // What it has still to send is sent by no other one.
+    let other = tiny(&["retry", &run]);
+    other.is(4);
+    let messages: Vec<String> = findings(&desk, &other).into_iter().map(|(.., message)| message).collect();
+    let waits = messages.iter().filter(|message| message.contains("is still to be sent by run 20"));
+    assert_eq!((messages.len(), waits.count()), (3, 1), "{messages:?}");
+    let done = tiny(&["resume", &run_of(&stopped)]);
+    done.is(0);
+    assert_eq!(done.rows(), json!({ "read": 3, "created": 3 }));
+    assert_eq!(done.json()["retry"], json!({ "of": run, "fixed": 3, "rejected": 3 }));
+    assert_eq!(crm.records("accounts").len(), 4);
+}
+
+#[test]
+fn a_retry_that_was_interrupted_while_it_planned_is_resumed_or_begun_anew() {
+    for anew in [false, true] {
+        let (crm, desk, run) = corrected();
         let tiny = |arguments: &[&str]| {
             desk.carafe(arguments.iter().copied().chain(["--json"])).at(&crm.address()).run()
         };
-        let done = tiny(&["import", "a.csv", "--object", "accounts"]);
-        done.is(4);
-        let run = run_of(&done);
-        correct(&desk, &run, &[("A,x", "A,1"), ("B,y", "B,2"), ("C,z", "C,3")]);
-        let stopped = tiny(&["retry", &run, "--max-calls", calls, "--concurrency", "1"]);
-        stopped.is(6);
-        if planned {
-            let fixed = stopped.json()["retry"]["fixed"].as_u64().unwrap();
-            assert!((1..3).contains(&fixed), "{}", stopped.stdout);
-            // What it has still to send is sent by no other one.
-            let other = tiny(&["retry", &run]);
-            other.is(4);
-            let messages: Vec<String> =
-                findings(&desk, &other).into_iter().map(|(.., message)| message).collect();
-            assert!(
-                messages.iter().any(|message| message.contains("is still to be sent by run 20")),
-                "{messages:?}"
-            );
+        tiny(&["retry", &run, "--max-calls", "1"]).is(6);
+        assert_eq!(desk.runs().len(), 2);
+        let interrupted = tiny(&["runs", "last"]).json()["run"].as_str().unwrap().to_owned();
+        if anew {
+            let done = tiny(&["retry", &run]);
+            assert_eq!(done.rows(), json!({ "read": 3, "created": 3 }));
         }
-        let retry = match planned {
-            true => run_of(&stopped),
-            false => "last".to_owned(),
-        };
-        let done = tiny(&["resume", &retry]);
-        done.is(0);
+        let done = tiny(&["resume", &interrupted]);
         assert_eq!(done.json()["command"], "retry");
         assert_eq!(done.json()["retry"], json!({ "of": run, "fixed": 3, "rejected": 3 }));
+        let outcome = if anew { "rejected" } else { "created" };
+        assert_eq!(done.rows(), json!({ "read": 3, outcome: 3 }));
         assert_eq!(crm.records("accounts").len(), 4);
     }
 }
