@@ -33,6 +33,7 @@ mod plan;
 mod prepare;
 mod promise;
 mod prove;
+mod put_back;
 mod reject_form;
 mod resume;
 mod retry;

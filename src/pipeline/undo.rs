@@ -14,6 +14,7 @@ use std::time::Instant;
 use serde_json::value::RawValue;
 
 use super::linked::{is_linked, later_runs};
+use super::put_back::PutBack;
 use super::resume::{open, some_of};
 use super::run::{Input, PlannedRun, Tools};
 use super::send::{blocking, doubt_finding};
@@ -241,12 +242,16 @@ pub fn plan_undo(undoable: Undoable, runs: &Path, tools: Tools<'_>) -> Result<Pl
     let folder = RunFolder::create(runs, &object, now)?;
     let mut store = Store::create(&folder.store_file())?;
     let input = copy_facts(&from, &store, &first.run, &folder.run, tools)?;
-    let source = from_db(&first);
+    let planner = UndoPlanner {
+        run: first.run.clone(),
+        file: first.store_file(),
+        put_back: PutBack::since(runs, &object, &first.run)?,
+    };
     let mut read = 0_u64;
     blocking(|| {
         each_done(&from, |rows| {
             let left = rows.into_iter().filter(|row| !taken_back.contains(&row.row));
-            let planned: Vec<_> = left.map(|row| planned(row, &source)).collect();
+            let planned = left.map(|row| planner.plan(row)).collect::<Result<Vec<_>, _>>()?;
             read += planned.len() as u64;
             store.add_rows(&planned)?;
             Ok(())
@@ -282,44 +287,52 @@ fn copy_facts(
     Ok(to.fact("input")?)
 }
 
-/// Where the values of deleted records are, for a sentence.
-struct FromDb {
+/// What the plan of an undo is made by.
+struct UndoPlanner {
     run: String,
+    /// Where the values of deleted records are.
     file: PathBuf,
+    put_back: PutBack,
 }
 
-fn from_db(folder: &RunFolder) -> FromDb {
-    FromDb { run: folder.run.clone(), file: folder.store_file() }
-}
-
-/// What is to be done to take a row back. Nobody has looked at its record, so
-/// that sending does so first.
-fn planned(done: DoneRow, from: &FromDb) -> PlannedRow {
-    let DoneRow { row, source, outcome, record, key, body, before, image } = done;
-    let plan = PlannedRow { row, source, record: Some(record), key, origin: Some(row), ..Default::default() };
-    let refuse = |code, message: String, cause: &str| PlannedRow {
-        outcome: Some(Outcome::Rejected),
-        findings: vec![kept(row, code, message, cause)],
-        ..plan.clone()
-    };
-    if outcome == Outcome::Deleted {
-        let file = from.file.display();
-        let cause = "a record that was deleted cannot be brought back: a new one would have another id and none of its links";
-        let message = format!("{cause}; its values are in {file}, table rows, column before");
-        return refuse(Code::Irreversible, message, cause);
+impl UndoPlanner {
+    /// What is to be done to take a row back. Nobody has looked at its record,
+    /// so that sending does so first.
+    fn plan(&self, done: DoneRow) -> Result<PlannedRow, PipelineError> {
+        let DoneRow { row, source, outcome, record, key, body, before, image } = done;
+        let plan =
+            PlannedRow { row, source, record: Some(record), key, origin: Some(row), ..PlannedRow::default() };
+        let refuse = |finding: Finding| PlannedRow {
+            outcome: Some(Outcome::Rejected),
+            findings: vec![finding],
+            ..plan.clone()
+        };
+        if outcome == Outcome::Deleted {
+            return Ok(refuse(self.irreversible(row)));
+        }
+        let Some(image) = image else { return Ok(refuse(self.unknowable(row))) };
+        let image = self.put_back.image(record, image)?;
+        let image = Some(shown_whole(image, body.as_deref().unwrap_or_default()));
+        Ok(match outcome {
+            Outcome::Created => PlannedRow { action: Some(Action::Delete), before: body, image, ..plan },
+            // What the CRM showed before goes back to the letter, a null as a null.
+            _ => PlannedRow { action: Some(Action::Update), body: before, before: body, image, ..plan },
+        })
     }
-    if image.is_none() {
+
+    fn irreversible(&self, row: u64) -> Finding {
+        let cause = "a record that was deleted cannot be brought back: a new one would have another id and none of its links";
+        let file = self.file.display();
+        let message = format!("{cause}; its values are in {file}, table rows, column before");
+        kept(row, Code::Irreversible, message, cause)
+    }
+
+    fn unknowable(&self, row: u64) -> Finding {
         let cause = format!(
             "kept: run {} did not note how the record looked, so nobody can tell whether it was changed since",
-            from.run
+            self.run
         );
-        return refuse(Code::Conflict, cause.clone(), &cause);
-    }
-    let image = image.map(|image| shown_whole(image, body.as_deref().unwrap_or_default()));
-    match outcome {
-        Outcome::Created => PlannedRow { action: Some(Action::Delete), before: body, image, ..plan },
-        // What the CRM showed before goes back to the letter, a null as a null.
-        _ => PlannedRow { action: Some(Action::Update), body: before, before: body, image, ..plan },
+        kept(row, Code::Conflict, cause.clone(), &cause)
     }
 }
 

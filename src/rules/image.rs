@@ -51,6 +51,23 @@ pub fn has_other(image: &[u8], name: &str, value: &Value) -> Option<bool> {
     find(image, name).map(|known| known != short(plain(value).as_bytes()))
 }
 
+/// Fields that say who changed a record when, and so change with every write
+/// (source: field notes, "Filters" and "Fields").
+const STAMPS: [&str; 3] = ["modifieddate", "modified", "modifiedby"];
+
+/// Whether two images show the same record, but for who changed it when.
+pub fn same_but_stamps(a: &[u8], b: &[u8]) -> bool {
+    let stamps = STAMPS.map(|name| short(name.as_bytes()));
+    let sorted = |image: &[u8]| {
+        let fields =
+            image.chunks_exact(WIDTH).filter(|field| stamps.iter().all(|name| !field.starts_with(name)));
+        let mut fields: Vec<Vec<u8>> = fields.map(<[u8]>::to_vec).collect();
+        fields.sort();
+        fields
+    };
+    sorted(a) == sorted(b)
+}
+
 /// What the image has of a field.
 fn find<'i>(image: &'i [u8], name: &str) -> Option<&'i [u8]> {
     let name = short(name.as_bytes());
@@ -127,5 +144,18 @@ mod tests {
             assert_eq!(changed(&before, &now), filled, "{json}");
         }
         assert!(changed(&before, &record(&[("name", "\"acme\"")])));
+    }
+
+    #[test]
+    fn who_changed_a_record_when_is_no_part_of_what_it_says() {
+        let shown = |name: &str, at: &str| {
+            image(&record(&[("name", name), ("modifieddate", at), ("modifiedby", at)]))
+        };
+        let (one, other) =
+            (shown("\"A\"", "\"2026-11-24 10:00:00\""), shown("\"A\"", "\"2026-11-24 11:00:00\""));
+        assert!(same_but_stamps(&one, &other));
+        assert!(!same_but_stamps(&one, &shown("\"B\"", "\"2026-11-24 10:00:00\"")));
+        let more = image(&record(&[("name", "\"A\""), ("phone", "null")]));
+        assert!(!same_but_stamps(&one, &more), "another field");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use super::{Store, StoreError};
 use crate::model::{Outcome, RecordId};
@@ -63,6 +63,25 @@ impl Store {
         rows.into_iter().map(|(problem, row)| row.ok_or_else(|| self.damaged(problem))).collect()
     }
 
+    /// Of an undo: the records that it put back as they were, and its rows for them.
+    pub fn put_back(&self) -> Result<Vec<(RecordId, u64)>, StoreError> {
+        let sql = "SELECT record_id, row FROM rows WHERE outcome = 'updated' AND image IS NOT NULL";
+        let rows: Vec<(Option<u64>, u64)> = self.try_db(|db| {
+            let mut statement = db.prepare(sql)?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect()
+        })?;
+        Ok(rows.into_iter().filter_map(|(id, row)| Some((RecordId::new(id?)?, row))).collect())
+    }
+
+    /// How a row's record looked when the row was last written.
+    pub fn image_of(&self, row: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let sql = "SELECT image FROM rows WHERE row = ?1";
+        let found: Option<Option<Vec<u8>>> =
+            self.try_db(|db| db.prepare_cached(sql)?.query_row([row], |found| found.get(0)).optional())?;
+        Ok(found.flatten())
+    }
+
     /// Of an undo: the rows that need no further undo.
     pub fn taken_back(&self) -> Result<HashSet<u64>, StoreError> {
         let sql = "SELECT row FROM rows WHERE outcome IN ('deleted', 'updated', 'unchanged')";
@@ -107,6 +126,8 @@ mod tests {
         assert_eq!((before.as_deref(), image), (Some(r#"{"phone":null}"#), Some(vec![1, 2])));
         assert_eq!(store.done_after(2, 9).unwrap(), []);
         assert_eq!(store.taken_back().unwrap(), [2].into());
+        assert_eq!(store.put_back().unwrap(), [(RecordId::new(7).unwrap(), 2)]);
+        assert_eq!((store.image_of(2).unwrap(), store.image_of(3).unwrap()), (Some(vec![1, 2]), None));
 
         store.sabotage("UPDATE rows SET record_id = NULL WHERE row = 2");
         let error = store.done_after(0, 9).unwrap_err().to_string();

@@ -328,6 +328,39 @@ fn a_doubt_about_a_delete_is_not_settled_over_what_a_second_client_changed() {
 }
 
 #[test]
+fn two_runs_over_the_same_records_are_undone_one_after_the_other() {
+    for edited in ["never", "between", "after"] {
+        let (crm, desk) = (Crm::start(), Desk::with("m.yaml", BY_NAME.replace("  type: Kind\n", "")));
+        let before = all(&crm);
+        let import = |phone: &str| {
+            desk.write("a.csv", format!("Company,Tel,Notes\nA,{phone},\nB,{phone},\n"));
+            crm.carafe(&desk, ["import", "a.csv", "-m", "m.yaml"]).ends_with(0);
+            last(&crm, &desk)
+        };
+        let edit = |when: &str| {
+            if edited == when {
+                crm.act("PATCH", "accounts", &crm.account("B")["id"], r#"{"leadscore":5}"#);
+            }
+        };
+        let first = import("1");
+        edit("between");
+        // The date of change must be another one.
+        std::thread::sleep(std::time::Duration::from_millis(1_100));
+        import("2");
+        undo(&crm, &desk).is(0);
+        edit("after");
+        let done = crm.carafe(&desk, ["undo", &first, "--yes", "--json"]).run();
+        match edited {
+            "never" => {
+                assert_eq!(done.rows(), json!({ "read": 2, "deleted": 2 }));
+                assert_eq!(all(&crm), before);
+            }
+            _ => assert_eq!(done.rows(), json!({ "read": 2, "deleted": 1, "rejected": 1 }), "{edited}"),
+        }
+    }
+}
+
+#[test]
 fn a_file_whose_run_was_undone_goes_in_as_if_for_the_first_time() {
     let (crm, desk, before) = mixed();
     let import = || crm.carafe(&desk, ["import", "a.csv", "-m", "m.yaml", "--yes", "--json"]).ends_with(4);
