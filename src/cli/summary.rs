@@ -298,7 +298,7 @@ fn next_steps(finished: &FinishedRun, again: &Again) -> Vec<String> {
         steps.push(format!("send this plan: {}", again.apply(run, summary.rows.deleted > 0)));
     }
     if let (Some(file), true) = (summary.files.get("rejects"), is_undo(finished)) {
-        steps.push(format!("the records of {} are as they were: look at them by hand", shown(file)));
+        steps.push(format!("the records of {} were kept as they are: look at them by hand", shown(file)));
     } else if let Some(file) = summary.files.get("rejects") {
         let command = again.retry(run);
         steps.push(format!("correct the rows of {}, then:\n           {command}", shown(file)));

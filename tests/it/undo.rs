@@ -172,7 +172,7 @@ fn its_end_is_told_in_its_own_words() {
         "          1   rejected ",
         "why kept           1  kept: somebody changed the record since the run",
         "          3   rows, all accounted for",
-        "are as they were: look at them by hand",
+        "were kept as they are: look at them by hand",
     ] {
         assert!(told.contains(words), "{words}\n{told}");
     }
