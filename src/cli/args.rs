@@ -42,6 +42,13 @@ pub enum Command {
     Apply(ApplyArgs),
     /// Go on after a crash, a cancel or a spent budget
     Resume(ResumeArgs),
+    /// Import the rejected rows of a run again, from the corrected reject file
+    ///
+    /// Correct the cells in the reject file and leave its last columns alone: _run
+    /// and _row tell which row of the run each one is. It is imported with the
+    /// run's own mapping, as that file is now, and the run's own options. Rows that
+    /// the run did not reject, or that a retry has fixed since, are refused.
+    Retry(RetryArgs),
     /// Look up rows whose outcome is unknown, and decide those that stay so
     Settle(SettleArgs),
     /// Read back what a run wrote, and compare
@@ -51,6 +58,12 @@ pub enum Command {
     /// or defaulted, and what changed since. Every difference stands in verify.csv
     /// in the run's folder. Exits 4 where there is any. Nothing is changed.
     Verify(VerifyArgs),
+    /// Delete what a run created, restore what it changed
+    ///
+    /// Goes through the run's rows from the last to the first. A record that
+    /// anyone changed since is kept as it is, listed, and counted as rejected. It
+    /// is a run of its own: `carafe resume` goes on with one that was interrupted.
+    Undo(UndoArgs),
     /// Read records into CSV, XLSX or JSON Lines
     Export(ExportArgs),
     /// List the values of a dropdown, or add some
@@ -356,12 +369,12 @@ pub struct ImportArgs {
     pub send: SendArgs,
 }
 
-/// How a plan is sent: `import` and `apply` share it.
+/// How a plan is sent: all commands that send one share it.
 #[derive(Clone, Debug, Args)]
 pub struct SendArgs {
     /// Answer yes to every question
     ///
-    /// Without a terminal, deleting and clearing need it; everything else goes ahead.
+    /// Without a terminal, deleting, clearing and `undo` need it; everything else goes ahead.
     #[arg(short, long)]
     pub yes: bool,
 
@@ -408,6 +421,18 @@ pub struct ResumeArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct RetryArgs {
+    /// The run: its id, a unique beginning of it, or `last`
+    pub run: String,
+
+    /// The corrected reject file; default the run's own
+    pub file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub send: SendArgs,
+}
+
+#[derive(Debug, Args)]
 pub struct SettleArgs {
     /// The run: its id, a unique beginning of it, or `last`
     pub run: String,
@@ -436,6 +461,15 @@ fn adoption(text: &str) -> Result<(u64, crate::model::RecordId), String> {
 pub struct VerifyArgs {
     /// The run: its id, a unique beginning of it, or `last`
     pub run: String,
+}
+
+#[derive(Debug, Args)]
+pub struct UndoArgs {
+    /// The run: its id, a unique beginning of it, or `last`
+    pub run: String,
+
+    #[command(flatten)]
+    pub send: SendArgs,
 }
 
 #[derive(Debug, Args)]

@@ -42,6 +42,7 @@ pub async fn run(context: &Context, args: ImportArgs) -> Result<u8, PipelineErro
         },
         typed: typed(&args.input),
         mapped_by: Some(again.mapping().to_owned()),
+        retry_of: None,
     };
     let tools = tools(context, &connection);
     let planned = plan_import(&mut job, &settings, tools).await?;
@@ -142,8 +143,9 @@ pub async fn go_on(
 }
 
 /// Tells that the file went into the object before; the answer is the sentence.
+/// A retry goes row by row: what is fixed is not sent again.
 fn tell_twice(context: &Context, planned: &PlannedRun) -> Result<Option<String>, PipelineError> {
-    if to_send(planned) == 0 {
+    if to_send(planned) == 0 || planned.store.get::<String>("retry_of")?.is_some() {
         return Ok(None);
     }
     let object: String = planned.store.fact("object")?;
@@ -192,7 +194,7 @@ fn question(planned: &PlannedRun, connection: &Connection, twice: Option<String>
     Some(format!("this {} of {object}{lists} in {title}", acts.join(" and ")))
 }
 
-fn ask(question: &str) -> bool {
+pub fn ask(question: &str) -> bool {
     let mut stderr = std::io::stderr().lock();
     // A question that cannot be shown is answered by no.
     if write!(stderr, "{question}. Go ahead? [y/N] ").and_then(|()| stderr.flush()).is_err() {

@@ -42,7 +42,7 @@ async fn plan_anew(
     args: &ResumeArgs,
     connection: &Connection,
 ) -> Result<u8, PipelineError> {
-    let Unplanned { folder, store, input, typed, reference, on_unknown } = unplanned;
+    let Unplanned { folder, store, input, typed, reference, retry_of, on_unknown } = unplanned;
     context.screen.say("the run was interrupted while it planned; nothing was sent, and it is planned again");
     let catalog = connection.catalog(&context.common)?;
     let settings = JobSettings {
@@ -65,17 +65,20 @@ async fn plan_anew(
         on_unknown,
         typed,
         mapped_by: store.get("mapped_by")?,
+        retry_of,
     };
     let planned = plan_again(folder, store, &mut job, &settings, tools(context, connection)).await?;
     import::send(context, planned, &args.send, connection, &again).await
 }
 
-fn mode(typed: &Typed) -> Option<Mode> {
+/// `--mode` as it was typed.
+pub fn mode(typed: &Typed) -> Option<Mode> {
     let mode = ModeArg::from_str(typed.mode.as_deref()?, true).ok()?;
     Some(import::mode_of(mode))
 }
 
-fn on_blank(typed: &Typed) -> Option<Blank> {
+/// `--on-blank` as it was typed.
+pub fn on_blank(typed: &Typed) -> Option<Blank> {
     let blank = BlankArg::from_str(typed.on_blank.as_deref()?, true).ok()?;
     Some(import::blank_of(blank))
 }

@@ -44,6 +44,8 @@ pub struct Unplanned {
     pub typed: Typed,
     /// Its reference field.
     pub reference: Option<String>,
+    /// Of a retry: the run whose rejected rows it corrects.
+    pub retry_of: Option<String>,
     /// What becomes of rows that cannot be settled.
     pub on_unknown: super::send::OnUnknown,
 }
@@ -84,7 +86,9 @@ pub async fn open_interrupted(
     let state: String = store.fact("state")?;
     let input: Input = store.fact("input")?;
     if !store.get("plan_complete")?.unwrap_or(false) {
-        check_same(&store, &input, tools)?;
+        if store.get::<String>("undo_of")?.is_none() {
+            check_same(&store, &input, tools)?;
+        }
         return unplanned(folder, store, input).map(Resumed::Unplanned);
     }
     if state == RunState::Planned.word() {
@@ -105,7 +109,10 @@ pub async fn open_interrupted(
     let calls = store.get("calls")?.unwrap_or_default();
     let is_open = store.has_open_rows()? || counts.unknown > 0;
     if is_open {
-        check_same(&store, &input, tools)?;
+        // An undo goes by what the run did that it takes back, whatever became of its file.
+        if store.get::<String>("undo_of")?.is_none() {
+            check_same(&store, &input, tools)?;
+        }
         check_same_crm(&store, tools.client).await?;
     }
     let planned = PlannedRun { calls, ..PlannedRun::of(folder, store, input, Instant::now())? };
@@ -147,12 +154,17 @@ fn unplanned(folder: RunFolder, store: Store, input: Input) -> Result<Unplanned,
     let Some(typed) = store.get("typed")? else {
         let message =
             format!("run {} was interrupted before its plan was whole; nothing was sent", folder.run);
-        return Err(PipelineError::usage(message, "import the file again"));
+        let advice = match store.get::<String>("undo_of")? {
+            Some(first) => format!("carafe undo {first}"),
+            None => "import the file again".to_owned(),
+        };
+        return Err(PipelineError::usage(message, advice));
     };
     Ok(Unplanned {
         input,
         typed,
         reference: store.get("ref_field")?.flatten(),
+        retry_of: store.get("retry_of")?,
         on_unknown: store.get("on_unknown")?.unwrap_or_default(),
         folder,
         store,
@@ -253,10 +265,7 @@ async fn check_same_crm(store: &Store, client: &Client) -> Result<(), PipelineEr
     let made = store.some_made(100)?;
     let Some(first) = made.first() else { return Ok(()) };
     let object: String = store.fact("object")?;
-    let ids = made.iter().map(|id| RecordId::to_value(*id)).collect();
-    let query = ReadQuery { filter: Some(Filter::any_of("id", ids)), limit: Some(1), ..ReadQuery::default() };
-    let (found, _) = Reader::new(client, &object, query)?.all().await?;
-    if !found.is_empty() {
+    if some_of(client, &object, &made).await? {
         return Ok(());
     }
     // An empty answer to a list that cannot be empty is no proof; the list itself may be.
@@ -269,4 +278,12 @@ async fn check_same_crm(store: &Store, client: &Client) -> Result<(), PipelineEr
         made.len()
     );
     Err(PipelineError::usage(message, "resume with the token that the run began with"))
+}
+
+/// Whether the CRM has any of these records, at most a hundred.
+pub(super) async fn some_of(client: &Client, object: &str, ids: &[RecordId]) -> Result<bool, PipelineError> {
+    let ids = ids.iter().map(|id| RecordId::to_value(*id)).collect();
+    let query = ReadQuery { filter: Some(Filter::any_of("id", ids)), limit: Some(1), ..ReadQuery::default() };
+    let (found, _) = Reader::new(client, object, query)?.all().await?;
+    Ok(!found.is_empty())
 }
