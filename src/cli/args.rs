@@ -1,5 +1,7 @@
 //! What may be typed: each option is declared and documented here, once.
 
+mod of_runs;
+
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
@@ -8,6 +10,8 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::sandbox::Faults;
+
+pub use of_runs::{ApplyArgs, ResumeArgs, RetryArgs, RunsArgs, SettleArgs, UndoArgs, VerifyArgs};
 
 /// Pours spreadsheets into the Really Simple Systems / Spotler CRM, and back
 ///
@@ -403,76 +407,6 @@ fn stop_after(text: &str) -> Result<crate::pipeline::StopAfter, String> {
 }
 
 #[derive(Debug, Args)]
-pub struct ApplyArgs {
-    /// The run: its id, a unique beginning of it, or `last`
-    pub run: String,
-
-    #[command(flatten)]
-    pub send: SendArgs,
-}
-
-#[derive(Debug, Args)]
-pub struct ResumeArgs {
-    /// The run: its id, a unique beginning of it, or `last`
-    pub run: String,
-
-    #[command(flatten)]
-    pub send: SendArgs,
-}
-
-#[derive(Debug, Args)]
-pub struct RetryArgs {
-    /// The run: its id, a unique beginning of it, or `last`
-    pub run: String,
-
-    /// The corrected reject file; default the run's own
-    pub file: Option<PathBuf>,
-
-    #[command(flatten)]
-    pub send: SendArgs,
-}
-
-#[derive(Debug, Args)]
-pub struct SettleArgs {
-    /// The run: its id, a unique beginning of it, or `last`
-    pub run: String,
-
-    /// The row is this record; may be given several times
-    #[arg(long, value_name = "ROW=ID", value_parser = adoption)]
-    pub adopt: Vec<(u64, crate::model::RecordId)>,
-
-    /// The CRM does not have the row: send it again
-    #[arg(long, value_name = "ROW")]
-    pub resend: Vec<u64>,
-
-    /// Give the row up: it counts as rejected
-    #[arg(long, value_name = "ROW")]
-    pub drop: Vec<u64>,
-}
-
-fn adoption(text: &str) -> Result<(u64, crate::model::RecordId), String> {
-    let wrong = || "expected a row and a record's id, for example 12=95920999".to_owned();
-    let (row, id) = text.split_once('=').ok_or_else(wrong)?;
-    let id = id.trim().parse().ok().and_then(crate::model::RecordId::new).ok_or_else(wrong)?;
-    Ok((row.trim().parse().map_err(|_| wrong())?, id))
-}
-
-#[derive(Debug, Args)]
-pub struct VerifyArgs {
-    /// The run: its id, a unique beginning of it, or `last`
-    pub run: String,
-}
-
-#[derive(Debug, Args)]
-pub struct UndoArgs {
-    /// The run: its id, a unique beginning of it, or `last`
-    pub run: String,
-
-    #[command(flatten)]
-    pub send: SendArgs,
-}
-
-#[derive(Debug, Args)]
 pub struct ExportArgs {
     /// The objects to read
     #[arg(required = true, value_name = "OBJECT")]
@@ -537,12 +471,6 @@ pub struct LookupArgs {
     /// Add a value to the list; may be given several times
     #[arg(long, value_name = "VALUE")]
     pub add: Vec<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct RunsArgs {
-    /// The run: its id, a unique beginning of it, or `last`; all runs if left out
-    pub run: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -40,7 +40,7 @@ pub async fn run(context: &Context, args: ImportArgs) -> Result<u8, PipelineErro
             OnUnknownArg::Hold => OnUnknown::Hold,
             OnUnknownArg::Resend => OnUnknown::Resend,
         },
-        typed: typed(&args.input),
+        typed: typed(&args.input, &context.common),
         mapped_by: Some(again.mapping().to_owned()),
         retry_of: None,
     };
@@ -75,7 +75,8 @@ pub async fn apply(context: &Context, args: ApplyArgs) -> Result<u8, PipelineErr
     say_settings(context, &connection);
     let name = RunName(args.run.clone());
     let runs = &context.common.runs_dir;
-    let planned = open_plan(runs, &name, &connection.name, tools(context, &connection))?;
+    let opening = open_plan(runs, &name, &connection.name, tools(context, &connection));
+    let planned = super::unless_stopped(context, opening).await?;
     let again = Again::of_plan(&context.common, planned.store.get("mapped_by")?);
     send(context, planned, &args.send, &connection, &again).await
 }
@@ -290,7 +291,7 @@ pub fn outputs(args: &SendArgs) -> Result<OutputSettings, PipelineError> {
 }
 
 /// What was typed, to be kept with the run.
-fn typed(input: &InputArgs) -> Typed {
+fn typed(input: &InputArgs, common: &CommonArgs) -> Typed {
     let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
     Typed {
         mapping: input.mapping.as_ref().map(absolute),
@@ -298,6 +299,7 @@ fn typed(input: &InputArgs) -> Typed {
         mode: of_enum(input.mode),
         on_blank: of_enum(input.on_blank),
         limit: input.limit,
+        dictionary: common.dictionary.as_ref().map(absolute),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::advice::Again;
-use super::args::{BlankArg, ModeArg, ResumeArgs};
+use super::args::{BlankArg, CommonArgs, ModeArg, ResumeArgs};
 use super::connection::Connection;
 use super::import::{self, close, earlier, go_on, outputs, prove_columns, say_settings, tools};
 use crate::pipeline::{
@@ -44,7 +44,8 @@ async fn plan_anew(
 ) -> Result<u8, PipelineError> {
     let Unplanned { folder, store, input, typed, reference, retry_of, on_unknown } = unplanned;
     context.screen.say("the run was interrupted while it planned; nothing was sent, and it is planned again");
-    let catalog = connection.catalog(&context.common)?;
+    let dictionary = context.common.dictionary.clone().or_else(|| typed.dictionary.clone());
+    let catalog = connection.catalog(&CommonArgs { dictionary, ..context.common.clone() })?;
     let settings = JobSettings {
         input: input.path.clone(),
         input_name: Some(input.name.clone()),

@@ -55,6 +55,9 @@ pub struct Typed {
     pub on_blank: Option<String>,
     /// `--limit`
     pub limit: Option<u64>,
+    /// `--dictionary`, from the root on.
+    #[serde(default)]
+    pub dictionary: Option<PathBuf>,
 }
 
 /// Checks the file and stores a plan for it. Nothing is sent to be stored.
@@ -209,6 +212,8 @@ fn store_facts(
     store.set("proofs", &job.proofs)?;
     store.set("dictionary", &job.dictionary_hash())?;
     store_fields(store, job)?;
+    let filled: Vec<&str> = job.program.fields.iter().map(|field| field.field.name.as_str()).collect();
+    store.set("filled", &filled)?;
     store.set("dialect", job.source.dialect())?;
     store.set("origins", &Origins::of(&job.program))?;
     store.set("base_url", &settings.base_url)?;

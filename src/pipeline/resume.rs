@@ -8,14 +8,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::drift::dictionary_of;
 use super::import::Typed;
-use super::prepare::JobSettings;
+use super::prepare::{JobSettings, is_undescribed};
 use super::run::{Input, PlannedRun, Tools};
-use super::send::doubt_finding;
+use super::send::{doubt_finding, ended_by};
 use super::source_keys::read_options;
 use super::{Event, PipelineError};
 use crate::crm::{Client, ListQuery, ReadQuery, Reader};
 use crate::model::{Filter, Notice, RecordId, Row, RunState, shown};
+use crate::rules::drift::{Change, drift};
 use crate::rules::mapping::Mapping;
 use crate::store::{RunFolder, RunName, Store, StoreError};
 use crate::tabular::{Source, keep};
@@ -51,7 +53,7 @@ pub struct Unplanned {
 }
 
 /// Takes up the plan of an earlier dry run.
-pub fn open_plan(
+pub async fn open_plan(
     runs: &Path,
     name: &RunName,
     base_url: &str,
@@ -70,6 +72,7 @@ pub fn open_plan(
     }
     let input: Input = store.fact("input")?;
     check_same(&store, &input, tools)?;
+    check_fields(&store, tools).await?;
     let calls = store.get("calls")?.unwrap_or_default();
     Ok(PlannedRun { calls, ..PlannedRun::of(folder, store, input, Instant::now())? })
 }
@@ -114,6 +117,7 @@ pub async fn open_interrupted(
             check_same(&store, &input, tools)?;
         }
         check_same_crm(&store, tools.client).await?;
+        check_fields(&store, tools).await?;
     }
     let planned = PlannedRun { calls, ..PlannedRun::of(folder, store, input, Instant::now())? };
     Ok(if is_open { Resumed::Open(planned) } else { Resumed::Done(planned) })
@@ -257,6 +261,40 @@ fn first_difference(store: &Store, source: &Source) -> Option<u64> {
     }
     // Rows may be missing at the end.
     store.row_after(last).ok()?
+}
+
+/// Tells what the CRM has changed about the fields since the plan was made;
+/// refuses to go on where each new record would lack something by now.
+async fn check_fields(store: &Store, tools: Tools<'_>) -> Result<(), PipelineError> {
+    let typed: Typed = store.get("typed")?.unwrap_or_default();
+    if typed.dictionary.is_some() {
+        // The user knows better than the CRM what its fields are.
+        return Ok(());
+    }
+    let before = dictionary_of(store)?;
+    let now = match tools.client.dictionary(&before.object).await {
+        Ok(now) => now,
+        // A CRM that does not describe this object was not asked for it before either.
+        Err(error) if ended_by(&error).is_none() || is_undescribed(&error) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let filled: Vec<String> = store.get("filled")?.unwrap_or_default();
+    let filled: Vec<&str> = filled.iter().map(String::as_str).collect();
+    let drifted = drift(&before, &now, &filled, store.has_open_creates()?);
+    for drift in &drifted {
+        let notice = format!("since the plan was made: {}", drift.message);
+        tools.reporter.event(Event::Notice(Notice(notice)));
+    }
+    let lacking = drifted
+        .iter()
+        .find(|drift| drift.change == Change::Required && !filled.contains(&drift.field.as_str()));
+    match lacking {
+        None => Ok(()),
+        Some(drift) => Err(PipelineError::usage(
+            format!("{}; the plan does not fill it, so no further row is sent", drift.message),
+            "import the file again with a mapping that fills it",
+        )),
+    }
 }
 
 /// Refuses a CRM that has none of the records which the run made: the token
