@@ -230,14 +230,14 @@ pub fn close_with(
             document.extend(more);
         }
         if let Some(error) = &error {
-            document["error"] = super::error_json(error)["error"].clone();
+            document["error"] = super::error_json(error, &context.common)["error"].clone();
         }
         out::data(document);
     } else {
         out::data(summary::closing(finished, &connection.title, again, context.colors.out));
     }
     if let Some(error) = error {
-        super::report_aside(&error, context.colors);
+        super::report_aside(&error, context);
     }
     code
 }
@@ -270,6 +270,12 @@ pub fn say_settings(context: &Context, connection: &Connection) {
 }
 
 pub fn outputs(args: &SendArgs) -> Result<OutputSettings, PipelineError> {
+    if args.rejects.is_some() && args.rejects == args.results {
+        return Err(PipelineError::usage(
+            "--rejects and --results name the same file",
+            "give each a file of its own",
+        ));
+    }
     for path in [&args.rejects, &args.results].into_iter().flatten() {
         if path.exists() {
             let name = shown(&path.display().to_string()).to_string();

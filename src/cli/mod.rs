@@ -147,27 +147,27 @@ fn write_whole(mut output: Output, text: &str) -> Result<(), PipelineError> {
 /// The error as a JSON document or as sentences.
 fn report(error: &PipelineError, context: &Context) {
     if context.common.json {
-        out::data(error_json(error));
+        out::data(error_json(error, &context.common));
     }
-    report_aside(error, context.colors);
+    report_aside(error, context);
 }
 
 /// The error as sentences, on standard error.
-fn report_aside(error: &PipelineError, colors: Colors) {
-    let label = styled(colors.err, ERROR, "error:");
-    out::aside(format!("{label} {error}"));
+fn report_aside(error: &PipelineError, context: &Context) {
+    let label = styled(context.colors.err, ERROR, "error:");
+    out::aside(format!("{label} {}", advice::with_options(&error.to_string(), &context.common)));
     if let Some(advice) = error.advice() {
-        out::aside(format!("  {advice}"));
+        out::aside(format!("  {}", advice::with_options(&advice, &context.common)));
     }
 }
 
 /// `{"error": {"code", "message", "place", "advice"}}`
-fn error_json(error: &PipelineError) -> serde_json::Value {
+fn error_json(error: &PipelineError, common: &CommonArgs) -> serde_json::Value {
     json!({ "error": {
         "code": error.code(),
-        "message": error.to_string(),
+        "message": advice::with_options(&error.to_string(), common),
         "place": error.place(),
-        "advice": error.advice(),
+        "advice": error.advice().map(|advice| advice::with_options(&advice, common)),
     }})
 }
 

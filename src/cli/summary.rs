@@ -258,7 +258,7 @@ fn promise_lines(finished: &FinishedRun) -> Vec<String> {
     if let Some(settled) = &summary.settled {
         let parts = [
             (settled.adopted, "found in the CRM"),
-            (settled.absent, "not stored, so sent again"),
+            (settled.absent, "not found, so sent again"),
             (settled.held, "not to be told"),
         ];
         let parts: Vec<String> = parts

@@ -18,7 +18,7 @@ use super::send::{
 };
 use super::{Event, PipelineError, Reporter};
 use crate::crm::Client;
-use crate::model::{Calls, Counts, Notice, RunState, shown};
+use crate::model::{Calls, Counts, Notice, Outcome, RunState, shown};
 use crate::rules::additions::Addition;
 use crate::rules::mapping::Mode;
 use crate::store::{Ballast, Direction, RunFolder, Store};
@@ -167,7 +167,7 @@ pub async fn send_plan(
 ) -> Result<FinishedRun, PipelineError> {
     let store = &mut planned.store;
     store.set("state", RunState::Running.word())?;
-    store.set("settle_s", &options.settle.as_secs_f64().to_string())?;
+    store.set("settle_s", &options.settle.as_secs_f64())?;
     let origins: Origins = store.fact("origins")?;
     let stop_after = options.stop_after.map(|stop| stop.rows(planned.counts.read));
     let settings = send_settings(store, &planned.folder, options, stop_after, planned.is_fresh)?;
@@ -183,7 +183,14 @@ pub async fn send_plan(
             Some(ended) => ended,
             None => {
                 let Tools { client, reporter, stop, clock } = tools;
-                send(store, &settings, SendTools { client, origins: &origins, reporter, stop, clock }).await?
+                let tools = SendTools { client, origins: &origins, reporter, stop, clock };
+                store.set_sending(true)?;
+                let sent = send(store, &settings, tools).await;
+                if sent.is_err() {
+                    // On a full disk it stays; what was sent is told all the same.
+                    let _ = store.set_sending(false);
+                }
+                sent?
             }
         },
     };
@@ -300,11 +307,16 @@ fn finish(
     let PlannedRun { folder, store, begun, input, additions, calls, .. } = planned;
     Ballast::clear(&folder.path);
     store.set("state", state.word())?;
+    store.set_sending(false)?;
     store.set("ended", &tools.clock.now().to_string())?;
     let calls = calls.and(tools.client.calls());
     store.set("calls", &calls)?;
+    let earlier = store.get::<u64>("elapsed_ms")?.unwrap_or(0);
+    let elapsed = Duration::from_millis(earlier) + begun.elapsed();
+    store.set("elapsed_ms", &u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))?;
     let rows = if state == RunState::Planned { store.planned_counts()? } else { store.counts()? };
-    let mut files = write_files(&store, &folder.path, &folder.run, outputs, tools.reporter)?;
+    let written = write_files(&store, &folder.path, &folder.run, outputs, tools.reporter);
+    let mut files = written.map_err(|error| unwritten(&error, rows, &folder.run))?;
     let summary_path = folder.path.join("summary.json");
     files.insert("summary".to_owned(), summary_path.display().to_string());
     let summary = Summary {
@@ -322,7 +334,7 @@ fn finish(
         cleared: store.get("cleared")?.unwrap_or_default(),
         settled: Settling::of(&store)?,
         promise: Promise::of(&store)?,
-        elapsed_s: seconds(begun.elapsed()),
+        elapsed_s: seconds(elapsed),
         files,
     };
     write_summary(&summary_path, &summary)?;
@@ -330,7 +342,7 @@ fn finish(
         return Err(PipelineError::Fault(format!(
             "the counts do not add up: {} rows were read and {} are accounted for; this is a fault of carafe, and {} has every row",
             rows.read,
-            crate::model::Outcome::ALL.into_iter().map(|outcome| rows.get(outcome)).sum::<u64>(),
+            Outcome::ALL.into_iter().map(|outcome| rows.get(outcome)).sum::<u64>(),
             folder.store_file().display()
         )));
     }
@@ -343,6 +355,18 @@ fn finish(
         key: store.fact("match")?,
         sample: store.sample_updates(5)?,
     })
+}
+
+/// That a run has ended and its files could not be written: what it did is
+/// told here, as nothing else tells it.
+fn unwritten(error: &PipelineError, rows: Counts, run: &str) -> PipelineError {
+    let did = Outcome::ALL.into_iter().map(|outcome| (rows.get(outcome), outcome.word()));
+    let did: Vec<String> =
+        did.filter(|(rows, _)| *rows > 0).map(|(rows, word)| format!("{rows} {word}")).collect();
+    PipelineError::Fault(format!(
+        "{error}; the run has ended ({}), and carafe resume {run} writes its files once that is possible",
+        did.join(", ")
+    ))
 }
 
 fn write_summary(path: &Path, summary: &Summary) -> Result<(), PipelineError> {

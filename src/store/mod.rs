@@ -97,6 +97,13 @@ pub enum StoreError {
     },
 }
 
+/// The write-ahead log of a store.
+fn log_of(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
+}
+
 /// An open run store.
 #[derive(Debug)]
 pub struct Store {
@@ -132,6 +139,7 @@ impl Store {
     fn open_as_it_is(file: &Path) -> Result<(Self, i64), StoreError> {
         let io = |source| StoreError::Io { path: file.to_owned(), source };
         std::fs::metadata(file).map_err(io)?;
+        let has_log = log_of(file).exists();
         let store = Self::connect(file)?;
         let found: i64 = store.try_db(|db| db.query_row("PRAGMA user_version", [], |row| row.get(0)))?;
         if found > VERSION {
@@ -140,10 +148,21 @@ impl Store {
         if found < 1 {
             let tables: u64 = store
                 .try_db(|db| db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)))?;
-            return Err(match tables {
-                0 => StoreError::NotBegun { file: file.to_owned() },
+            // A run that has told of its end has a store that is more than empty.
+            let has_begun =
+                ["summary.json", "results.csv"].iter().any(|name| file.with_file_name(name).exists());
+            return Err(match (tables, has_begun) {
+                (0, false) => StoreError::NotBegun { file: file.to_owned() },
+                (0, true) => {
+                    store.damaged("it is empty; records may have been created, see results.csv beside it")
+                }
                 _ => store.damaged("it has no format number"),
             });
+        }
+        if !has_log && store.lacks_its_log().unwrap_or(false) {
+            return Err(store.damaged(
+                "its log run.db-wal is missing, which says what was sent last; records may have been created that it does not know of",
+            ));
         }
         Ok((store, found))
     }
@@ -198,6 +217,28 @@ impl Store {
             transaction.commit()
         };
         run().map_err(|source| StoreError::Database { file, source })
+    }
+
+    /// Marks that requests are about to leave, or that none are any more.
+    ///
+    /// While they are, what happens stands in the write-ahead log beside the
+    /// file at first: without the log the file alone would say that nothing
+    /// was sent (see [`Self::lacks_its_log`]).
+    pub fn set_sending(&self, sending: bool) -> Result<(), StoreError> {
+        let attempts = if sending { Some(self.attempts()?) } else { None };
+        self.set("sending", &attempts)?;
+        self.try_db(|db| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
+    }
+
+    fn attempts(&self) -> Result<u64, StoreError> {
+        self.try_db(|db| db.query_row("SELECT count(*) FROM attempts", [], |row| row.get(0)))
+    }
+
+    /// Whether a process was sending, and what it sent is not in the store: its
+    /// log was lost, by a copy of the file alone.
+    fn lacks_its_log(&self) -> Result<bool, StoreError> {
+        let before = self.get::<Option<u64>>("sending")?.flatten();
+        Ok(before.is_some() && before == Some(self.attempts()?))
     }
 
     /// Does several things as one: a process that is killed in between leaves
