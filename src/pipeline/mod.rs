@@ -39,6 +39,8 @@ mod source_keys;
 mod verify;
 
 #[cfg(test)]
+mod full_disk_tests;
+#[cfg(test)]
 mod import_tests;
 #[cfg(test)]
 mod messy;

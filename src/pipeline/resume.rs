@@ -121,6 +121,10 @@ pub(super) fn open(
 ) -> Result<(RunFolder, Store), PipelineError> {
     let folder = RunFolder::open(runs, name)?;
     let store = Store::open(&folder.store_file())?;
+    if store.get::<String>("state")?.is_none() {
+        let message = format!("run {} was interrupted before it began; nothing was sent", folder.run);
+        return Err(PipelineError::usage(message, "import the file again"));
+    }
     refuse_other_crm(&store, &folder.run, base_url, act)?;
     Ok((folder, store))
 }

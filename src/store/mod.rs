@@ -9,6 +9,8 @@
 //! looks into earlier runs.
 
 mod folder;
+#[cfg(test)]
+pub(crate) mod full;
 mod index;
 mod past;
 mod plan;
@@ -94,9 +96,19 @@ impl Store {
     /// Makes the store of a new run, private to its user.
     pub fn create(file: &Path) -> Result<Self, StoreError> {
         folder::create_private_file(file)?;
-        let store = Self::connect(file)?;
-        store.try_db(|db| db.execute_batch(schema::CREATE))?;
-        Ok(store)
+        let make = || {
+            let store = Self::connect(file)?;
+            store.try_db(|db| {
+                #[cfg(test)]
+                full::take()?;
+                db.execute_batch(schema::CREATE)
+            })?;
+            Ok(store)
+        };
+        make().inspect_err(|_| {
+            // Half a store would stand among the runs, and be the last of them.
+            let _ = std::fs::remove_file(file);
+        })
     }
 
     /// Opens the store of an earlier run.
@@ -165,9 +177,25 @@ impl Store {
         let run = || {
             let transaction = self.connection.transaction()?;
             act(&transaction)?;
+            // Everything is written by now, and is to be taken back.
+            #[cfg(test)]
+            full::take()?;
             transaction.commit()
         };
         run().map_err(|source| StoreError::Database { file, source })
+    }
+
+    /// Stores the facts that `act` sets as one: all of them last, or none.
+    pub fn facts_as_one<T, E: From<StoreError>>(
+        &self,
+        act: impl FnOnce(&Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let failed = |source| StoreError::Database { file: self.file.clone(), source };
+        // Taken back when it is dropped.
+        let transaction = self.connection.unchecked_transaction().map_err(failed)?;
+        let done = act(self)?;
+        transaction.commit().map_err(failed)?;
+        Ok(done)
     }
 
     /// Stores a fact about the run as JSON; see `docs/run-store.md` for the names.
@@ -175,7 +203,11 @@ impl Store {
         let json = serde_json::to_string(value).map_err(|error| self.damaged(error.to_string()))?;
         let sql =
             "INSERT INTO facts (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2";
-        self.try_db(|db| db.execute(sql, params![name, json]))?;
+        self.try_db(|db| {
+            #[cfg(test)]
+            full::take()?;
+            db.execute(sql, params![name, json])
+        })?;
         Ok(())
     }
 
