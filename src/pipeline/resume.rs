@@ -121,6 +121,8 @@ pub(super) fn open(
 ) -> Result<(RunFolder, Store), PipelineError> {
     let folder = RunFolder::open(runs, name)?;
     let store = Store::open(&folder.store_file())?;
+    // A page that does not read would else be met in the middle of sending.
+    store.check_whole()?;
     if store.get::<String>("state")?.is_none() {
         let message = format!("run {} was interrupted before it began; nothing was sent", folder.run);
         return Err(PipelineError::usage(message, "import the file again"));

@@ -26,6 +26,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::model::shown;
+
 pub use folder::{RunFolder, RunName, list_runs};
 pub use folder::{create_private_folder, slug};
 pub use index::RecordIndex;
@@ -128,6 +130,12 @@ impl Store {
             store.try_db(|db| db.execute_batch(step))?;
         }
         Ok(store)
+    }
+
+    /// Refuses a file whose pages do not hang together. Reads all of it.
+    pub fn check_whole(&self) -> Result<(), StoreError> {
+        let found: String = self.try_db(|db| db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)))?;
+        if found == "ok" { Ok(()) } else { Err(self.damaged(shown(&found).cut(200).to_string())) }
     }
 
     fn connect(file: &Path) -> Result<Self, StoreError> {
