@@ -15,7 +15,7 @@ use crate::model::{Calls, Counts, Field, FieldKind, Notice, Outcome, RunState, V
 use crate::rules::additions::Addition;
 use crate::rules::causes::{Cause, Example};
 use crate::store::{Store, StoredFinding};
-use crate::tabular::{CsvOptions, Dialect, Mark, RejectWriter, TextTarget, csv_writer};
+use crate::tabular::{CsvOptions, Dialect, Mark, Output, OutputError, RejectWriter, TextTarget, csv_writer};
 
 /// `summary.json`: how a run ended.
 #[derive(Clone, Debug, Serialize)]
@@ -282,20 +282,15 @@ fn copy_where_asked(
     target: Option<&Path>,
 ) -> Result<(), PipelineError> {
     let (Some(target), Some(from)) = (target, files.get(kind)) else { return Ok(()) };
-    let fault = |error: std::io::Error| {
-        PipelineError::Fault(format!(
-            "cannot write {}: {error}; the same file stands in {from}",
-            target.display()
-        ))
+    let copy = || -> Result<(), OutputError> {
+        let mut to = Output::create(target, false)?;
+        let mut source = std::fs::File::open(from).map_err(|error| to.fault(error))?;
+        std::io::copy(&mut source, &mut to).map_err(|error| to.fault(error))?;
+        to.commit().map(drop)
     };
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut to = options.open(target).map_err(fault)?;
-    let mut source = std::fs::File::open(from).map_err(fault)?;
-    std::io::copy(&mut source, &mut to).map_err(fault)?;
-    to.sync_all().map_err(fault)?;
+    copy().map_err(|OutputError { file, problem }| {
+        PipelineError::Fault(format!("cannot write {file}: {problem}; the same file stands in {from}"))
+    })?;
     files.insert(kind.to_owned(), target.display().to_string());
     Ok(())
 }

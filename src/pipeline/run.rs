@@ -297,7 +297,9 @@ fn finish(
     let calls = calls.and(tools.client.calls());
     store.set("calls", &calls)?;
     let rows = if state == RunState::Planned { store.planned_counts()? } else { store.counts()? };
-    let mut files = write_files(&store, &folder.path, &folder.run, outputs, tools.reporter)?;
+    let unwritten = |error| not_written(error, &folder.run, state);
+    let mut files =
+        write_files(&store, &folder.path, &folder.run, outputs, tools.reporter).map_err(unwritten)?;
     let summary_path = folder.path.join("summary.json");
     files.insert("summary".to_owned(), summary_path.display().to_string());
     let summary = Summary {
@@ -316,7 +318,7 @@ fn finish(
         elapsed_s: seconds(begun.elapsed()),
         files,
     };
-    write_summary(&summary_path, &summary)?;
+    write_summary(&summary_path, &summary).map_err(unwritten)?;
     if !rows.add_up() {
         return Err(PipelineError::Fault(format!(
             "the counts do not add up: {} rows were read and {} are accounted for; this is a fault of carafe, and {} has every row",
@@ -334,6 +336,18 @@ fn finish(
         key: store.fact("match")?,
         sample: store.sample_updates(5)?,
     })
+}
+
+/// A file that cannot be written loses nothing: it can be made again.
+fn not_written(error: PipelineError, run: &str, state: RunState) -> PipelineError {
+    match error {
+        PipelineError::Output(_) | PipelineError::Fault(_) if state != RunState::Planned => {
+            PipelineError::Fault(format!(
+                "{error}; the run is stored whole, and its files are written again by: carafe resume {run}"
+            ))
+        }
+        error => error,
+    }
 }
 
 fn write_summary(path: &Path, summary: &Summary) -> Result<(), PipelineError> {
