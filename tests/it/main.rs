@@ -11,6 +11,7 @@ mod docs;
 mod draft;
 mod drift;
 mod export;
+mod faults;
 mod forms;
 mod help;
 mod hostile;
