@@ -10,6 +10,7 @@ mod describe;
 mod docs;
 mod draft;
 mod drift;
+mod escapes;
 mod export;
 mod faults;
 mod forms;
