@@ -8,7 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Catalog, Event, Phase, PipelineError, Reporter, seconds};
 use crate::crm::{Client, ReadQuery, Reader};
-use crate::model::{Calls, Dictionary, Direction, Field, FieldKind, Notice, Order, Record, Value, shown};
+use crate::model::{
+    Calls, Dictionary, Direction, Field, FieldKind, Notice, Order, Record, Value, shown, shown_path,
+};
 use crate::rules::language::parse_filter;
 use crate::rules::nearest::nearest;
 use crate::tabular::{CsvOptions, Output, RecordWriter, TextTarget, XlsxBook, csv_writer, jsonl_writer};
@@ -253,7 +255,7 @@ impl Exporter<'_> {
     async fn folder(&self, folder: &Path, plans: Vec<Plan>) -> Result<Vec<ExportedObject>, PipelineError> {
         std::fs::create_dir_all(folder).map_err(|error| {
             PipelineError::usage(
-                format!("cannot use the folder {}: {error}", folder.display()),
+                format!("cannot use the folder {}: {error}", shown_path(folder)),
                 "name a folder that can be written",
             )
         })?;

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::prepare::hex;
 use super::promise::{Promise, Settling};
 use super::{Event, Phase, PipelineError, Reporter};
-use crate::model::{Calls, Counts, Field, FieldKind, Notice, Outcome, RunState, Value};
+use crate::model::{Calls, Counts, Field, FieldKind, Notice, Outcome, RunState, Value, shown_path};
 use crate::rules::additions::Addition;
 use crate::rules::causes::{Cause, Example};
 use crate::store::{Store, StoredFinding};
@@ -121,8 +121,8 @@ fn write_kept(
     if let Some(edited) = edited {
         reporter.event(Event::Notice(Notice(format!(
             "{} was edited since it was written, so it stays as it is; the rows as they stand now are in {}",
-            edited.display(),
-            path.display()
+            shown_path(&edited),
+            shown_path(&path)
         ))));
     }
     let mut writer = RejectWriter::create_at(&path, &dialect, surplus, true)?;
@@ -174,7 +174,7 @@ fn is_own(store: &Store, path: &Path) -> Result<bool, PipelineError> {
 
 fn note_written(store: &Store, path: &Path) -> Result<(), PipelineError> {
     let fault =
-        |error: std::io::Error| PipelineError::Fault(format!("cannot read {}: {error}", path.display()));
+        |error: std::io::Error| PipelineError::Fault(format!("cannot read {}: {error}", shown_path(path)));
     let hash = hash_of(path).map_err(fault)?;
     let mut written: BTreeMap<String, String> = store.get("written")?.unwrap_or_default();
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -211,7 +211,7 @@ pub fn write_whole(
     write: impl FnOnce(&mut dyn Write) -> Result<(), PipelineError>,
 ) -> Result<(), PipelineError> {
     let fault =
-        |error: std::io::Error| PipelineError::Fault(format!("cannot write {}: {error}", path.display()));
+        |error: std::io::Error| PipelineError::Fault(format!("cannot write {}: {error}", shown_path(path)));
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fault)?;
     let mut out = BufWriter::new(file.as_file_mut());

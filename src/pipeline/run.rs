@@ -17,7 +17,7 @@ use super::send::{
 };
 use super::{Event, PipelineError, Reporter};
 use crate::crm::Client;
-use crate::model::{Calls, Counts, Notice, RunState, shown};
+use crate::model::{Calls, Counts, Notice, RunState, shown, shown_path};
 use crate::rules::additions::Addition;
 use crate::store::{Direction, RunFolder, Store};
 
@@ -324,7 +324,7 @@ fn finish(
             "the counts do not add up: {} rows were read and {} are accounted for; this is a fault of carafe, and {} has every row",
             rows.read,
             crate::model::Outcome::ALL.into_iter().map(|outcome| rows.get(outcome)).sum::<u64>(),
-            folder.store_file().display()
+            shown_path(&folder.store_file())
         )));
     }
     Ok(FinishedRun {
@@ -352,7 +352,8 @@ fn not_written(error: PipelineError, run: &str, state: RunState) -> PipelineErro
 
 fn write_summary(path: &Path, summary: &Summary) -> Result<(), PipelineError> {
     write_whole(path, |out| {
-        let fault = |error: String| PipelineError::Fault(format!("cannot write {}: {error}", path.display()));
+        let fault =
+            |error: String| PipelineError::Fault(format!("cannot write {}: {error}", shown_path(path)));
         let json = serde_json::to_string_pretty(summary).map_err(|error| fault(error.to_string()))?;
         writeln!(out, "{json}").map_err(|error| fault(error.to_string()))
     })

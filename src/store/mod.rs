@@ -26,7 +26,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::model::shown;
+use crate::model::{shown, shown_path};
 
 pub use folder::{RunFolder, RunName, list_runs};
 pub use folder::{create_private_folder, slug};
@@ -43,7 +43,7 @@ pub use written::WrittenRow;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// SQLite refused: disk full, file damaged, locked by another program.
-    #[error("cannot use the run store {file}: {source}")]
+    #[error("cannot use the run store {}: {source}", shown_path(.file))]
     Database {
         /// The store's file.
         file: PathBuf,
@@ -51,7 +51,7 @@ pub enum StoreError {
         source: rusqlite::Error,
     },
     /// The folder or a file in it cannot be made or read.
-    #[error("cannot use {path}: {source}")]
+    #[error("cannot use {}: {source}", shown_path(.path))]
     Io {
         /// The folder or file.
         path: PathBuf,
@@ -60,7 +60,8 @@ pub enum StoreError {
     },
     /// Written by a newer program.
     #[error(
-        "the run store {file} was written by a newer carafe (format {found}); this one reads up to format {VERSION}"
+        "the run store {} was written by a newer carafe (format {found}); this one reads up to format {VERSION}",
+        shown_path(.file)
     )]
     Newer {
         /// The store's file.
@@ -69,7 +70,7 @@ pub enum StoreError {
         found: i64,
     },
     /// What stands in it does not make sense.
-    #[error("the run store {file} is damaged: {what}")]
+    #[error("the run store {} is damaged: {what}", shown_path(.file))]
     Damaged {
         /// The store's file.
         file: PathBuf,

@@ -148,4 +148,10 @@ fn escapes_in_a_file_that_changed_and_in_addresses_come_out_escaped() {
     for address in ["http://x\u{1b}[2J/", "https://\u{202e}example.com", "nonsense\u{7}"] {
         harmless(&desk.carafe(["describe", "--retries", "0"]).at(address).env("CARAFE_TIMEOUT", "1").run());
     }
+    let folder = format!("runs\u{1b}[2J{}", "x");
+    harmless(&desk.carafe(["runs", "--runs-dir", &folder]).run());
+    harmless(&desk.carafe(["runs", "last", "--runs-dir", &folder]).run());
+    let imported = desk.carafe(["import", "a.csv", "-m", "m.yaml", "-v", "--runs-dir", &folder, "--sandbox"]);
+    harmless(&imported.run());
+    harmless(&desk.carafe(["runs", "last", "--runs-dir", &folder]).run());
 }
