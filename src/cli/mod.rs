@@ -16,6 +16,7 @@ mod runs;
 mod sandbox;
 mod screen;
 mod settle;
+mod signals;
 mod summary;
 mod verify;
 
@@ -111,7 +112,7 @@ fn in_runtime(context: &Context, command: Command) -> Result<u8, PipelineError> 
         .build()
         .map_err(|error| PipelineError::Fault(format!("cannot start: {error}")))?;
     runtime.block_on(async {
-        listen_for_signals(context.stop.clone());
+        signals::listen(context.stop.clone(), context.screen.clone());
         match command {
             Command::Describe(args) => describe::run(context, args).await,
             Command::Draft(args) => draft::run(context, args).await,
@@ -128,63 +129,6 @@ fn in_runtime(context: &Context, command: Command) -> Result<u8, PipelineError> 
             Command::Completions(_) => Ok(0),
         }
     })
-}
-
-/// The first Ctrl-C takes no more work, the second leaves at once.
-fn listen_for_signals(stop: CancellationToken) {
-    // Listened to without a gap: between two listeners a second Ctrl-C would be lost.
-    let mut signals = Signals::new();
-    tokio::spawn(async move {
-        signals.next().await;
-        out::aside(
-            "stopping: no more rows are taken, what is in flight is finished; press again to abandon it",
-        );
-        stop.cancel();
-        signals.next().await;
-        out::aside("abandoned: requests in flight may have been stored; carafe runs last shows the run");
-        std::process::exit(5);
-    });
-}
-
-/// The signals that ask a program to end. Where the system refuses the
-/// handlers, its own behaviour is kept: the process ends.
-#[cfg(unix)]
-struct Signals(Vec<tokio::signal::unix::Signal>);
-
-#[cfg(unix)]
-impl Signals {
-    fn new() -> Self {
-        use tokio::signal::unix::{SignalKind, signal};
-        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-        Self(kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect())
-    }
-
-    async fn next(&mut self) {
-        std::future::poll_fn(|context| {
-            // A stream of signals never ends.
-            match self.0.iter_mut().any(|signal| signal.poll_recv(context).is_ready()) {
-                true => std::task::Poll::Ready(()),
-                false => std::task::Poll::Pending,
-            }
-        })
-        .await;
-    }
-}
-
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    fn new() -> Self {
-        Self
-    }
-
-    async fn next(&mut self) {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
 }
 
 /// Waits for work that sends nothing to be stored, and so may be left at any moment.

@@ -3,8 +3,8 @@
 use serde_json::{Value as Json, json};
 
 use super::args::RunsArgs;
-use super::{Context, out};
-use crate::model::{Counts, Notice, Outcome, shown, shown_path};
+use super::{Context, out, summary};
+use crate::model::{Counts, Notice, Outcome, RunState, shown, shown_path};
 use crate::pipeline::{Event, PipelineError, Reporter};
 use crate::store::{RunInfo, RunName};
 
@@ -14,23 +14,24 @@ pub fn run(context: &Context, args: &RunsArgs) -> Result<u8, PipelineError> {
     let name = RunName(name.clone());
     let info = RunInfo::of(runs, &name)?;
     let folder = name.find(runs)?;
-    let summary = std::fs::read_to_string(folder.join("summary.json")).ok();
-    let summary: Option<Json> = summary.and_then(|text| serde_json::from_str(&text).ok());
+    let document = std::fs::read_to_string(folder.join("summary.json")).ok();
+    let document: Option<Json> = document.and_then(|text| serde_json::from_str(&text).ok());
     if context.common.json {
-        out::data(summary.unwrap_or_else(|| info_json(&info)));
+        out::data(document.unwrap_or_else(|| info_json(&info)));
         return Ok(0);
     }
     out::data(out::styled(context.colors.out, out::BOLD, &info.run));
-    out::data(format!("  {} into {}: {}", info.command, shown(&info.object), info.state.word()));
+    out::data(format!("  {} into {}: {}", info.command, shown(&info.object), state(&info)));
     for outcome in Outcome::ALL {
         let rows = info.counts.get(outcome);
         if rows > 0 {
-            out::data(format!("  {:>9}   {}", out::thousands(rows), outcome.word()));
+            let word = summary::word(outcome, info.state == RunState::Planned);
+            out::data(format!("  {:>9}   {word}", out::thousands(rows)));
         }
     }
     out::data(format!("  {:>9}   rows", out::thousands(info.counts.read)));
     out::data(format!("  folder   {}", shown_path(&folder)));
-    if let Some(Json::Object(files)) = summary.as_ref().map(|s| s["files"].clone()) {
+    if let Some(Json::Object(files)) = document.as_ref().map(|s| s["files"].clone()) {
         for (kind, file) in files {
             out::data(format!("  {kind:<8} {}", shown(file.as_str().unwrap_or_default())));
         }
@@ -55,7 +56,7 @@ fn list(context: &Context) -> Result<u8, PipelineError> {
         .iter()
         .map(|info| {
             let Counts { read, rejected, unknown, .. } = info.counts;
-            let mut row = vec![info.run.clone(), info.command.clone(), info.state.word().to_owned()];
+            let mut row = vec![info.run.clone(), info.command.clone(), state(info).to_owned()];
             row.extend([read, rejected, unknown].map(out::thousands));
             row
         })
@@ -66,6 +67,14 @@ fn list(context: &Context) -> Result<u8, PipelineError> {
         context.colors.out,
     ));
     Ok(0)
+}
+
+/// Where a run stands; one that runs and that no process holds was killed.
+fn state(info: &RunInfo) -> &'static str {
+    match (info.state, info.is_active) {
+        (RunState::Running, false) => "interrupted",
+        (state, _) => state.word(),
+    }
 }
 
 fn info_json(info: &RunInfo) -> Json {

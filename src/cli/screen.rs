@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::io::IsTerminal;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,7 @@ pub struct Screen {
     form: Form,
     colors: Colors,
     phases: Arc<Mutex<HashMap<Phase, State>>>,
+    at_stake: Arc<AtomicU64>,
 }
 
 #[derive(Clone, Debug)]
@@ -52,7 +54,7 @@ impl Screen {
         } else {
             Form::Bars(MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(8)))
         };
-        Self { form, colors: Colors::new(common.color), phases: Arc::default() }
+        Self { form, colors: Colors::new(common.color), phases: Arc::default(), at_stake: Arc::default() }
     }
 
     /// A line that does not disturb the bars.
@@ -67,6 +69,11 @@ impl Screen {
     /// Says a sentence, unless quiet.
     pub fn say(&self, line: &str) {
         self.line(line);
+    }
+
+    /// How many rows would be in doubt, should the program end at once.
+    pub fn at_stake(&self) -> u64 {
+        self.at_stake.load(Ordering::Relaxed)
     }
 
     /// Shows that all requests wait, and why; nothing where they go on.
@@ -191,6 +198,8 @@ impl Reporter for Screen {
                     bar.set_message(format!("{} rejected{unknown}", out::thousands(counts.rejected)));
                 }
             }
+            Event::Unstored(line) => out::aside(format!("could not be stored: {line}")),
+            Event::AtStake(rows) => self.at_stake.store(rows, Ordering::Relaxed),
             Event::End(phase) => self.end(phase),
             Event::Notice(notice) => {
                 self.line(&format!("{} {notice}", styled(self.colors.err, NOTICE, "notice:")))

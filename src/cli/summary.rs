@@ -29,7 +29,7 @@ pub fn closing(finished: &FinishedRun, into: &str, again: &Again, color: bool) -
         lines.push(String::new());
         lines.extend(cause_lines(
             &summary.causes,
-            if summary.rows.rejected > 0 { "why rejected" } else { "why" },
+            if summary.rows.unknown == 0 { "why rejected" } else { "why" },
             "see summary.json in the folder",
         ));
     }
@@ -82,7 +82,8 @@ fn row_lines(finished: &FinishedRun) -> Vec<String> {
     lines
 }
 
-fn word(outcome: Outcome, planned: bool) -> &'static str {
+/// The outcome's word, for what is done or only planned.
+pub fn word(outcome: Outcome, planned: bool) -> &'static str {
     match (outcome, planned) {
         (Outcome::Created, true) => "to create",
         (Outcome::Updated, true) => "to update",

@@ -77,7 +77,12 @@ impl PipelineError {
                 NextStep::LeaveUnprocessed => 5,
                 NextStep::RetryAsIs | NextStep::LookUpFirst | NextStep::RejectRow | NextStep::StopRun => 3,
             },
-            Self::Store(StoreError::NoSuchRun(_) | StoreError::Active { .. } | StoreError::Newer { .. }) => 2,
+            Self::Store(
+                StoreError::NoSuchRun(_)
+                | StoreError::NotBegun { .. }
+                | StoreError::Active { .. }
+                | StoreError::Newer { .. },
+            ) => 2,
             Self::Store(StoreError::Database { .. } | StoreError::Io { .. } | StoreError::Damaged { .. })
             | Self::Fault(_) => 1,
             Self::Cancelled => 5,

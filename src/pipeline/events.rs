@@ -63,10 +63,15 @@ pub enum Event {
     },
     /// Rows by outcome so far, while sending.
     Rows(Counts),
+    /// So many rows would be in doubt, should the program end at once.
+    AtStake(u64),
     /// A phase has ended.
     End(Phase),
     /// Something worth knowing.
     Notice(Notice),
+    /// What the CRM answered for a row and what could not be stored, as JSON:
+    /// nobody else knows it, so it is told in any case.
+    Unstored(String),
 }
 
 /// Someone who wants to know. Called from one thread at a time; must not block.

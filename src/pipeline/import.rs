@@ -105,7 +105,7 @@ async fn plan_into(
     tools: Tools<'_>,
 ) -> Result<PlannedRun, PipelineError> {
     let begun = Instant::now();
-    let input = store.facts_as_one(|store| store_facts(store, job, settings, &folder, tools))?;
+    let input = store.together(|store| store_facts(store, job, settings, &folder, tools))?;
     let planned = async {
         let planner = Planner::new(job, &folder, &mut store, settings.reference.as_deref(), tools)?;
         planner.run(settings.limit, rows).await
@@ -117,7 +117,7 @@ async fn plan_into(
     }
     // As one: a whole plan that is not called planned would be sent by `resume`
     // without the question that is due before records are deleted.
-    store.facts_as_one(|store| {
+    store.together(|store| {
         store.set("plan_complete", &true)?;
         store.set("state", RunState::Planned.word())?;
         store.set("calls", &tools.client.calls())

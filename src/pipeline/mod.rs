@@ -36,6 +36,7 @@ mod run;
 mod send;
 mod settle;
 mod source_keys;
+mod twice;
 mod verify;
 
 #[cfg(test)]
@@ -72,4 +73,5 @@ pub use run::{
 };
 pub use send::{Ended, OnUnknown};
 pub use settle::{Candidate, Decisions, OpenDoubt, settle};
+pub use twice::EarlierImport;
 pub use verify::{NotVerified, Verified, VerifySettings, verify};

@@ -80,7 +80,7 @@ fn earlier_proofs(
         match proofs_of(run, runs) {
             Some(proofs) => all.push((run.clone(), proofs)),
             None => {
-                let (run, runs) = (shown(run).cut(60), runs.display());
+                let (run, runs) = (shown(run).cut(60), crate::model::shown_path(runs));
                 let message = format!(
                     "the file names the run {run}, which is not in {runs}; how its columns are written is proven anew"
                 );
@@ -151,5 +151,5 @@ fn proofs_of(run: &str, runs: &Path) -> Option<Vec<ColumnProof>> {
 pub(super) fn run_store(run: &str, runs: &Path) -> Option<Store> {
     let folder = RunName(run.to_owned()).find(runs).ok()?;
     let is_whole = folder.file_name().is_some_and(|name| name == run);
-    Store::open(&folder.join("run.db")).ok().filter(|_| is_whole)
+    Store::peek(&folder.join("run.db")).ok().filter(|_| is_whole)
 }

@@ -17,7 +17,7 @@ use super::{Event, PipelineError};
 use crate::crm::{Client, ListQuery, ReadQuery, Reader};
 use crate::model::{Filter, Notice, RecordId, Row, RunState, shown};
 use crate::rules::mapping::Mapping;
-use crate::store::{RunFolder, RunName, Store};
+use crate::store::{RunFolder, RunName, Store, StoreError};
 use crate::tabular::{Source, keep};
 
 /// A run that is taken up again.
@@ -123,9 +123,8 @@ pub(super) fn open(
     let store = Store::open(&folder.store_file())?;
     // A page that does not read would else be met in the middle of sending.
     store.check_whole()?;
-    if store.get::<String>("state")?.is_none() {
-        let message = format!("run {} was interrupted before it began; nothing was sent", folder.run);
-        return Err(PipelineError::usage(message, "import the file again"));
+    if store.get::<String>("base_url")?.is_none() {
+        return Err(StoreError::NotBegun { file: folder.store_file() }.into());
     }
     refuse_other_crm(&store, &folder.run, base_url, act)?;
     Ok((folder, store))

@@ -19,7 +19,8 @@ use super::{Event, PipelineError, Reporter};
 use crate::crm::Client;
 use crate::model::{Calls, Counts, Notice, RunState, shown, shown_path};
 use crate::rules::additions::Addition;
-use crate::store::{Direction, RunFolder, Store};
+use crate::rules::mapping::Mode;
+use crate::store::{Ballast, Direction, RunFolder, Store};
 
 /// `--stop-after`: a number of rows, or a share of all rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,8 @@ pub struct SendOptions {
     pub settle: Duration,
     /// Only these rows of the plan, and those in doubt; all of it if none.
     pub only: Option<Vec<u64>>,
+    /// How long it is tried to store what the CRM has answered, where the disk is full.
+    pub store_patience: Duration,
     /// Files beside the run's folder.
     pub outputs: OutputSettings,
 }
@@ -219,6 +222,8 @@ pub(super) fn send_settings(
         scratch: folder.path.clone(),
         only: options.only.clone(),
         trust_plan: trusted,
+        takes_existing: store.fact::<String>("mode")? == Mode::Upsert.word(),
+        store_patience: options.store_patience,
         purpose,
     })
 }
@@ -292,6 +297,7 @@ fn finish(
     tools: Tools<'_>,
 ) -> Result<FinishedRun, PipelineError> {
     let PlannedRun { folder, store, begun, input, additions, calls, .. } = planned;
+    Ballast::clear(&folder.path);
     store.set("state", state.word())?;
     store.set("ended", &tools.clock.now().to_string())?;
     let calls = calls.and(tools.client.calls());

@@ -123,6 +123,8 @@ impl World {
             scratch: PathBuf::from("/nonexistent"),
             only: None,
             trust_plan: dice.below(2) == 0,
+            store_patience: Duration::ZERO,
+            takes_existing: true,
             purpose: Purpose::Import,
         };
         let mut store = Store::in_memory();

@@ -148,6 +148,7 @@ pub fn plain_options() -> SendOptions {
         stop_after: None,
         settle: Duration::ZERO,
         only: None,
+        store_patience: Duration::ZERO,
         outputs: OutputSettings::default(),
     }
 }
@@ -158,8 +159,10 @@ pub struct Notices(pub Mutex<Vec<String>>);
 
 impl Reporter for Notices {
     fn event(&self, event: Event) {
-        if let Event::Notice(notice) = event {
-            self.0.lock().unwrap().push(notice.0);
+        match event {
+            Event::Notice(notice) => self.0.lock().unwrap().push(notice.0),
+            Event::Unstored(line) => self.0.lock().unwrap().push(line),
+            _ => {}
         }
     }
 }

@@ -107,6 +107,12 @@ impl RunName {
     }
 }
 
+/// Whether another process holds a run's folder.
+pub fn is_held(folder: &Path) -> bool {
+    let lock = private_file_options().open(folder.join("run.lock"));
+    lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(std::fs::TryLockError::WouldBlock)))
+}
+
 /// The ids of all runs, the oldest first.
 pub fn list_runs(runs: &Path) -> Result<Vec<String>, StoreError> {
     let io = |source| StoreError::Io { path: runs.to_owned(), source };

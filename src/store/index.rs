@@ -15,8 +15,9 @@ pub struct RecordIndex {
 }
 
 impl RecordIndex {
-    /// An empty index; the file must not be there yet.
+    /// An empty index. One that a killed process left behind goes.
     pub fn create(file: &Path) -> Result<Self, StoreError> {
+        let _ = std::fs::remove_file(file);
         folder::create_private_file(file)?;
         let connect = || -> rusqlite::Result<Connection> {
             let connection = Connection::open(file)?;

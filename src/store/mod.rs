@@ -8,6 +8,7 @@
 //! write, `settle` keeps what is in doubt, `report` and `written` read, `past`
 //! looks into earlier runs.
 
+mod ballast;
 mod folder;
 #[cfg(test)]
 pub(crate) mod full;
@@ -28,8 +29,9 @@ use serde::de::DeserializeOwned;
 
 use crate::model::{shown, shown_path};
 
+pub use ballast::Ballast;
 pub use folder::{RunFolder, RunName, list_runs};
-pub use folder::{create_private_folder, slug};
+pub use folder::{create_private_folder, is_held, slug};
 pub use index::RecordIndex;
 pub use past::newest_runs;
 pub use plan::PlannedRow;
@@ -77,6 +79,15 @@ pub enum StoreError {
         /// What is wrong.
         what: String,
     },
+    /// Killed before anything was written.
+    #[error(
+        "the run of {} was interrupted before it began; nothing of it was sent: import the file again",
+        shown_path(.file)
+    )]
+    NotBegun {
+        /// The store's file.
+        file: PathBuf,
+    },
     /// No run, or several, by that name.
     #[error("{0}")]
     NoSuchRun(String),
@@ -114,8 +125,23 @@ impl Store {
         })
     }
 
-    /// Opens the store of an earlier run.
+    /// Opens the store of an earlier run, to go on with it: one of an earlier
+    /// format is brought up to this one.
     pub fn open(file: &Path) -> Result<Self, StoreError> {
+        let (store, found) = Self::open_as_it_is(file)?;
+        let steps = schema::MIGRATIONS.iter().skip(usize::try_from(found - 1).unwrap_or(usize::MAX));
+        for step in steps {
+            store.try_db(|db| db.execute_batch(step))?;
+        }
+        Ok(store)
+    }
+
+    /// Opens the store of an earlier run to look into it: its format stays.
+    pub fn peek(file: &Path) -> Result<Self, StoreError> {
+        Ok(Self::open_as_it_is(file)?.0)
+    }
+
+    fn open_as_it_is(file: &Path) -> Result<(Self, i64), StoreError> {
         let io = |source| StoreError::Io { path: file.to_owned(), source };
         std::fs::metadata(file).map_err(io)?;
         let store = Self::connect(file)?;
@@ -124,13 +150,14 @@ impl Store {
             return Err(StoreError::Newer { file: file.to_owned(), found });
         }
         if found < 1 {
-            return Err(store.damaged("it has no format number"));
+            let tables: u64 = store
+                .try_db(|db| db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)))?;
+            return Err(match tables {
+                0 => StoreError::NotBegun { file: file.to_owned() },
+                _ => store.damaged("it has no format number"),
+            });
         }
-        let steps = schema::MIGRATIONS.iter().skip(usize::try_from(found - 1).unwrap_or(usize::MAX));
-        for step in steps {
-            store.try_db(|db| db.execute_batch(step))?;
-        }
-        Ok(store)
+        Ok((store, found))
     }
 
     /// Refuses a file whose pages do not hang together. Reads all of it.
@@ -194,11 +221,9 @@ impl Store {
         run().map_err(|source| StoreError::Database { file, source })
     }
 
-    /// Stores the facts that `act` sets as one: all of them last, or none.
-    pub fn facts_as_one<T, E: From<StoreError>>(
-        &self,
-        act: impl FnOnce(&Self) -> Result<T, E>,
-    ) -> Result<T, E> {
+    /// Does several things as one: a process that is killed in between leaves
+    /// none of them, nor does one that could not do them all.
+    pub fn together<T, E: From<StoreError>>(&self, act: impl FnOnce(&Self) -> Result<T, E>) -> Result<T, E> {
         let failed = |source| StoreError::Database { file: self.file.clone(), source };
         // Taken back when it is dropped.
         let transaction = self.connection.unchecked_transaction().map_err(failed)?;

@@ -13,7 +13,7 @@ pub fn newest_runs(runs: &Path, object: &str, most: usize) -> impl Iterator<Item
     let all = list_runs(runs).unwrap_or_default();
     let of_object = all.into_iter().rev().filter(move |run| object_slug(run) == Some(middle.as_str()));
     of_object.take(most).filter_map(move |run| {
-        let store = Store::open(&runs.join(&run).join("run.db")).ok()?;
+        let store = Store::peek(&runs.join(&run).join("run.db")).ok()?;
         Some((run, store))
     })
 }

@@ -46,8 +46,10 @@ pub struct RunInfo {
     pub object: String,
     /// Where it stands.
     pub state: RunState,
-    /// Rows by outcome.
+    /// Rows by outcome; of a plan, as they would end.
     pub counts: Counts,
+    /// A process is at it right now.
+    pub is_active: bool,
 }
 
 impl Store {
@@ -306,7 +308,7 @@ impl RunInfo {
     /// One run.
     pub fn of(runs: &Path, name: &RunName) -> Result<Self, StoreError> {
         let path = name.find(runs)?;
-        let store = Store::open(&path.join("run.db"))?;
+        let store = Store::peek(&path.join("run.db"))?;
         let state: String = store.fact("state")?;
         let state = RunState::from_word(&state).ok_or_else(|| store.damaged(format!("the state {state}")))?;
         let counts = if state == RunState::Planned { store.planned_counts()? } else { store.counts()? };
@@ -316,6 +318,7 @@ impl RunInfo {
             object: store.fact("object")?,
             state,
             counts,
+            is_active: super::folder::is_held(&path),
         })
     }
 }

@@ -77,3 +77,96 @@ INSERT INTO facts (name, value) SELECT 'plan_complete', 'true' WHERE EXISTS
 PRAGMA user_version = 2;
 COMMIT;
 "];
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use crate::model::{Action, Outcome};
+    use crate::store::{Direction, PlannedRow, Store};
+
+    /// Format 1, as it was.
+    const FIRST: &str = "
+BEGIN;
+CREATE TABLE facts (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE rows (
+    row       INTEGER PRIMARY KEY,
+    source    BLOB NOT NULL,
+    action    TEXT CHECK (action IN ('create', 'update', 'delete')),
+    record_id INTEGER,
+    key       TEXT,
+    body      TEXT,
+    before    TEXT,
+    outcome   TEXT CHECK (outcome IN ('created', 'updated', 'unchanged', 'deleted', 'skipped',
+                                      'rejected', 'unprocessed', 'unknown')),
+    status    INTEGER
+);
+CREATE INDEX rows_open ON rows (row) WHERE outcome IS NULL;
+CREATE INDEX rows_outcome ON rows (outcome, row);
+
+CREATE TABLE attempts (
+    id      INTEGER PRIMARY KEY,
+    row     INTEGER NOT NULL REFERENCES rows (row),
+    started TEXT NOT NULL,
+    ended   TEXT,
+    result  TEXT CHECK (result IN ('done', 'refused', 'not_sent', 'in_doubt')),
+    status  INTEGER,
+    message TEXT
+);
+CREATE INDEX attempts_row ON attempts (row);
+CREATE INDEX attempts_open ON attempts (row) WHERE ended IS NULL;
+
+CREATE TABLE findings (
+    id      INTEGER PRIMARY KEY,
+    row     INTEGER NOT NULL,
+    cell    TEXT,
+    \"column\"  TEXT,
+    field   TEXT,
+    code    TEXT NOT NULL,
+    message TEXT NOT NULL,
+    cause   TEXT,
+    value   TEXT,
+    stage   TEXT NOT NULL
+);
+CREATE INDEX findings_row ON findings (row);
+
+PRAGMA user_version = 1;
+COMMIT;
+";
+
+    #[test]
+    fn a_run_of_the_first_format_is_brought_up_to_this_one_and_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("run.db");
+        let old = Connection::open(&file).unwrap();
+        old.execute_batch(FIRST).unwrap();
+        old.execute_batch(
+            "INSERT INTO facts VALUES ('rows_clearing', '0'), ('rows_read', '2');
+             INSERT INTO rows (row, source, action, body, outcome) VALUES
+                 (2, x'', 'create', '{\"name\":\"a\"}', 'unknown'), (3, x'', 'create', '{}', NULL);
+             INSERT INTO attempts (row, started, ended, result) VALUES (2, '', '', 'in_doubt');",
+        )
+        .unwrap();
+        drop(old);
+        let version = |file| -> i64 {
+            Connection::open(file).unwrap().query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
+        };
+        let peeked = Store::peek(&file).unwrap();
+        assert_eq!(peeked.counts().unwrap().get(Outcome::Unknown), 1);
+        drop(peeked);
+        assert_eq!(version(&file), 1, "a look changes nothing");
+        let mut store = Store::open(&file).unwrap();
+        assert_eq!(version(&file), super::VERSION);
+        assert_eq!(store.get("plan_complete").unwrap(), Some(true));
+        assert_eq!(store.doubts(|doubt| doubt.row).unwrap(), [2]);
+        let next = store.next_to_send(None, 9, Direction::Forward).unwrap();
+        assert_eq!((next.len(), next[0].row, next[0].looked), (1, 3, None));
+        let new =
+            PlannedRow { row: 4, action: Some(Action::Create), looked: Some(1), ..PlannedRow::default() };
+        store.add_rows(&[new]).unwrap();
+    }
+}

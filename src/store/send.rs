@@ -93,7 +93,10 @@ pub enum AnswerKind {
     /// In doubt, and given up by a person: rejected.
     Dropped(Vec<Finding>),
     /// Looked at before it was sent: the record is as it should be already.
-    Unchanged,
+    Unchanged {
+        /// The record.
+        record: Option<RecordId>,
+    },
     /// Looked at before it was sent: the record changed or went, so the row is rejected.
     Conflict(Vec<Finding>),
     /// Looked at before it was sent, and still as planned.
@@ -117,7 +120,7 @@ impl AnswerKind {
             | Self::Held(_)
             | Self::Overtaken(_)
             | Self::Dropped(_)
-            | Self::Unchanged
+            | Self::Unchanged { .. }
             | Self::Conflict(_)
             | Self::Fresh { .. } => None,
         }
@@ -135,7 +138,7 @@ impl AnswerKind {
             | Self::NotSent
             | Self::InDoubt(_)
             | Self::TakenBack
-            | Self::Unchanged
+            | Self::Unchanged { .. }
             | Self::Conflict(_)
             | Self::Fresh { .. } => None,
         }
@@ -149,7 +152,7 @@ impl AnswerKind {
                 Some(Outcome::Rejected)
             }
             Self::InDoubt(_) | Self::Held(_) => Some(Outcome::Unknown),
-            Self::Unchanged => Some(Outcome::Unchanged),
+            Self::Unchanged { .. } => Some(Outcome::Unchanged),
             Self::NotSent | Self::TakenBack | Self::Absent | Self::Fresh { .. } => None,
         }
     }
@@ -167,7 +170,7 @@ impl AnswerKind {
             | Self::TakenBack
             | Self::Adopted { .. }
             | Self::Absent
-            | Self::Unchanged
+            | Self::Unchanged { .. }
             | Self::Fresh { .. } => &[],
         }
     }
@@ -177,6 +180,7 @@ impl AnswerKind {
         match self {
             Self::Done { record, image, .. } => (*record, image.as_deref()),
             Self::Adopted { record, image, .. } => (Some(*record), image.as_deref()),
+            Self::Unchanged { record } => (*record, None),
             Self::Refused(_)
             | Self::NotSent
             | Self::InDoubt(_)
@@ -185,7 +189,6 @@ impl AnswerKind {
             | Self::Held(_)
             | Self::Overtaken(_)
             | Self::Dropped(_)
-            | Self::Unchanged
             | Self::Conflict(_)
             | Self::Fresh { .. } => (None, None),
         }

@@ -65,15 +65,17 @@ fn records_are_looked_at_a_hundred_a_request_before_they_are_changed() {
 #[test]
 fn apply_creates_nothing_that_somebody_created_since_the_plan() {
     let crm = Tiny::serve(accounts(&[]));
-    let desk = Desk::with("a.csv", "name,phone\nAcme,1\nNew,2\n");
+    let desk = Desk::with("a.csv", "name,phone\nAcme,1\nNew,2\nSame,3\n");
     desk.write(
         "m.yaml",
         "version: 1\nobject: accounts\nmatch: [name]\nfields:\n  name: name\n  phone: phone\n",
     );
     desk.carafe(["import", "a.csv", "-m", "m.yaml", "--dry-run"]).at(&crm.address()).ends_with(0);
     crm.restore("accounts", json!({ "id": 7, "name": "ACME", "phone": "5" }));
+    crm.restore("accounts", json!({ "id": 8, "name": "Same", "phone": "3" }));
     let done = desk.carafe(["apply", "last", "--json"]).at(&crm.address()).ends_with(4);
-    assert_eq!(done.rows(), json!({ "read": 2, "created": 1, "rejected": 1 }));
+    assert_eq!(done.rows(), json!({ "read": 3, "created": 1, "unchanged": 1, "rejected": 1 }));
+    assert!(desk.run_text("results.csv").contains("4,Same,8,unchanged"));
     let error = &desk.errors()[0];
     assert_eq!((&error["row"], &error["code"]), (&json!(2), &json!("conflict")));
     assert_eq!(error["message"], "a record with this key was created since the plan was made: id 7");

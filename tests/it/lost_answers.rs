@@ -209,7 +209,29 @@ fn a_second_interrupt_leaves_at_once() {
     running.signal("INT");
     running.until_it_says("stopping");
     running.signal("INT");
-    running.until_it_says("abandoned");
+    running.until_it_says("may have been stored without an answer; carafe resume last");
+    running.end().is(5);
+    gate.open();
+
+    // What was abandoned is asked about, and nothing is there twice.
+    let resume = desk.carafe(["resume", "last", "--json"]).at(&crm.address()).run();
+    let rows = resume.rows();
+    let names = crm.records("accounts").into_iter().map(|record| record["name"].to_string());
+    assert_eq!(names.collect::<std::collections::BTreeSet<_>>().len(), crm.records("accounts").len());
+    let created = rows["created"].as_u64().unwrap();
+    assert_eq!(created + rows["unknown"].as_u64().unwrap_or(0), 20, "{rows}");
+}
+
+#[test]
+fn a_system_that_asks_to_end_is_not_kept_waiting_for_more_than_twenty_seconds() {
+    let gate = Gate::default();
+    let (crm, desk) = (slow(&gate), rows(4));
+    let mut running = import(&desk, &crm, &["--concurrency", "1", "--timeout", "55"]).start();
+    crm.wait_for("POST", 1);
+    running.signal("TERM");
+    running.until_it_says("what is in flight has 20 s to be finished");
+    // The answer would take 55 s.
+    running.until_it_says("abandoned: 1 row may have been stored without an answer");
     running.end().is(5);
     gate.open();
 }

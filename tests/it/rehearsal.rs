@@ -1,55 +1,11 @@
 //! Faults on demand, through the compiled program: what a user rehearses with.
 
-use std::io::Read;
-use std::process::{Child, Command, Stdio};
-
 use carafe::crm::{BaseUrl, Client, ClientOptions, CrmError, NextStep, Token};
 use carafe::sandbox::{Options, Sandbox};
 use rusqlite::Connection;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
-use crate::support::Desk;
-
-/// `carafe sandbox`, until this goes.
-struct Served {
-    child: Child,
-    said: Json,
-}
-
-impl Served {
-    fn start(desk: &Desk, faults: &str) -> Self {
-        let arguments = ["sandbox", "--port", "0", "--db", "crm.db", "--json", "--faults", faults];
-        let mut child = Command::new(env!("CARGO_BIN_EXE_carafe"))
-            .current_dir(desk.path(""))
-            .env_clear()
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // The document ends long before the program does.
-        let (mut stdout, mut text) = (child.stdout.take().unwrap(), Vec::new());
-        let said = loop {
-            let mut byte = [0];
-            stdout.read_exact(&mut byte).unwrap();
-            text.push(byte[0]);
-            if let Ok(said) = serde_json::from_slice(&text) {
-                break said;
-            }
-        };
-        Self { child, said }
-    }
-
-    fn address(&self) -> &str {
-        self.said["address"].as_str().unwrap()
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
+use crate::support::{Desk, Served};
 
 /// Asks the sandbox's file, as any other process may.
 fn count(desk: &Desk, sql: &str) -> u64 {

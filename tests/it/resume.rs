@@ -161,14 +161,25 @@ fn resume_after_a_kill_asks_about_what_was_under_way_before_it_sends_it_again() 
     let desk = rows(20);
     let running = import(&desk, &crm, &[]).start();
     crm.wait_for("POST", 2);
+    let state = || desk.carafe(["runs", "last"]).ends_with(0).stdout;
+    assert!(state().contains("import into accounts: running"), "{}", state());
     running.signal("KILL");
     running.end();
     gate.open();
+    assert!(state().contains("import into accounts: interrupted"), "{}", state());
     let done = resume(&desk, &crm).ends_with(0);
     assert_eq!(done.rows(), json!({ "read": 20, "created": 20 }));
     assert_eq!(names(&crm).len(), 20);
     assert_eq!(names(&crm).iter().collect::<std::collections::BTreeSet<_>>().len(), 20);
     assert!(done.stderr.contains("under way when the program ended"), "{}", done.stderr);
+}
+
+#[test]
+fn a_plan_is_shown_as_what_it_would_do() {
+    let (crm, desk) = (Tiny::serve(accounts(&[])), rows(3));
+    import(&desk, &crm, &["--dry-run"]).ends_with(0);
+    let shown = desk.carafe(["runs", "last"]).ends_with(0).stdout;
+    assert!(shown.contains("import into accounts: planned") && shown.contains("3   to create"), "{shown}");
 }
 
 #[test]
@@ -288,4 +299,27 @@ fn five_equal_refusals_end_the_run_and_reject_no_row() {
     crm.heal();
     resume(&desk, &crm).ends_with(0);
     assert_eq!(names(&crm).len(), 30);
+}
+
+#[test]
+fn a_file_that_goes_in_twice_is_noticed() {
+    let (crm, desk) = (Tiny::serve(accounts(&[])), rows(3));
+    let import = || desk.carafe(["import", "a.csv", "--object", "accounts"]).at(&crm.address()).ends_with(0);
+    assert_eq!(import().stderr, "");
+    let run = desk.run().file_name().unwrap().to_str().unwrap().to_owned();
+    let told = format!("notice: this file went into accounts before, by run {run} (3 rows created)\n");
+    assert_eq!(import().stderr, told);
+    // Rows with a key are found again: there is nothing to be sent.
+    let keyed = desk.carafe(["import", "a.csv", "-m", "m.yaml", "--json"]).at(&crm.address()).run();
+    assert_eq!(keyed.rows()["rejected"], 3, "each is there twice by now");
+    assert!(!keyed.stderr.contains("went into"), "{}", keyed.stderr);
+}
+
+#[test]
+fn a_file_whose_import_was_interrupted_is_to_be_resumed_instead() {
+    let (crm, desk) = (Tiny::serve(accounts(&[])), rows(30));
+    import(&desk, &crm, &["--max-calls", "12"]).ends_with(6);
+    let run = desk.run().file_name().unwrap().to_str().unwrap().to_owned();
+    let again = import(&desk, &crm, &[]).ends_with(0);
+    assert!(again.stderr.contains(&format!("carafe resume {run} goes on with it")), "{}", again.stderr);
 }

@@ -14,6 +14,12 @@ pub fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// The compiled program; another build of it where `CARAFE_TEST_PROGRAM` says so.
+pub fn program() -> PathBuf {
+    let named = std::env::var_os("CARAFE_TEST_PROGRAM").map(|path| project().join(path));
+    named.unwrap_or_else(|| env!("CARGO_BIN_EXE_carafe").into())
+}
+
 /// A folder that goes when the test ends; the program runs in it.
 pub struct Desk {
     folder: tempfile::TempDir,
@@ -51,7 +57,7 @@ impl Desk {
     /// The program with these arguments, against no CRM in particular. The
     /// CRMs of these tests store what they store at once: nothing comes late.
     pub fn carafe<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Call {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_carafe"));
+        let mut command = Command::new(program());
         command.current_dir(self.folder.path()).env_clear().env("CARAFE_SETTLE", "0").args(arguments);
         Call { command, stdin: Vec::new() }
     }
@@ -313,3 +319,51 @@ fields:
   type: Kind
   notes: Notes
 ";
+
+/// `carafe sandbox`, until this goes.
+pub struct Served {
+    child: Child,
+    pub said: Json,
+}
+
+impl Served {
+    /// In `crm.db` on the desk, with faults.
+    pub fn start(desk: &Desk, faults: &str) -> Self {
+        Self::with(desk, &["--faults", faults])
+    }
+
+    /// In `crm.db` on the desk, with these options.
+    pub fn with(desk: &Desk, more: &[&str]) -> Self {
+        let arguments = ["sandbox", "--port", "0", "--db", "crm.db", "--json"];
+        let mut child = Command::new(program())
+            .current_dir(desk.path(""))
+            .env_clear()
+            .args(arguments)
+            .args(more)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The document ends long before the program does.
+        let (mut stdout, mut text) = (child.stdout.take().unwrap(), Vec::new());
+        let said = loop {
+            let mut byte = [0];
+            stdout.read_exact(&mut byte).unwrap();
+            text.push(byte[0]);
+            if let Ok(said) = serde_json::from_slice(&text) {
+                break said;
+            }
+        };
+        Self { child, said }
+    }
+
+    pub fn address(&self) -> &str {
+        self.said["address"].as_str().unwrap()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}

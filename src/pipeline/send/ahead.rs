@@ -3,13 +3,13 @@
 //! is not written over, and what somebody created is not created again.
 
 use super::coordinator::{Coordinator, Out, Reply};
-use super::judging::{ids_in_words, whole_row};
+use super::judging::{doubt_finding, ids_in_words, whole_row};
 use super::lookup::Asker;
 use super::{Purpose, SendSettings, ended_by};
 use crate::crm::Client;
 use crate::model::{Action, Code, Finding, Outcome, Record, Value, shown};
 use crate::pipeline::PipelineError;
-use crate::rules::settling::{Look, look, values_of};
+use crate::rules::settling::{Look, holds, look, values_of};
 use crate::store::{Answer, AnswerKind, ToSend};
 
 /// How long a reading counts as fresh, in seconds (contract, "A run's folder").
@@ -144,13 +144,16 @@ impl Coordinator<'_> {
         let kind = match glance {
             Glance::Nothing => None,
             Glance::Key(records) if records.is_empty() => None,
-            Glance::Key(records) => Some(AnswerKind::Conflict(vec![self.exists(&row, records)])),
+            Glance::Key(records) => Some(self.take_existing(&row, records)),
             Glance::Record(record) => self.take_look(&row, record.as_ref()),
         };
         let kind = kind.unwrap_or_else(|| {
             row.looked = Some(now);
             AnswerKind::Fresh { looked: now }
         });
+        if matches!(kind, AnswerKind::InDoubt(_)) {
+            self.doubts.add_now(&row);
+        }
         let rejected = matches!(kind, AnswerKind::Conflict(_));
         let is_fresh = matches!(kind, AnswerKind::Fresh { .. });
         self.note(None, Answer { row: row.row, kind, status: None, message: None });
@@ -185,7 +188,7 @@ impl Coordinator<'_> {
                     record: id,
                     image: record.map(crate::rules::image::image),
                 }),
-                _ => Some(AnswerKind::Unchanged),
+                _ => Some(AnswerKind::Unchanged { record: row.record }),
             },
             Look::Changed(fields) => Some(AnswerKind::Conflict(vec![self.changed(row, &fields)])),
         }
@@ -209,6 +212,22 @@ impl Coordinator<'_> {
         let value = Some(now.to_text().into_owned());
         let whole = whole_row(row.row, Code::Conflict, message);
         Finding { cell, column, field: Some(name.clone()), cause: Some(cause.to_owned()), value, ..whole }
+    }
+
+    /// What it means for a row that records have its key by now.
+    fn take_existing(&self, row: &ToSend, records: &[Record]) -> AnswerKind {
+        let sent = values_of(&row.body);
+        match records {
+            // Its own, perhaps, stored later than anything is expected to be.
+            _ if row.doubted => {
+                let why = "a record with its key has come up since it was sent".to_owned();
+                AnswerKind::InDoubt(vec![doubt_finding(row.row, why)])
+            }
+            [one] if self.settings.takes_existing && holds(&self.settings.dictionary, &sent, one) => {
+                AnswerKind::Unchanged { record: Some(one.id) }
+            }
+            _ => AnswerKind::Conflict(vec![self.exists(row, records)]),
+        }
     }
 
     /// The finding on a row whose record somebody created since the plan.

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+use std::time::Duration;
+
 use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
 
 use super::ahead::{Glance, Looker};
 use super::doubts::Doubts;
@@ -12,7 +15,7 @@ use super::{Ended, SendSettings, SendTools, blocking};
 use crate::crm::{Client, CrmError, Deleted};
 use crate::model::{Action, Counts, Notice, Outcome, Record, RecordId, count, shown};
 use crate::pipeline::{Event, Phase, PipelineError};
-use crate::store::{Answer, AnswerKind, Store, ToSend};
+use crate::store::{Answer, AnswerKind, Ballast, Store, ToSend};
 
 /// Owns everything that happens between the first row and the last.
 pub(super) struct Coordinator<'a> {
@@ -39,6 +42,8 @@ pub(super) struct Coordinator<'a> {
     pub(super) breaker: Breaker,
     /// What is to be stored with the next attempts.
     pub(super) answers: Vec<Answer>,
+    /// Room for the last answers, should the disk be full.
+    ballast: Option<Ballast>,
     /// What ends the run as a whole once requests in flight are done.
     failed: Option<PipelineError>,
     /// Fields that the CRM answered with another value than was sent, and in how many records.
@@ -98,6 +103,7 @@ impl<'a> Coordinator<'a> {
             ended: None,
             breaker: Breaker::default(),
             answers: Vec::new(),
+            ballast: Ballast::load(&settings.scratch),
             failed: None,
             echoes: BTreeMap::new(),
         })
@@ -117,6 +123,7 @@ impl<'a> Coordinator<'a> {
                 return Err(self.save_what_is_known(error).await);
             }
             taken.into_iter().for_each(|row| self.hand_out(row));
+            self.tools.reporter.event(Event::AtStake(self.in_flight() as u64 + self.doubts.waiting()));
             if self.out.is_empty() && !self.has_doubts_to_wait_for() {
                 self.tell_echoes();
                 return match self.failed {
@@ -133,18 +140,25 @@ impl<'a> Coordinator<'a> {
     }
 
     /// The store does not take what it is given (disk full): sends no more,
-    /// waits for what is in flight, tries once more, and tells the outcomes
-    /// that cannot be stored.
+    /// waits for what is in flight, makes room and tries again for a while, and
+    /// tells the outcomes that cannot be stored.
     async fn save_what_is_known(&mut self, error: PipelineError) -> PipelineError {
         self.end(Ended::Cancelled);
         while !self.out.is_empty() {
             self.collect().await;
         }
-        if self.exchange(&[]).is_err() {
-            for answer in &self.answers {
-                let told = format!("could not be stored: {}", answer_line(answer));
-                self.tools.reporter.event(Event::Notice(Notice(told)));
+        if let Some(ballast) = self.ballast.take() {
+            ballast.release();
+        }
+        let until = Instant::now() + self.settings.store_patience;
+        while self.exchange(&[]).is_err() {
+            if Instant::now() >= until {
+                for answer in &self.answers {
+                    self.tools.reporter.event(Event::Unstored(answer_line(answer)));
+                }
+                break;
             }
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
         error
     }
@@ -161,9 +175,13 @@ impl<'a> Coordinator<'a> {
             return Ok(Vec::new());
         }
         self.fill_ahead()?;
-        let in_flight = self.out.values().filter(|out| matches!(out, Out::Row(_))).count();
-        let room = self.window.saturating_sub(in_flight).min(self.ahead.len());
+        let room = self.window.saturating_sub(self.in_flight()).min(self.ahead.len());
         Ok(self.ahead.drain(..room).collect())
+    }
+
+    /// Rows that are handed out.
+    fn in_flight(&self) -> usize {
+        self.out.values().filter(|out| matches!(out, Out::Row(_))).count()
     }
 
     /// Stores what is known and the attempts that begin, in one commit.
@@ -192,7 +210,7 @@ impl<'a> Coordinator<'a> {
     /// Waits for a report or for the next doubt's time, then takes all reports that are there.
     async fn collect(&mut self) {
         let due = self.doubts.next_due().filter(|_| self.ended.is_none());
-        let time = tokio::time::sleep_until(due.unwrap_or_else(tokio::time::Instant::now));
+        let time = tokio::time::sleep_until(due.unwrap_or_else(Instant::now));
         let first = tokio::select! {
             biased;
             report = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => report,

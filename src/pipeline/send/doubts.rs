@@ -77,6 +77,15 @@ impl Doubts {
     pub(super) fn add(&mut self, row: &ToSend) {
         // A change that comes late writes the same values: only a create must be waited for.
         let wait = if row.action == Action::Create { self.settle } else { Duration::ZERO };
+        self.add_after(row, wait);
+    }
+
+    /// A row of which there is something to be found already.
+    pub(super) fn add_now(&mut self, row: &ToSend) {
+        self.add_after(row, Duration::ZERO);
+    }
+
+    fn add_after(&mut self, row: &ToSend, wait: Duration) {
         let sent = xxh3_64(row.body.as_bytes());
         *self.twins.entry(sent).or_default() += 1;
         self.put(Waiting { due: Instant::now() + wait, row: row.row, sent });

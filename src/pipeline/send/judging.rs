@@ -119,10 +119,7 @@ impl Coordinator<'_> {
     /// rejected for it are not. The answer is whether that is so now.
     fn note_unexpected(&mut self, row: &ToSend, error: &CrmError, rejected: bool) -> bool {
         if !is_unexpected(error) {
-            // A doubt without an answer neither goes on with a series nor ends it.
-            if !matches!(error, CrmError::TimedOut { .. } | CrmError::ConnectionLost { .. }) {
-                self.breaker.alike = None;
-            }
+            self.breaker.alike = None;
             return false;
         }
         let words = error.to_string();

@@ -67,6 +67,11 @@ pub struct SendSettings {
     /// The plan was read by this very process, so that a reading counts as
     /// fresh for a minute.
     pub trust_plan: bool,
+    /// How long it is tried to store what the CRM has answered, where the disk is full.
+    pub store_patience: Duration,
+    /// A record that has come up since the plan, with the row's key and all of
+    /// its values, is as the row wants it (`upsert`).
+    pub takes_existing: bool,
     /// For the sentence on a record that somebody changed.
     pub purpose: Purpose,
 }

@@ -23,6 +23,8 @@ fn settings(scratch: PathBuf) -> SendSettings {
         scratch,
         only: None,
         trust_plan: true,
+        store_patience: Duration::ZERO,
+        takes_existing: true,
         purpose: Purpose::Import,
     }
 }

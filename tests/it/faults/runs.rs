@@ -182,8 +182,7 @@ fn f40_a_store_that_is_cut_off_or_no_database_is_refused() {
     let (crm, desk) = stopped_run();
     let store = desk.run().join("run.db");
     let whole = std::fs::read(&store).unwrap();
-    for content in [&whole[..whole.len() / 2 + 7], &whole[..5_000], &whole[..100], b"no database at all", b""]
-    {
+    for content in [&whole[..whole.len() / 2 + 7], &whole[..5_000], &whole[..100], b"no database at all"] {
         std::fs::write(&store, content).unwrap();
         refuses(&crm, resume(&desk, &crm), 1, "run.db");
         // The list of runs stands it.

@@ -1,0 +1,175 @@
+//! The program is killed (SIGKILL) at random moments, over and over, and taken
+//! up again until it ends. The CRM is another process with a ledger of its own.
+//!
+//! `KILLS` says how many rounds, `KILLS_SEED` the first one's seed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use serde_json::{Value as Json, json};
+
+use crate::support::{Call, Desk, Done, Served};
+
+const MAPPING: &str = "version: 1\nobject: accounts\nmode: upsert\nmatch: [name]\n\
+    fields:\n  name: Name\n  phone: Phone\n  type: Kind\n";
+
+/// Rows of each kind; 120 of each and a few more.
+const EACH: u64 = 120;
+
+/// One round: a desk, a CRM, and dice.
+struct Round {
+    seed: u64,
+    dice: u64,
+    desk: Desk,
+    crm: Served,
+    log: Vec<String>,
+}
+
+impl Round {
+    fn new(seed: u64) -> Self {
+        let desk = Desk::with("m.yaml", MAPPING);
+        let crm = Served::with(&desk, &["--latency", "10"]);
+        let mut round = Self { seed, dice: seed, desk, crm, log: Vec::new() };
+        round.seed_records();
+        round
+    }
+
+    /// Accounts that are there before: some will be changed, some are as they should be.
+    fn seed_records(&mut self) {
+        let line = |n: u64| format!("Changed {n},old,\nSame {n},same {n},\n");
+        let rows: String = (0..EACH).map(line).collect();
+        self.desk.write("before.csv", format!("Name,Phone,Kind\n{rows}"));
+        self.carafe(&["import", "before.csv", "-m", "m.yaml", "-q"]).ends_with(0);
+        // Only what comes now counts.
+        std::fs::remove_dir_all(self.desk.path(".carafe")).unwrap();
+        let line = |n: u64| {
+            format!("New {n},new {n},\nChanged {n},new {n},\nSame {n},same {n},\nBad {n},,Custmer\n")
+        };
+        let rows: String = (0..EACH).map(line).collect();
+        self.desk.write("a.csv", format!("Name,Phone,Kind\n{rows}"));
+    }
+
+    fn carafe(&self, arguments: &[&str]) -> Call {
+        self.desk.carafe(arguments.iter().copied()).env("CARAFE_SETTLE", "0.5").at(self.crm.address())
+    }
+
+    /// The next number below `most` (SplitMix64).
+    fn draw(&mut self, most: u64) -> u64 {
+        self.dice = self.dice.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.dice;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % most
+    }
+
+    /// The command that goes on: `import` as long as there is no run to resume.
+    fn next_command(&self) -> Vec<&'static str> {
+        let has_run = self.desk.runs().iter().any(|run| run.join("run.db").is_file());
+        if has_run {
+            vec!["resume", "last", "--json"]
+        } else {
+            vec!["import", "a.csv", "-m", "m.yaml", "--json"]
+        }
+    }
+
+    /// Kills it a few times, then lets it end.
+    fn play(&mut self) -> Done {
+        for _ in 0..1 + self.draw(4) {
+            let command = self.next_command();
+            let after = Duration::from_millis(self.draw(700));
+            self.log.push(format!("{} killed after {after:?}", command[0]));
+            let running = self.carafe(&command).start();
+            std::thread::sleep(after);
+            running.signal("KILL");
+            running.end();
+        }
+        for _ in 0..3 {
+            let done = self.carafe(&self.next_command()).run();
+            // A run that was killed before it began is imported anew.
+            if done.code != Some(2) {
+                return done;
+            }
+            assert!(done.stderr.contains("import the file again"), "{}{:#?}", done.stderr, self.log);
+            std::fs::remove_dir_all(self.desk.path(".carafe/runs")).unwrap();
+        }
+        panic!("it does not come to an end: {:#?}", self.log);
+    }
+
+    /// Nothing doubled, nothing lost, and all counts the same.
+    fn check(&self, done: &Done) {
+        let told = format!("seed {}: {:#?}\n{}", self.seed, self.log, done.stderr);
+        assert_eq!(done.code, Some(4), "{told}");
+        let rows = done.rows();
+        let counts = json!({ "read": 4 * EACH, "created": EACH, "updated": EACH, "unchanged": EACH, "rejected": EACH });
+        assert_eq!(rows, counts, "{told}");
+        let db = Connection::open(self.desk.path("crm.db")).unwrap();
+        let count = |sql: &str| -> u64 { db.query_row(sql, [], |row| row.get(0)).unwrap() };
+        let named = |part: &str| count(&format!("SELECT count(*) FROM accounts WHERE name LIKE '{part}%'"));
+        assert_eq!(
+            (named("New "), named("Changed "), named("Same "), named("Bad ")),
+            (EACH, EACH, EACH, 0),
+            "{told}"
+        );
+        assert_eq!(
+            count(
+                "SELECT count(*) FROM accounts WHERE name LIKE 'Changed %' AND phone = replace(name, 'Changed', 'new')"
+            ),
+            EACH,
+            "{told}"
+        );
+        self.check_ledger(&db, &told);
+        self.check_files(&rows, &told);
+    }
+
+    fn check_ledger(&self, db: &Connection, told: &str) {
+        let mut statement = db
+            .prepare("SELECT json_extract(body, '$.name'), count(*) FROM ledger WHERE method = 'POST' AND body LIKE '%New %' GROUP BY 1")
+            .unwrap();
+        let posts: BTreeMap<String, u64> = statement
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert_eq!(posts.len() as u64, EACH, "{told}");
+        let twice: Vec<_> = posts.iter().filter(|(_, times)| **times > 1).collect();
+        assert!(twice.is_empty(), "stored twice: {twice:?} {told}");
+    }
+
+    fn check_files(&self, rows: &Json, told: &str) {
+        let run = self.desk.runs().pop().unwrap();
+        assert_eq!(self.desk.json(run.join("summary.json"))["rows"]["created"], rows["created"], "{told}");
+        let lines = |name: &str| self.desk.text(run.join(name)).lines().count() as u64 - 1;
+        assert_eq!((lines("results.csv"), lines("rejects.csv")), (3 * EACH, EACH), "{told}");
+        let store = Connection::open(run.join("run.db")).unwrap();
+        let count = |sql: &str| -> u64 { store.query_row(sql, [], |row| row.get(0)).unwrap() };
+        assert_eq!(count("SELECT count(*) FROM rows WHERE outcome = 'created'"), EACH, "{told}");
+        assert_eq!(
+            count("SELECT count(DISTINCT record_id) FROM rows WHERE outcome = 'created'"),
+            EACH,
+            "{told}"
+        );
+        assert_eq!(count("SELECT count(*) FROM attempts WHERE ended IS NULL"), 0, "{told}");
+        let left: Vec<_> = std::fs::read_dir(&run)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.ends_with(".tmp"))
+            .collect();
+        assert!(left.is_empty(), "left behind: {left:?} {told}");
+    }
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "whoever lets it run for hours wants to see it go on")]
+fn kills_at_any_moment_double_nothing_and_lose_nothing() {
+    let number = |name: &str, default: u64| {
+        std::env::var(name).ok().map_or(default, |text| text.parse().expect("a number"))
+    };
+    let (rounds, first) = (number("KILLS", 3), number("KILLS_SEED", 1));
+    for seed in first..first + rounds {
+        let mut round = Round::new(seed);
+        let done = round.play();
+        round.check(&done);
+        println!("{seed}: {:?}, settled {}", round.log, done.json()["settled"]);
+    }
+}
