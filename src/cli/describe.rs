@@ -30,7 +30,7 @@ pub async fn run(context: &Context, args: DescribeArgs) -> Result<u8, PipelineEr
             } else {
                 out::data(format!(
                     "saved fields and lists of {objects} to {}",
-                    crate::model::shown_path(&file)
+                    crate::model::shown_path(file)
                 ));
             }
             return Ok(0);

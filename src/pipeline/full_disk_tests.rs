@@ -108,7 +108,7 @@ impl World {
     }
 
     /// One import whose disk is full behind `room` writes; whether any was refused.
-    async fn into_a_full_disk(&self, room: u64, refuses: u64) -> bool {
+    async fn meet_a_full_disk(&self, room: u64, refuses: u64) -> bool {
         let mark = format!("R{room}x");
         std::fs::write(self.desk.path("rows.csv"), rows(&mark, 5)).unwrap();
         self.plant(&mark).await;
@@ -140,7 +140,7 @@ fn f23_whichever_write_of_an_import_fails_the_run_is_taken_up_and_nothing_is_los
         let world = World::new(faults);
         let writes = run(async {
             let mut room = 0;
-            while world.into_a_full_disk(room, refuses).await {
+            while world.meet_a_full_disk(room, refuses).await {
                 room += 1;
             }
             room

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::support::{Call, Desk, Done, percent};
+use crate::support::{Desk, Done, Running, percent};
 use crate::tiny::{Gate, Reply, Request, Tiny, accounts};
 
 const CANARY: &str = "canary-T0KEN-7f3a9c";
@@ -176,7 +176,7 @@ fn the_token_is_in_no_byte_that_any_command_writes() {
             echoes(ODD_CANARY),
         );
         let elsewhere = Desk::with("token", ODD_CANARY);
-        let desk = Desk::with("a.csv", "name,phone\nKnown,2\n");
+        let desk = Desk::new();
         let rows: String = (0..30).map(|n| format!("Row {n},{n}\n")).collect();
         desk.write("a.csv", format!("name,phone\nKnown,2\n{rows}"));
         desk.write(
@@ -250,7 +250,7 @@ fn a_run_that_was_killed_leaves_no_token_in_its_files() {
 }
 
 /// A run whose first answers are held back for as long as the CRM lives.
-fn held_run(token: &str) -> (Tiny, Desk, crate::support::Running) {
+fn held_run(token: &str) -> (Tiny, Desk, Running) {
     let gate = Gate::default();
     let crm = Tiny::scripted(accounts(&[]), move |request, _| {
         if request.method == "POST" {
@@ -260,7 +260,7 @@ fn held_run(token: &str) -> (Tiny, Desk, crate::support::Running) {
     });
     let rows: String = (0..30).map(|n| format!("Row {n},{n}\n")).collect();
     let desk = Desk::with("a.csv", format!("name,phone\n{rows}"));
-    let call: Call = desk.carafe(["import", "a.csv", "--object", "accounts", "-v"]);
+    let call = desk.carafe(["import", "a.csv", "--object", "accounts", "-v"]);
     let running = call.env("CARAFE_BASE_URL", &crm.address()).env("CARAFE_TOKEN", token).start();
     crm.wait_for("POST", 2);
     (crm, desk, running)

@@ -80,6 +80,32 @@ fn f02_to_f05_lost_and_broken_answers_leave_each_record_once() {
 }
 
 #[test]
+fn f04_a_crm_that_answers_nothing_gets_no_more_rows() {
+    let crm = Tiny::scripted(accounts(&[]), |request, _| (request.method == "POST").then_some(Reply::Reset));
+    let desk = rows(200);
+    let call = import(&desk, &[]).at(&crm.address()).env("CARAFE_SETTLE", "3600");
+    let running = call.env("CARAFE_CONCURRENCY", "1").start();
+    crm.wait_for("POST", 5);
+    running.signal("INT");
+    let done = running.end();
+    done.is(7);
+    // Five show it, and one more may be under way by then.
+    let sent = crm.asked_by("POST").len() as u64;
+    assert!((5..=7).contains(&sent), "{sent}");
+    assert_eq!(done.rows(), json!({ "read": 200, "unknown": sent, "unprocessed": 200 - sent }));
+}
+
+#[test]
+#[ignore = "send/doubts.rs tells of waiting only where no row is left to be sent"]
+fn f04_that_rows_wait_for_a_crm_that_answers_nothing_is_told() {
+    let crm = Tiny::scripted(accounts(&[]), |request, _| (request.method == "POST").then_some(Reply::Reset));
+    let desk = rows(20);
+    let call = import(&desk, &["--max-calls", "12"]).at(&crm.address()).env("CARAFE_SETTLE", "4");
+    let done = call.env("CARAFE_CONCURRENCY", "1").run();
+    assert!(done.stderr.contains(" rows got no answer; in "), "{}", done.stderr);
+}
+
+#[test]
 fn f06_a_good_status_without_our_record_is_never_taken_for_success() {
     // HTML, another record type, no id: all of them were stored, and are found.
     let done = all_once("wrong=30%,seed=7");
