@@ -149,7 +149,7 @@ async fn plan(object: &str, settings: &ExportSettings, catalog: &Catalog) -> Res
     if let Some(raw) = &settings.raw_filter
         && let Err(error) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(raw)
     {
-        let message = format!("--q is not a JSON object: {error}");
+        let message = format!("--q is not a JSON object: {}", shown(&error.to_string()));
         return Err(PipelineError::usage(message, "for example: --q '{\"type\": \"Customer\"}'"));
     }
     let order = order(&dictionary, &settings.order)?;
@@ -321,7 +321,7 @@ impl Exporter<'_> {
             self.reporter.event(Event::Progress { phase: Phase::Read, done: records });
         }
         self.reporter.event(Event::End(Phase::Read));
-        let unfit = reader.summary().unfit;
+        let (unfit, object) = (reader.summary().unfit, shown(object));
         if unfit > 0 {
             self.reporter.event(Event::Notice(Notice(format!(
                 "{object}: {unfit} of the records do not fulfil the condition as carafe reads it; \

@@ -145,8 +145,9 @@ fn f23_whichever_write_of_an_import_fails_the_run_is_taken_up_and_nothing_is_los
             }
             room
         });
-        // The facts of the run, its rows, attempts and answers, and its closing numbers.
-        assert!(writes > 40, "{writes} writes");
+        // The facts of the run, its rows, attempts and answers, and its closing numbers;
+        // fewer where many answers come at once.
+        assert!(writes > 30, "{writes} writes");
     }
 }
 

@@ -89,7 +89,8 @@ fn check_rows(job: &mut Job, settings: &ImportSettings, tools: Tools<'_>) -> Res
         tools.reporter.event(Event::Notice(unguarded_notice(checked.unguarded)));
     }
     if checked.read == 0 {
-        let notice = Notice(format!("{} has no data rows; there is nothing to do", job.input_name));
+        let name = shown(&job.input_name);
+        let notice = Notice(format!("{name} has no data rows; there is nothing to do"));
         tools.reporter.event(Event::Notice(notice));
     }
     checked.possible.spell(&mut job.program);

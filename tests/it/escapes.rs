@@ -155,3 +155,28 @@ fn escapes_in_a_file_that_changed_and_in_addresses_come_out_escaped() {
     harmless(&imported.run());
     harmless(&desk.carafe(["runs", "last", "--runs-dir", &folder]).run());
 }
+
+#[test]
+fn escapes_in_names_of_files_and_in_what_was_typed_come_out_escaped() {
+    let (crm, desk) = (Crm::start(), Desk::new());
+    let name = "no\u{1b}[2J\u{202e}rows.csv";
+    desk.write(name, "name\n");
+    for arguments in [
+        &["import", name, "--object", "accounts"][..],
+        &["check", name, "--object", "accounts"],
+        &["draft", name, "--object", "accounts", "-o", "-"],
+        &["export", "accounts", "-o", "x.csv", "--q", HOSTILE],
+        &["export", "accounts", "-o", "x.csv", "--q", "\"\\u001b[2J\\u202e\""],
+        &["export", "accounts", "-o", "x\u{1b}[2J\u{202e}.csv"],
+        &["export", "accounts", "-o", "no\u{1b}[2J/x.csv"],
+        &["describe", "--save", "x\u{1b}[2J\u{202e}.json"],
+        &["import", name, "--object", "accounts", "--rejects", "no\u{202e}/x.csv"],
+        &["import", name, "--object", "accounts", "--ref-field", HOSTILE],
+        &["import", name, "--object", "accounts", "--token-file", "no\u{1b}[2J"],
+        &["import", name, "--object", "accounts", "--dictionary", "no\u{1b}[2J"],
+        &["import", name, "-m", "no\u{1b}[2J"],
+        &["import", name, "--object", "accounts", "--sandbox=no\u{1b}[2J/x"],
+    ] {
+        harmless(&crm.carafe(&desk, arguments.iter().copied()).run());
+    }
+}
