@@ -63,9 +63,20 @@ impl Again {
         format!("carafe resume {}{}", word(run), self.options)
     }
 
+    /// Imports a run's rejected rows again.
+    pub fn retry(&self, run: &str) -> String {
+        format!("carafe retry {}{}", word(run), self.options)
+    }
+
     /// Looks rows up whose outcome is unknown, and decides.
     pub fn settle(&self, run: &str, decision: &str) -> String {
         format!("carafe settle {}{decision}{}", word(run), self.options)
+    }
+
+    /// Takes back what a run did.
+    pub fn undo(&self, run: &str, yes: bool) -> String {
+        let yes = if yes { " --yes" } else { "" };
+        format!("carafe undo {}{yes}{}", word(run), self.options)
     }
 
     /// Sends a plan.

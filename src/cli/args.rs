@@ -1,5 +1,7 @@
 //! What may be typed: each option is declared and documented here, once.
 
+mod of_runs;
+
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
@@ -8,6 +10,8 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::sandbox::Faults;
+
+pub use of_runs::{ApplyArgs, ResumeArgs, RetryArgs, RunsArgs, SettleArgs, UndoArgs, VerifyArgs};
 
 /// Pours spreadsheets into the Really Simple Systems / Spotler CRM, and back
 ///
@@ -42,6 +46,13 @@ pub enum Command {
     Apply(ApplyArgs),
     /// Go on after a crash, a cancel or a spent budget
     Resume(ResumeArgs),
+    /// Import the rejected rows of a run again, from the corrected reject file
+    ///
+    /// Correct the cells in the reject file and leave its last columns alone: _run
+    /// and _row tell which row of the run each one is. It is imported with the
+    /// run's own mapping, as that file is now, and the run's own options. Rows that
+    /// the run did not reject, or that a retry has fixed since, are refused.
+    Retry(RetryArgs),
     /// Look up rows whose outcome is unknown, and decide those that stay so
     Settle(SettleArgs),
     /// Read back what a run wrote, and compare
@@ -51,6 +62,12 @@ pub enum Command {
     /// or defaulted, and what changed since. Every difference stands in verify.csv
     /// in the run's folder. Exits 4 where there is any. Nothing is changed.
     Verify(VerifyArgs),
+    /// Delete what a run created, restore what it changed
+    ///
+    /// Goes through the run's rows from the last to the first. A record that
+    /// anyone changed since is kept as it is, listed, and counted as rejected. It
+    /// is a run of its own: `carafe resume` goes on with one that was interrupted.
+    Undo(UndoArgs),
     /// Read records into CSV, XLSX or JSON Lines
     Export(ExportArgs),
     /// List the values of a dropdown, or add some
@@ -356,12 +373,12 @@ pub struct ImportArgs {
     pub send: SendArgs,
 }
 
-/// How a plan is sent: `import` and `apply` share it.
+/// How a plan is sent: all commands that send one share it.
 #[derive(Clone, Debug, Args)]
 pub struct SendArgs {
     /// Answer yes to every question
     ///
-    /// Without a terminal, deleting and clearing need it; everything else goes ahead.
+    /// Without a terminal, deleting, clearing and `undo` need it; everything else goes ahead.
     #[arg(short, long)]
     pub yes: bool,
 
@@ -387,55 +404,6 @@ fn stop_after(text: &str) -> Result<crate::pipeline::StopAfter, String> {
         }
         None => text.parse().ok().filter(|&n| n > 0).map(crate::pipeline::StopAfter::Rows).ok_or_else(wrong),
     }
-}
-
-#[derive(Debug, Args)]
-pub struct ApplyArgs {
-    /// The run: its id, a unique beginning of it, or `last`
-    pub run: String,
-
-    #[command(flatten)]
-    pub send: SendArgs,
-}
-
-#[derive(Debug, Args)]
-pub struct ResumeArgs {
-    /// The run: its id, a unique beginning of it, or `last`
-    pub run: String,
-
-    #[command(flatten)]
-    pub send: SendArgs,
-}
-
-#[derive(Debug, Args)]
-pub struct SettleArgs {
-    /// The run: its id, a unique beginning of it, or `last`
-    pub run: String,
-
-    /// The row is this record; may be given several times
-    #[arg(long, value_name = "ROW=ID", value_parser = adoption)]
-    pub adopt: Vec<(u64, crate::model::RecordId)>,
-
-    /// The CRM does not have the row: send it again
-    #[arg(long, value_name = "ROW")]
-    pub resend: Vec<u64>,
-
-    /// Give the row up: it counts as rejected
-    #[arg(long, value_name = "ROW")]
-    pub drop: Vec<u64>,
-}
-
-fn adoption(text: &str) -> Result<(u64, crate::model::RecordId), String> {
-    let wrong = || "expected a row and a record's id, for example 12=95920999".to_owned();
-    let (row, id) = text.split_once('=').ok_or_else(wrong)?;
-    let id = id.trim().parse().ok().and_then(crate::model::RecordId::new).ok_or_else(wrong)?;
-    Ok((row.trim().parse().map_err(|_| wrong())?, id))
-}
-
-#[derive(Debug, Args)]
-pub struct VerifyArgs {
-    /// The run: its id, a unique beginning of it, or `last`
-    pub run: String,
 }
 
 #[derive(Debug, Args)]
@@ -503,12 +471,6 @@ pub struct LookupArgs {
     /// Add a value to the list; may be given several times
     #[arg(long, value_name = "VALUE")]
     pub add: Vec<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct RunsArgs {
-    /// The run: its id, a unique beginning of it, or `last`; all runs if left out
-    pub run: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -40,8 +40,9 @@ pub async fn run(context: &Context, args: ImportArgs) -> Result<u8, PipelineErro
             OnUnknownArg::Hold => OnUnknown::Hold,
             OnUnknownArg::Resend => OnUnknown::Resend,
         },
-        typed: typed(&args.input),
+        typed: typed(&args.input, &context.common),
         mapped_by: Some(again.mapping().to_owned()),
+        retry_of: None,
     };
     let tools = tools(context, &connection);
     let planned = plan_import(&mut job, &settings, tools).await?;
@@ -74,7 +75,8 @@ pub async fn apply(context: &Context, args: ApplyArgs) -> Result<u8, PipelineErr
     say_settings(context, &connection);
     let name = RunName(args.run.clone());
     let runs = &context.common.runs_dir;
-    let planned = open_plan(runs, &name, &connection.name, tools(context, &connection))?;
+    let opening = open_plan(runs, &name, &connection.name, tools(context, &connection));
+    let planned = super::unless_stopped(context, opening).await?;
     let again = Again::of_plan(&context.common, planned.store.get("mapped_by")?);
     send(context, planned, &args.send, &connection, &again).await
 }
@@ -142,8 +144,9 @@ pub async fn go_on(
 }
 
 /// Tells that the file went into the object before; the answer is the sentence.
+/// A retry goes row by row: what is fixed is not sent again.
 fn tell_twice(context: &Context, planned: &PlannedRun) -> Result<Option<String>, PipelineError> {
-    if to_send(planned) == 0 {
+    if to_send(planned) == 0 || planned.store.get::<String>("retry_of")?.is_some() {
         return Ok(None);
     }
     let object: String = planned.store.fact("object")?;
@@ -192,7 +195,7 @@ fn question(planned: &PlannedRun, connection: &Connection, twice: Option<String>
     Some(format!("this {} of {object}{lists} in {title}", acts.join(" and ")))
 }
 
-fn ask(question: &str) -> bool {
+pub fn ask(question: &str) -> bool {
     let mut stderr = std::io::stderr().lock();
     // A question that cannot be shown is answered by no.
     if write!(stderr, "{question}. Go ahead? [y/N] ").and_then(|()| stderr.flush()).is_err() {
@@ -288,7 +291,7 @@ pub fn outputs(args: &SendArgs) -> Result<OutputSettings, PipelineError> {
 }
 
 /// What was typed, to be kept with the run.
-fn typed(input: &InputArgs) -> Typed {
+fn typed(input: &InputArgs, common: &CommonArgs) -> Typed {
     let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
     Typed {
         mapping: input.mapping.as_ref().map(absolute),
@@ -296,6 +299,7 @@ fn typed(input: &InputArgs) -> Typed {
         mode: of_enum(input.mode),
         on_blank: of_enum(input.on_blank),
         limit: input.limit,
+        dictionary: common.dictionary.as_ref().map(absolute),
     }
 }
 

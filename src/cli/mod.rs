@@ -12,12 +12,14 @@ mod import;
 mod lookup;
 mod out;
 mod resume;
+mod retry;
 mod runs;
 mod sandbox;
 mod screen;
 mod settle;
 mod signals;
 mod summary;
+mod undo;
 mod verify;
 
 use std::ffi::OsString;
@@ -120,8 +122,10 @@ fn in_runtime(context: &Context, command: Command) -> Result<u8, PipelineError> 
             Command::Import(args) => import::run(context, args).await,
             Command::Apply(args) => import::apply(context, args).await,
             Command::Resume(args) => resume::run(context, args).await,
+            Command::Retry(args) => retry::run(context, args).await,
             Command::Settle(args) => settle::run(context, args).await,
             Command::Verify(args) => verify::run(context, args).await,
+            Command::Undo(args) => undo::run(context, args).await,
             Command::Export(args) => export::run(context, args).await,
             Command::Lookup(args) => lookup::run(context, args).await,
             Command::Runs(args) => runs::run(context, &args),

@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::advice::Again;
-use super::args::{BlankArg, ModeArg, ResumeArgs};
+use super::args::{BlankArg, CommonArgs, ModeArg, ResumeArgs};
 use super::connection::Connection;
 use super::import::{self, close, earlier, go_on, outputs, prove_columns, say_settings, tools};
 use crate::pipeline::{
@@ -42,9 +42,10 @@ async fn plan_anew(
     args: &ResumeArgs,
     connection: &Connection,
 ) -> Result<u8, PipelineError> {
-    let Unplanned { folder, store, input, typed, reference, on_unknown } = unplanned;
+    let Unplanned { folder, store, input, typed, reference, retry_of, on_unknown } = unplanned;
     context.screen.say("the run was interrupted while it planned; nothing was sent, and it is planned again");
-    let catalog = connection.catalog(&context.common)?;
+    let dictionary = context.common.dictionary.clone().or_else(|| typed.dictionary.clone());
+    let catalog = connection.catalog(&CommonArgs { dictionary, ..context.common.clone() })?;
     let settings = JobSettings {
         input: input.path.clone(),
         input_name: Some(input.name.clone()),
@@ -65,17 +66,20 @@ async fn plan_anew(
         on_unknown,
         typed,
         mapped_by: store.get("mapped_by")?,
+        retry_of,
     };
     let planned = plan_again(folder, store, &mut job, &settings, tools(context, connection)).await?;
     import::send(context, planned, &args.send, connection, &again).await
 }
 
-fn mode(typed: &Typed) -> Option<Mode> {
+/// `--mode` as it was typed.
+pub fn mode(typed: &Typed) -> Option<Mode> {
     let mode = ModeArg::from_str(typed.mode.as_deref()?, true).ok()?;
     Some(import::mode_of(mode))
 }
 
-fn on_blank(typed: &Typed) -> Option<Blank> {
+/// `--on-blank` as it was typed.
+pub fn on_blank(typed: &Typed) -> Option<Blank> {
     let blank = BlankArg::from_str(typed.on_blank.as_deref()?, true).ok()?;
     Some(import::blank_of(blank))
 }

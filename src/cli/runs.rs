@@ -22,6 +22,15 @@ pub fn run(context: &Context, args: &RunsArgs) -> Result<u8, PipelineError> {
     }
     out::data(out::styled(context.colors.out, out::BOLD, &info.run));
     out::data(format!("  {} into {}: {}", info.command, shown(&info.object), state(&info)));
+    let linked = [
+        ("undoes", document.as_ref().map(|s| &s["undo_of"])),
+        ("retries", document.as_ref().map(|s| &s["retry"]["of"])),
+    ];
+    for (how, first) in linked {
+        if let Some(Json::String(first)) = first {
+            out::data(format!("  {how:<8} {}", shown(first)));
+        }
+    }
     for outcome in Outcome::ALL {
         let rows = info.counts.get(outcome);
         if rows > 0 {

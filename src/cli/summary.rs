@@ -6,7 +6,7 @@ use std::path::Path;
 use super::advice::Again;
 use super::out::{self, BOLD, count, duration, styled, thousands};
 use crate::model::{Counts, Outcome, shown, shown_path};
-use crate::pipeline::{Ended, FinishedRun};
+use crate::pipeline::{Ended, FinishedRun, RetryTally};
 use crate::rules::additions::Addition;
 use crate::rules::causes::Cause;
 
@@ -21,15 +21,27 @@ pub fn closing(finished: &FinishedRun, into: &str, again: &Again, color: bool) -
     let input = &finished.input;
     let hash: String = input.sha256.chars().take(8).collect();
     let rows = count(summary.rows.read, "row", "rows");
-    lines.push(format!("  file     {} · {rows} · sha256 {hash}…", shown(&input.name)));
+    lines.push(match &summary.undo_of {
+        Some(first) => format!("  undoes   {first} · {rows}"),
+        None => format!("  file     {} · {rows} · sha256 {hash}…", shown(&input.name)),
+    });
     lines.push(format!("  into     {} at {}", shown(&summary.object), shown(into)));
+    if let Some(RetryTally { of, fixed, rejected }) = summary.retry.as_ref().filter(|_| !is_plan(finished)) {
+        let (fixed, rejected) = (thousands(*fixed), count(*rejected, "row", "rows"));
+        lines.push(format!("  retry    fixed {fixed} of {rejected} that run {of} rejected"));
+    }
     lines.push(String::new());
     lines.extend(row_lines(finished));
     if !summary.causes.is_empty() {
         lines.push(String::new());
         lines.extend(cause_lines(
             &summary.causes,
-            if summary.rows.unknown == 0 { "why rejected" } else { "why" },
+            match (summary.rows.rejected, summary.rows.unknown, &summary.undo_of) {
+                (0, ..) => "why",
+                (_, 0, None) => "why rejected",
+                (_, _, None) => "why",
+                (_, _, Some(_)) => "why kept",
+            },
             "see summary.json in the folder",
         ));
     }
@@ -49,21 +61,34 @@ fn is_plan(finished: &FinishedRun) -> bool {
     finished.summary.state == "planned"
 }
 
+fn is_undo(finished: &FinishedRun) -> bool {
+    finished.summary.undo_of.is_some()
+}
+
 fn heading(finished: &FinishedRun) -> String {
+    let what = match finished.summary.command.as_str() {
+        "undo" => "Undo",
+        "retry" => "Retry",
+        _ => "Import",
+    };
     let Counts { read, unprocessed, rejected, unknown, .. } = finished.summary.rows;
     let left_out = rejected + unknown + unprocessed;
     match &finished.ended {
         Ended::Cancelled if is_plan(finished) => "Nothing was sent; the plan is kept".to_owned(),
         _ if is_plan(finished) => "Plan made; nothing was sent".to_owned(),
-        Ended::Complete if read == 0 => "Import finished: the file has no data rows".to_owned(),
-        Ended::Complete if left_out == 0 => "Import finished".to_owned(),
-        Ended::Complete if finished.summary.mode == "delete" => {
-            format!("Import finished with {} not deleted", count(left_out, "row", "rows"))
+        Ended::Complete if read == 0 => format!("{what} finished: the file has no data rows"),
+        Ended::Complete if left_out == 0 => format!("{what} finished"),
+        Ended::Complete => {
+            let done = match finished.summary.mode.as_str() {
+                "undo" => "undone",
+                "delete" => "deleted",
+                _ => "imported",
+            };
+            format!("{what} finished with {} not {done}", count(left_out, "row", "rows"))
         }
-        Ended::Complete => format!("Import finished with {} not imported", count(left_out, "row", "rows")),
-        Ended::Cancelled => format!("Import cancelled with {} not sent", count(unprocessed, "row", "rows")),
-        Ended::Stopped(reason) => format!("Import stopped: {}", shown(reason)),
-        Ended::Failed(_) => format!("Import failed with {} not sent", count(unprocessed, "row", "rows")),
+        Ended::Cancelled => format!("{what} cancelled with {} not sent", count(unprocessed, "row", "rows")),
+        Ended::Stopped(reason) => format!("{what} stopped: {}", shown(reason)),
+        Ended::Failed(_) => format!("{what} failed with {} not sent", count(unprocessed, "row", "rows")),
     }
 }
 
@@ -74,7 +99,11 @@ fn row_lines(finished: &FinishedRun) -> Vec<String> {
     for outcome in Outcome::ALL {
         let number = rows.get(outcome);
         if number > 0 {
-            let (word, hint) = (word(outcome, planned), hint(outcome, finished));
+            let word = match outcome {
+                Outcome::Updated if is_undo(finished) => "restored",
+                _ => word(outcome, planned),
+            };
+            let hint = hint(outcome, finished);
             lines.push(format!("  {:>9}   {word:<14}{hint}", thousands(number)).trim_end().to_owned());
         }
     }
@@ -98,6 +127,7 @@ fn hint(outcome: Outcome, finished: &FinishedRun) -> String {
         file.map(|file| shown_path(Path::new(file))).unwrap_or_default()
     };
     match outcome {
+        Outcome::Unchanged if is_undo(finished) => "already as they were before".to_owned(),
         Outcome::Unchanged if finished.key.is_empty() => "already in the CRM as they are".to_owned(),
         Outcome::Unchanged => format!("already in the CRM as they are ({})", shown(&finished.key.join(", "))),
         Outcome::Rejected => file("rejects"),
@@ -274,8 +304,10 @@ fn next_steps(finished: &FinishedRun, again: &Again) -> Vec<String> {
     if is_plan(finished) && to_send > 0 {
         steps.push(format!("send this plan: {}", again.apply(run, summary.rows.deleted > 0)));
     }
-    if let Some(file) = summary.files.get("rejects") {
-        let command = again.import(file);
+    if let (Some(file), true) = (summary.files.get("rejects"), is_undo(finished)) {
+        steps.push(format!("the records of {} were kept as they are: look at them by hand", shown(file)));
+    } else if let Some(file) = summary.files.get("rejects") {
+        let command = again.retry(run);
         steps.push(format!("correct the rows of {}, then:\n           {command}", shown(file)));
     }
     let is_left = summary.rows.unprocessed + summary.rows.unknown > 0;

@@ -88,6 +88,10 @@ pub enum Code {
     AmbiguousMatch,
     /// The record changed or went since it was read for the plan.
     Conflict,
+    /// Of a retry: the row corrects no row that the first run rejected, or one that is fixed.
+    NotRejected,
+    /// The run deleted the record, and no undo brings it back.
+    Irreversible,
     /// The CRM refused the field by a rule of its own; the rule's name in lower case.
     Crm(String),
     /// The CRM refused the record without naming a field.
@@ -130,6 +134,8 @@ impl Code {
             Self::NoMatch => "no_match",
             Self::AmbiguousMatch => "ambiguous_match",
             Self::Conflict => "conflict",
+            Self::NotRejected => "not_rejected",
+            Self::Irreversible => "irreversible",
             Self::Crm(rule) => rule,
             Self::Refused => "refused",
             Self::NoAnswer => "no_answer",

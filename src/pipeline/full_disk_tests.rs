@@ -79,7 +79,7 @@ impl World {
             // It says how to go on, and has sent nothing.
             Err(error) => {
                 assert_eq!(error.exit_code(), 2, "{error}");
-                match open_plan(&runs, &last, "test", tools) {
+                match open_plan(&runs, &last, "test", tools).await {
                     Ok(planned) => send_plan(planned, &plain_options(), tools).await,
                     Err(_) => self.import().await,
                 }

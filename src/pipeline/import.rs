@@ -11,6 +11,7 @@ use super::drift::{absolute, store_fields};
 use super::origins::Origins;
 use super::plan::Planner;
 use super::prepare::unguarded_notice;
+use super::retry::RetryRows;
 use super::run::{Input, PlannedRun, Tools};
 use super::send::{OnUnknown, blocking};
 use super::{Event, Job, PipelineError};
@@ -36,6 +37,8 @@ pub struct ImportSettings {
     pub typed: Typed,
     /// The same as it was typed, for commands that are advised.
     pub mapped_by: Option<String>,
+    /// Of a retry: the run whose rejected rows the file corrects.
+    pub retry_of: Option<String>,
 }
 
 /// What was typed, as far as it decides on the plan: a run that was
@@ -52,6 +55,9 @@ pub struct Typed {
     pub on_blank: Option<String>,
     /// `--limit`
     pub limit: Option<u64>,
+    /// `--dictionary`, from the root on.
+    #[serde(default)]
+    pub dictionary: Option<PathBuf>,
 }
 
 /// Checks the file and stores a plan for it. Nothing is sent to be stored.
@@ -61,11 +67,12 @@ pub async fn plan_import(
     tools: Tools<'_>,
 ) -> Result<PlannedRun, PipelineError> {
     check_reference(job, settings.reference.as_deref())?;
+    let retry = retry_rows(job, settings)?;
     let rows = check_rows(job, settings, tools)?;
     let now = jiff::tz::Offset::UTC.to_datetime(tools.clock.now());
     let folder = RunFolder::create(&settings.runs, &job.program.object, now)?;
     let store = Store::create(&folder.store_file())?;
-    plan_into(folder, store, job, settings, rows, tools).await
+    plan_into(folder, store, job, settings, (rows, retry), tools).await
 }
 
 /// Plans anew a run that was interrupted while it planned: nothing of it was sent.
@@ -76,9 +83,18 @@ pub async fn plan_again(
     settings: &ImportSettings,
     tools: Tools<'_>,
 ) -> Result<PlannedRun, PipelineError> {
+    let retry = retry_rows(job, settings)?;
     let rows = check_rows(job, settings, tools)?;
     store.clear_plan()?;
-    plan_into(folder, store, job, settings, rows, tools).await
+    plan_into(folder, store, job, settings, (rows, retry), tools).await
+}
+
+/// Of a retry: what tells the rows that are meant from those that are not.
+fn retry_rows(job: &Job, settings: &ImportSettings) -> Result<Option<RetryRows>, PipelineError> {
+    match &settings.retry_of {
+        Some(first) => RetryRows::of(job, &settings.runs, first),
+        None => Ok(None),
+    }
 }
 
 /// Pass one; the answer is how many rows there are.
@@ -102,14 +118,14 @@ async fn plan_into(
     mut store: Store,
     job: &Job,
     settings: &ImportSettings,
-    rows: u64,
+    (rows, retry): (u64, Option<RetryRows>),
     tools: Tools<'_>,
 ) -> Result<PlannedRun, PipelineError> {
     let begun = Instant::now();
     let input = store.together(|store| store_facts(store, job, settings, &folder, tools))?;
     let planned = async {
         let planner = Planner::new(job, &folder, &mut store, settings.reference.as_deref(), tools)?;
-        planner.run(settings.limit, rows).await
+        planner.only(retry).run(settings.limit, rows).await
     };
     if let Err(error) = planned.await {
         store.set("state", state_after(&error).word())?;
@@ -181,7 +197,10 @@ fn store_facts(
     let Fingerprint { sha256, bytes } = job.source.fingerprint().clone();
     let input = Input { name: job.input_name.clone(), path: absolute(&job.input_path), sha256, bytes };
     store.set("run", &folder.run)?;
-    store.set("command", "import")?;
+    store.set("command", if settings.retry_of.is_some() { "retry" } else { "import" })?;
+    if let Some(first) = &settings.retry_of {
+        store.set("retry_of", first)?;
+    }
     store.set("version", env!("CARGO_PKG_VERSION"))?;
     store.set("state", RunState::Running.word())?;
     store.set("object", &job.program.object)?;
@@ -196,6 +215,8 @@ fn store_facts(
     store.set("proofs", &job.proofs)?;
     store.set("dictionary", &job.dictionary_hash())?;
     store_fields(store, job)?;
+    let filled: Vec<&str> = job.program.fields.iter().map(|field| field.field.name.as_str()).collect();
+    store.set("filled", &filled)?;
     store.set("dialect", job.source.dialect())?;
     store.set("origins", &Origins::of(&job.program))?;
     store.set("base_url", &settings.base_url)?;

@@ -7,9 +7,10 @@
 //! ```
 //!
 //! [`Job`] is everything that must be right before the first row; [`prove`]
-//! and [`check`] are pass one, [`plan_import`] pass two, [`send_plan`] sends
-//! what the store holds, [`open_interrupted`] takes up what was left and
-//! [`verify`] reads it back; [`export`] goes the other way.
+//! and [`check`] are pass one, [`plan_import`] pass two ([`open_retry`] takes the
+//! rows that an earlier one rejected), [`send_plan`] sends what the store holds, [`open_interrupted`] takes up what was left,
+//! [`verify`] reads it back and [`plan_undo`] takes it back; [`export`] goes
+//! the other way.
 //! [`draft_mapping`] writes a first mapping for a file that has none.
 
 mod again;
@@ -20,9 +21,11 @@ mod drift;
 mod error;
 mod events;
 mod export;
+mod family;
 mod finder;
 mod header;
 mod import;
+mod linked;
 mod lists;
 mod origins;
 mod outputs;
@@ -30,13 +33,16 @@ mod plan;
 mod prepare;
 mod promise;
 mod prove;
+mod put_back;
 mod reject_form;
 mod resume;
+mod retry;
 mod run;
 mod send;
 mod settle;
 mod source_keys;
 mod twice;
+mod undo;
 mod verify;
 
 #[cfg(test)]
@@ -61,12 +67,14 @@ pub use drift::{Drifted, EarlierRuns};
 pub use error::PipelineError;
 pub use events::{Event, Phase, Reporter, Silent};
 pub use export::{ExportFormat, ExportSettings, ExportSummary, ExportedObject, Target, export};
+pub use family::RetryTally;
 pub use import::{ImportSettings, Typed, plan_again, plan_import};
 pub use outputs::{OutputSettings, Summary, seconds};
 pub use prepare::{Catalog, Job, JobSettings, io_words, unguarded_notice};
 pub use promise::{Promise, PromiseKind, Settling};
 pub use prove::prove;
 pub use resume::{Resumed, Unplanned, open_interrupted, open_plan};
+pub use retry::{Retry, open_retry};
 pub use run::{
     FinishedRun, Input, PlannedRun, SendOptions, StopAfter, Tools, decline_plan, finish_plan, finish_run,
     send_plan,
@@ -74,4 +82,5 @@ pub use run::{
 pub use send::{Ended, OnUnknown};
 pub use settle::{Candidate, Decisions, OpenDoubt, settle};
 pub use twice::EarlierImport;
+pub use undo::{PlannedUndo, Undoable, open_undoable, plan_undo};
 pub use verify::{NotVerified, Verified, VerifySettings, verify};

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::family::RetryTally;
 use super::prepare::hex;
 use super::promise::{Promise, Settling};
 use super::{Event, Phase, PipelineError, Reporter};
@@ -25,9 +26,15 @@ pub struct Summary {
     pub run: Option<String>,
     /// What was typed.
     pub command: String,
+    /// Of an undo: the run that it takes back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undo_of: Option<String>,
+    /// Of a retry: what all retries of the run have come to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetryTally>,
     /// The object.
     pub object: String,
-    /// `create`, `update`, `upsert` or `delete`.
+    /// `create`, `update`, `upsert` or `delete`; `undo`.
     pub mode: String,
     /// Where the run stands.
     pub state: String,

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::again::JobRows;
 use super::check::missing_of_new;
 use super::finder::{Finder, FoundRecords, Parts, Wanted};
+use super::retry::RetryRows;
 use super::{Clock, Event, Job, Phase, PipelineError, Reporter, Tools};
 use crate::model::{Action, Code, Finding, Notice, Outcome, Record, RecordId, Row, Stage, Value, shown};
 use crate::rules::additions::{Addition, Additions};
@@ -44,6 +45,8 @@ pub struct Planner<'a> {
     clock: &'a dyn Clock,
     /// The field that carries each new record's reference, and the run's id.
     reference: Option<(String, String)>,
+    /// Of a retry: which rows of the first run its rows correct.
+    retry: Option<RetryRows>,
     matcher: Option<Finder>,
     references: Vec<(usize, ReferenceFinder)>,
     seen: SeenKeys,
@@ -63,6 +66,17 @@ pub struct Planner<'a> {
 struct ReferenceFinder {
     finder: Finder,
     known: HashMap<String, Resolved>,
+}
+
+/// What a row corrects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// Nothing: the file is imported for the first time.
+    None,
+    /// A row of an earlier run.
+    Row(u64),
+    /// It should correct a row of an earlier run, and does not.
+    Refused,
 }
 
 impl<'a> Planner<'a> {
@@ -97,6 +111,7 @@ impl<'a> Planner<'a> {
             stop,
             clock,
             reference: reference.map(|field| (field.to_owned(), folder.run.clone())),
+            retry: None,
             matcher,
             references,
             seen: SeenKeys::default(),
@@ -110,6 +125,11 @@ impl<'a> Planner<'a> {
             change_column: change_column(program, &job.dictionary),
             unclear_change: None,
         })
+    }
+
+    /// Plans only rows that correct one of an earlier run.
+    pub fn only(self, retry: Option<RetryRows>) -> Self {
+        Self { retry, ..self }
     }
 
     /// Plans up to `limit` rows; the answer is how many were read.
@@ -148,25 +168,63 @@ impl<'a> Planner<'a> {
 
     async fn plan_window(&mut self, rows: &[Row]) -> Result<(), PipelineError> {
         let mut drafts: Vec<Draft<'_>> = rows.iter().map(|row| draft(&self.job.program, row)).collect();
+        let origins = self.origins(rows, &mut drafts)?;
         self.look_up_references(&drafts).await?;
         for draft in &mut drafts {
             self.put_references(draft);
         }
         let keys: Vec<Option<String>> = drafts.iter().map(|draft| draft.key(&self.job.program)).collect();
-        for (draft, key) in drafts.iter_mut().zip(&keys) {
-            self.note_duplicate(draft, key.as_deref());
+        for ((draft, key), origin) in drafts.iter_mut().zip(&keys).zip(&origins) {
+            // A row that is not meant makes no other one its duplicate.
+            if *origin != Origin::Refused {
+                self.note_duplicate(draft, key.as_deref());
+            }
         }
         let found = self.find_records(&drafts, &keys).await?;
         let looked = self.clock.now().as_second();
         let columns = self.job.source.header().columns.len();
         let mut planned = Vec::with_capacity(rows.len());
-        for ((row, draft), key) in rows.iter().zip(&drafts).zip(&keys) {
+        for (((row, draft), key), origin) in rows.iter().zip(&drafts).zip(&keys).zip(origins) {
             self.surplus_cells |= row.len() > columns;
-            let row = self.plan_row(row, draft, key.as_deref(), &found);
+            let row = match origin {
+                Origin::Refused => self.refused_row(row, draft),
+                Origin::Row(origin) => {
+                    let row = self.plan_row(row, draft, key.as_deref(), &found);
+                    PlannedRow { origin: Some(origin), ..row }
+                }
+                Origin::None => self.plan_row(row, draft, key.as_deref(), &found),
+            };
             planned.push(PlannedRow { looked: row.action.map(|_| looked), ..row });
         }
         self.store.add_rows(&planned)?;
         Ok(())
+    }
+
+    /// Which rows of an earlier run these ones correct. One that corrects none
+    /// is left with the finding that says so, and no other.
+    fn origins(&mut self, rows: &[Row], drafts: &mut [Draft<'_>]) -> Result<Vec<Origin>, PipelineError> {
+        let Some(retry) = &mut self.retry else { return Ok(vec![Origin::None; rows.len()]) };
+        let mut origins = Vec::with_capacity(rows.len());
+        for (row, draft) in rows.iter().zip(drafts) {
+            origins.push(match retry.origin(&self.job.program, row)? {
+                Ok(origin) => Origin::Row(origin),
+                Err(finding) => {
+                    draft.findings = vec![finding];
+                    Origin::Refused
+                }
+            });
+        }
+        Ok(origins)
+    }
+
+    fn refused_row(&self, row: &Row, draft: &Draft<'_>) -> PlannedRow {
+        let planned = PlannedRow {
+            row: row.number,
+            source: keep(row),
+            key: self.key_values(draft),
+            ..PlannedRow::default()
+        };
+        reject(planned, draft.findings.clone())
     }
 
     async fn look_up_references(&mut self, drafts: &[Draft<'_>]) -> Result<(), PipelineError> {

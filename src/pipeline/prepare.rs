@@ -315,7 +315,7 @@ fn users() -> Dictionary {
     Dictionary::new("users", [id].into_iter().chain(names).chain([live]).collect())
 }
 
-fn is_undescribed(error: &CrmError) -> bool {
+pub(super) fn is_undescribed(error: &CrmError) -> bool {
     matches!(
         error,
         CrmError::UnknownObject { .. }

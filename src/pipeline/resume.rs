@@ -8,14 +8,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::drift::dictionary_of;
 use super::import::Typed;
-use super::prepare::JobSettings;
+use super::prepare::{JobSettings, is_undescribed};
 use super::run::{Input, PlannedRun, Tools};
-use super::send::doubt_finding;
+use super::send::{doubt_finding, ended_by};
 use super::source_keys::read_options;
 use super::{Event, PipelineError};
 use crate::crm::{Client, ListQuery, ReadQuery, Reader};
 use crate::model::{Filter, Notice, RecordId, Row, RunState, shown};
+use crate::rules::drift::{Change, drift};
 use crate::rules::mapping::Mapping;
 use crate::store::{RunFolder, RunName, Store, StoreError};
 use crate::tabular::{Source, keep};
@@ -44,12 +46,14 @@ pub struct Unplanned {
     pub typed: Typed,
     /// Its reference field.
     pub reference: Option<String>,
+    /// Of a retry: the run whose rejected rows it corrects.
+    pub retry_of: Option<String>,
     /// What becomes of rows that cannot be settled.
     pub on_unknown: super::send::OnUnknown,
 }
 
 /// Takes up the plan of an earlier dry run.
-pub fn open_plan(
+pub async fn open_plan(
     runs: &Path,
     name: &RunName,
     base_url: &str,
@@ -68,6 +72,7 @@ pub fn open_plan(
     }
     let input: Input = store.fact("input")?;
     check_same(&store, &input, tools)?;
+    check_fields(&store, tools).await?;
     let calls = store.get("calls")?.unwrap_or_default();
     Ok(PlannedRun { calls, ..PlannedRun::of(folder, store, input, Instant::now())? })
 }
@@ -84,7 +89,9 @@ pub async fn open_interrupted(
     let state: String = store.fact("state")?;
     let input: Input = store.fact("input")?;
     if !store.get("plan_complete")?.unwrap_or(false) {
-        check_same(&store, &input, tools)?;
+        if store.get::<String>("undo_of")?.is_none() {
+            check_same(&store, &input, tools)?;
+        }
         return unplanned(folder, store, input).map(Resumed::Unplanned);
     }
     if state == RunState::Planned.word() {
@@ -105,8 +112,12 @@ pub async fn open_interrupted(
     let calls = store.get("calls")?.unwrap_or_default();
     let is_open = store.has_open_rows()? || counts.unknown > 0;
     if is_open {
-        check_same(&store, &input, tools)?;
+        // An undo goes by what the run did that it takes back, whatever became of its file.
+        if store.get::<String>("undo_of")?.is_none() {
+            check_same(&store, &input, tools)?;
+        }
         check_same_crm(&store, tools.client).await?;
+        check_fields(&store, tools).await?;
     }
     let planned = PlannedRun { calls, ..PlannedRun::of(folder, store, input, Instant::now())? };
     Ok(if is_open { Resumed::Open(planned) } else { Resumed::Done(planned) })
@@ -149,12 +160,17 @@ fn unplanned(folder: RunFolder, store: Store, input: Input) -> Result<Unplanned,
     let Some(typed) = store.get("typed")? else {
         let message =
             format!("run {} was interrupted before its plan was whole; nothing was sent", folder.run);
-        return Err(PipelineError::usage(message, "import the file again"));
+        let advice = match store.get::<String>("undo_of")? {
+            Some(first) => format!("carafe undo {first}"),
+            None => "import the file again".to_owned(),
+        };
+        return Err(PipelineError::usage(message, advice));
     };
     Ok(Unplanned {
         input,
         typed,
         reference: store.get("ref_field")?.flatten(),
+        retry_of: store.get("retry_of")?,
         on_unknown: store.get("on_unknown")?.unwrap_or_default(),
         folder,
         store,
@@ -249,16 +265,47 @@ fn first_difference(store: &Store, source: &Source) -> Option<u64> {
     store.row_after(last).ok()?
 }
 
+/// Tells what the CRM has changed about the fields since the plan was made;
+/// refuses to go on where each new record would lack something by now.
+async fn check_fields(store: &Store, tools: Tools<'_>) -> Result<(), PipelineError> {
+    let typed: Typed = store.get("typed")?.unwrap_or_default();
+    if typed.dictionary.is_some() {
+        // The user knows better than the CRM what its fields are.
+        return Ok(());
+    }
+    let before = dictionary_of(store)?;
+    let now = match tools.client.dictionary(&before.object).await {
+        Ok(now) => now,
+        // A CRM that does not describe this object was not asked for it before either.
+        Err(error) if ended_by(&error).is_none() || is_undescribed(&error) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let filled: Vec<String> = store.get("filled")?.unwrap_or_default();
+    let filled: Vec<&str> = filled.iter().map(String::as_str).collect();
+    let drifted = drift(&before, &now, &filled, store.has_open_creates()?);
+    for drift in &drifted {
+        let notice = format!("since the plan was made: {}", drift.message);
+        tools.reporter.event(Event::Notice(Notice(notice)));
+    }
+    let lacking = drifted
+        .iter()
+        .find(|drift| drift.change == Change::Required && !filled.contains(&drift.field.as_str()));
+    match lacking {
+        None => Ok(()),
+        Some(drift) => Err(PipelineError::usage(
+            format!("{}; the plan does not fill it, so no further row is sent", drift.message),
+            "import the file again with a mapping that fills it",
+        )),
+    }
+}
+
 /// Refuses a CRM that has none of the records which the run made: the token
 /// may be another tenant's.
 async fn check_same_crm(store: &Store, client: &Client) -> Result<(), PipelineError> {
     let made = store.some_made(100)?;
     let Some(first) = made.first() else { return Ok(()) };
     let object: String = store.fact("object")?;
-    let ids = made.iter().map(|id| RecordId::to_value(*id)).collect();
-    let query = ReadQuery { filter: Some(Filter::any_of("id", ids)), limit: Some(1), ..ReadQuery::default() };
-    let (found, _) = Reader::new(client, &object, query)?.all().await?;
-    if !found.is_empty() {
+    if some_of(client, &object, &made).await? {
         return Ok(());
     }
     // An empty answer to a list that cannot be empty is no proof; the list itself may be.
@@ -271,4 +318,12 @@ async fn check_same_crm(store: &Store, client: &Client) -> Result<(), PipelineEr
         made.len()
     );
     Err(PipelineError::usage(message, "resume with the token that the run began with"))
+}
+
+/// Whether the CRM has any of these records, at most a hundred.
+pub(super) async fn some_of(client: &Client, object: &str, ids: &[RecordId]) -> Result<bool, PipelineError> {
+    let ids = ids.iter().map(|id| RecordId::to_value(*id)).collect();
+    let query = ReadQuery { filter: Some(Filter::any_of("id", ids)), limit: Some(1), ..ReadQuery::default() };
+    let (found, _) = Reader::new(client, object, query)?.all().await?;
+    Ok(!found.is_empty())
 }

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
 use super::drift::dictionary_of;
+use super::family::RetryTally;
 use super::lists::add_to_lists;
 use super::origins::Origins;
 use super::outputs::{OutputSettings, Summary, causes, seconds, write_files, write_whole};
@@ -311,6 +312,8 @@ fn finish(
     let summary = Summary {
         run: Some(folder.run.clone()),
         command: store.fact("command")?,
+        undo_of: store.get("undo_of")?,
+        retry: RetryTally::of(&store, &folder)?,
         object: store.fact("object")?,
         mode: store.fact("mode")?,
         state: state.word().to_owned(),

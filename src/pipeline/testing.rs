@@ -138,6 +138,7 @@ pub fn plain_settings() -> ImportSettings {
         on_unknown: OnUnknown::Hold,
         typed: Typed::default(),
         mapped_by: None,
+        retry_of: None,
     }
 }
 

@@ -41,7 +41,13 @@ impl EarlierImport {
         let object: String = planned.store.fact("object")?;
         let base_url: String = planned.store.fact("base_url")?;
         let others = newest_runs(runs, &object, MOST_RUNS).filter(|(run, _)| *run != planned.folder.run);
+        // Nothing is left of a run that was undone whole.
+        let mut undone = Vec::new();
         for (run, store) in others {
+            if undone.contains(&run) {
+                continue;
+            }
+            undone.extend(undone_by(&store).ok().flatten());
             // What an earlier run knows is a help, and a damaged one is none.
             let Ok(Some(found)) = Self::of(runs, run, &store, planned, &object, &base_url) else { continue };
             return Ok(Some(found));
@@ -104,4 +110,10 @@ impl EarlierImport {
             Standing::Ended => format!("this file went into {object} before, by run {run} ({did})"),
         }
     }
+}
+
+/// The run that this one took back without leaving anything.
+fn undone_by(undo: &Store) -> Result<Option<String>, StoreError> {
+    let is_whole = undo.fact::<String>("state")? == RunState::Finished.word() && undo.counts()?.rejected == 0;
+    Ok(undo.get("undo_of")?.filter(|_| is_whole))
 }

@@ -21,13 +21,57 @@ pub fn image(record: &Record) -> Vec<u8> {
 /// Whether a field that both know has another value now.
 ///
 /// Fields that only one of them has are passed over: the CRM's answers need
-/// not all show the same ones.
+/// not all show the same ones. But of an image of the [`whole`] record, a field
+/// that it does not know and that is filled now was filled since.
 pub fn changed(image: &[u8], record: &Record) -> bool {
-    record.fields.iter().any(|(name, value)| {
-        let name = short(name.as_bytes());
-        let known = image.chunks_exact(WIDTH).find(|field| field[..WIDTH / 2] == name);
-        known.is_some_and(|field| field[WIDTH / 2..] != short(plain(value).as_bytes()))
-    })
+    let is_whole = find(image, WHOLE).is_some();
+    record
+        .fields
+        .iter()
+        .any(|(name, value)| has_other(image, name, value).unwrap_or_else(|| is_whole && is_filled(value)))
+}
+
+/// No field is called so: stands in an image that shows all of its record.
+const WHOLE: &str = "";
+
+/// The image as one that shows all of its record.
+pub fn whole(mut image: Vec<u8>) -> Vec<u8> {
+    image.extend_from_slice(&short(WHOLE.as_bytes()));
+    image.extend_from_slice(&short(b""));
+    image
+}
+
+/// Lists are not in every answer, and 0 is what flags and ids of others are without a value.
+fn is_filled(value: &Value) -> bool {
+    !value.is_blank() && !matches!(value, Value::Json(_)) && value.to_text() != "0"
+}
+
+/// Whether the image has another value of a field; none where it does not know the field.
+pub fn has_other(image: &[u8], name: &str, value: &Value) -> Option<bool> {
+    find(image, name).map(|known| known != short(plain(value).as_bytes()))
+}
+
+/// Fields that say who changed a record when, and so change with every write
+/// (source: field notes, "Filters" and "Fields").
+const STAMPS: [&str; 3] = ["modifieddate", "modified", "modifiedby"];
+
+/// Whether two images show the same record, but for who changed it when.
+pub fn same_but_stamps(a: &[u8], b: &[u8]) -> bool {
+    let stamps = STAMPS.map(|name| short(name.as_bytes()));
+    let sorted = |image: &[u8]| {
+        let fields =
+            image.chunks_exact(WIDTH).filter(|field| stamps.iter().all(|name| !field.starts_with(name)));
+        let mut fields: Vec<Vec<u8>> = fields.map(<[u8]>::to_vec).collect();
+        fields.sort();
+        fields
+    };
+    sorted(a) == sorted(b)
+}
+
+/// What the image has of a field.
+fn find<'i>(image: &'i [u8], name: &str) -> Option<&'i [u8]> {
+    let name = short(name.as_bytes());
+    image.chunks_exact(WIDTH).find(|field| field[..WIDTH / 2] == name).map(|field| &field[WIDTH / 2..])
 }
 
 fn short(bytes: &[u8]) -> [u8; WIDTH / 2] {
@@ -88,5 +132,30 @@ mod tests {
             ("leadscore", "5"),
         ]);
         assert!(!changed(&before, &now));
+    }
+
+    #[test]
+    fn of_a_whole_record_a_field_that_is_filled_since_shows() {
+        let before = whole(image(&record(&[("name", "\"Acme\"")])));
+        for (json, filled) in
+            [("\"x\"", true), ("5", true), ("null", false), ("\"\"", false), ("0", false), ("[1]", false)]
+        {
+            let now = record(&[("name", "\"Acme\""), ("notes", json)]);
+            assert_eq!(changed(&before, &now), filled, "{json}");
+        }
+        assert!(changed(&before, &record(&[("name", "\"acme\"")])));
+    }
+
+    #[test]
+    fn who_changed_a_record_when_is_no_part_of_what_it_says() {
+        let shown = |name: &str, at: &str| {
+            image(&record(&[("name", name), ("modifieddate", at), ("modifiedby", at)]))
+        };
+        let (one, other) =
+            (shown("\"A\"", "\"2026-11-24 10:00:00\""), shown("\"A\"", "\"2026-11-24 11:00:00\""));
+        assert!(same_but_stamps(&one, &other));
+        assert!(!same_but_stamps(&one, &shown("\"B\"", "\"2026-11-24 10:00:00\"")));
+        let more = image(&record(&[("name", "\"A\""), ("phone", "null")]));
+        assert!(!same_but_stamps(&one, &more), "another field");
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::model::{Action, Dictionary, Field, FieldKind, Record, RecordId, Value};
 use crate::rules::compare::same;
-use crate::rules::image::changed;
+use crate::rules::image::{changed, has_other};
 
 /// Fields and values, as they were sent or as they were before.
 pub type Values = Vec<(String, Value)>;
@@ -104,13 +104,15 @@ pub fn judge_create(
     }
 }
 
-/// Judges a change of a record that was there: its values tell.
+/// Judges a change of a record that was there: its values tell, and by its
+/// image whether anybody else changed it.
 pub fn judge_change(
     dictionary: &Dictionary,
     action: Action,
     record: Option<&Record>,
     sent: &Values,
     before: &Values,
+    image: Option<&[u8]>,
 ) -> Verdict {
     let Some(record) = record else {
         return match action {
@@ -120,12 +122,16 @@ pub fn judge_change(
             }
         };
     };
+    let is_as_before = holds(dictionary, before, record);
+    let is_untouched = image.map_or(is_as_before, |image| !changed(image, record));
+    let overtaken = Verdict::Overtaken("the record changed since it was read for the plan");
     match action {
         // It would be gone, had the CRM done it. What others changed since is theirs.
-        Action::Delete if holds(dictionary, before, record) => Verdict::Absent,
-        Action::Delete => Verdict::Overtaken("the record changed since it was read for the plan"),
+        Action::Delete if is_untouched => Verdict::Absent,
+        Action::Delete => overtaken,
         Action::Create | Action::Update if holds(dictionary, sent, record) => Verdict::Adopt(record.id),
-        Action::Create | Action::Update if holds(dictionary, before, record) => Verdict::Absent,
+        Action::Create | Action::Update if is_untouched => Verdict::Absent,
+        Action::Create | Action::Update if is_as_before => overtaken,
         Action::Create | Action::Update => Verdict::Hold(Held::Neither, vec![record.id]),
     }
 }
@@ -145,7 +151,9 @@ pub enum Look {
 }
 
 /// Compares a record with what it was when it was last looked at: by its
-/// image, or where there is none by the values that the change writes over.
+/// image, and for what the image does not know by the values that the change
+/// writes over. The image goes first because the CRM may have made something
+/// else of a value than was sent.
 pub fn look(
     dictionary: &Dictionary,
     action: Action,
@@ -158,10 +166,12 @@ pub fn look(
     if action == Action::Update && holds(dictionary, sent, record) {
         return Look::Wanted;
     }
-    let is_other = |(name, value): &&(String, Value)| {
-        !holds(dictionary, &vec![((*name).clone(), (*value).clone())], record)
-    };
     let now = |name: &str| record.get(name).cloned().unwrap_or(Value::Null);
+    let is_other = |(name, value): &&(String, Value)| {
+        image
+            .and_then(|image| has_other(image, name, &now(name)))
+            .unwrap_or_else(|| !holds(dictionary, &vec![((*name).clone(), (*value).clone())], record))
+    };
     let others: Vec<_> = before
         .iter()
         .filter(is_other)

@@ -49,7 +49,8 @@ fn by_values_nothing_found_proves_nothing_and_as_many_as_twins_are_shared_out() 
 #[test]
 fn a_change_is_told_by_the_values_that_the_record_has() {
     let (sent, before) = (values_of(r#"{"value":2}"#), values_of(r#"{"value":1}"#));
-    let judge = |action, record: Option<&Record>| judge_change(&dictionary(), action, record, &sent, &before);
+    let judge =
+        |action, record: Option<&Record>| judge_change(&dictionary(), action, record, &sent, &before, None);
     let with = |json| record(5, json);
     assert_eq!(judge(Action::Update, Some(&with(r#"{"value":"2.00"}"#))), Verdict::Adopt(id(5)));
     assert_eq!(judge(Action::Update, Some(&with(r#"{"value":"1"}"#))), Verdict::Absent);
@@ -61,6 +62,22 @@ fn a_change_is_told_by_the_values_that_the_record_has() {
     assert_eq!(judge(Action::Delete, None), Verdict::Done);
     assert_eq!(judge(Action::Delete, Some(&with(r#"{"value":1}"#))), Verdict::Absent);
     assert!(matches!(judge(Action::Delete, Some(&with(r#"{"value":3}"#))), Verdict::Overtaken(_)));
+}
+
+#[test]
+fn a_change_in_doubt_is_not_sent_again_over_what_anyone_changed_since() {
+    let (sent, before) = (values_of(r#"{"value":2}"#), values_of(r#"{"value":1.005}"#));
+    let image = crate::rules::image::image(&record(5, r#"{"value":1.01,"name":"Acme"}"#));
+    let judge = |action, json| {
+        judge_change(&dictionary(), action, Some(&record(5, json)), &sent, &before, Some(&image))
+    };
+    for action in [Action::Update, Action::Delete] {
+        // As it was, though the CRM had made something else of what it was sent.
+        assert_eq!(judge(action, r#"{"value":1.01,"name":"Acme"}"#), Verdict::Absent);
+        let others = judge(action, r#"{"value":1.005,"name":"Acme Ltd"}"#);
+        assert!(matches!(others, Verdict::Overtaken(_)), "{others:?}");
+    }
+    assert_eq!(judge(Action::Update, r#"{"value":2,"name":"Acme Ltd"}"#), Verdict::Adopt(id(5)));
 }
 
 #[test]
@@ -83,4 +100,20 @@ fn a_record_that_anyone_changed_is_not_written_over_and_one_with_the_wanted_valu
         Look::Wanted,
         "the values are there, whoever wrote them"
     );
+}
+
+#[test]
+fn a_value_that_the_crm_made_something_else_of_as_it_stored_it_is_no_change() {
+    // An undo knows what was sent, and by the image how the CRM had it then.
+    let sent = values_of(r#"{"name":"A name that is too long","value":1.005}"#);
+    let stored = r#"{"name":"A name that is","value":1.01,"phone":null}"#;
+    let image = crate::rules::image::image(&record(5, stored));
+    let look = |json| {
+        look(&dictionary(), Action::Delete, Some(&record(5, json)), &Values::new(), &sent, Some(&image))
+    };
+    assert_eq!(look(stored), Look::Same);
+    assert!(matches!(look(r#"{"name":"A name that is","value":1.01,"phone":"1"}"#), Look::Changed(_)));
+    assert!(matches!(look(r#"{"name":"A name","value":1.01,"phone":null}"#), Look::Changed(_)));
+    // A value that went is one that changed.
+    assert!(matches!(look(r#"{"value":1.01}"#), Look::Changed(_)));
 }

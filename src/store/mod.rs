@@ -6,7 +6,7 @@
 //!
 //! `schema` is the format, `folder` names and finds runs, `plan` and `send`
 //! write, `settle` keeps what is in doubt, `report` and `written` read, `past`
-//! looks into earlier runs.
+//! looks into earlier runs, `undoing` and `retrying` take over from one of them.
 
 mod ballast;
 mod folder;
@@ -16,9 +16,11 @@ mod index;
 mod past;
 mod plan;
 mod report;
+mod retrying;
 mod schema;
 mod send;
 mod settle;
+mod undoing;
 mod written;
 
 use std::path::{Path, PathBuf};
@@ -36,9 +38,11 @@ pub use index::RecordIndex;
 pub use past::newest_runs;
 pub use plan::PlannedRow;
 pub use report::{KeptRow, ResultRow, RunInfo, StoredFinding};
+pub use retrying::RetriedRow;
 pub use schema::VERSION;
 pub use send::{Answer, AnswerKind, Direction, ToSend};
 pub use settle::{Doubt, Settled};
+pub use undoing::DoneRow;
 pub use written::WrittenRow;
 
 /// Why the store cannot be used. The sentence names the file.

@@ -83,6 +83,12 @@ impl Store {
         self.try_db(|db| db.query_row(sql, [action.word()], |row| row.get(0)))
     }
 
+    /// Whether any new record is still to be sent.
+    pub fn has_open_creates(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM rows WHERE outcome IS NULL AND action = 'create')";
+        self.try_db(|db| db.query_row(sql, [], |row| row.get(0)))
+    }
+
     /// Whether any row is still to be sent.
     pub fn has_open_rows(&self) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM rows WHERE outcome IS NULL AND action IS NOT NULL)";

@@ -56,9 +56,10 @@ fn records_are_looked_at_a_hundred_a_request_before_they_are_changed() {
     let desk = Desk::with("a.csv", format!("id,phone\n{rows}"));
     desk.write("m.yaml", BY_ID);
     desk.carafe(["import", "a.csv", "-m", "m.yaml", "--dry-run"]).at(&crm.address()).ends_with(0);
-    let planned = crm.asked_by("GET").len();
+    let lists = || crm.asked_by("GET").iter().filter(|request| request.path == "/accounts").count();
+    let planned = lists();
     desk.carafe(["apply", "last", "--concurrency", "2"]).at(&crm.address()).ends_with(0);
-    assert_eq!(crm.asked_by("GET").len() - planned, 3);
+    assert_eq!(lists() - planned, 3);
     assert_eq!(crm.asked_by("PATCH").len(), 250);
 }
 

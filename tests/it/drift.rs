@@ -211,3 +211,31 @@ fn runs_that_do_not_open_are_passed_over_and_no_folder_is_made() {
     let told = desk.carafe(CHECK).ends_with(0).stderr;
     assert!(told.starts_with(&format!("notice: since run {run}: phone took 30")), "{told}");
 }
+
+#[test]
+fn a_plan_is_not_sent_where_new_records_would_lack_what_the_crm_requires_by_now() {
+    let is_new = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&is_new);
+    let crm = Tiny::scripted(accounts(&[]), move |request, _| {
+        let described = request.path == "/datadictionary/accounts" && seen.load(Ordering::SeqCst);
+        let field = |name: &str, required: bool| json!({ "record": { "name": name, "type": "text", "required": required } });
+        described.then(|| {
+            let fields = [field("name", true), field("phone", false), field("website", true)];
+            Reply::json(200, &json!({ "metadata": { "object_type": "list" }, "list": fields }))
+        })
+    });
+    let desk = Desk::with("a.csv", "name,phone\nAcme,1\n");
+    let dry = ["import", "a.csv", "--object", "accounts", "--dry-run"];
+    desk.carafe(dry).at(&crm.address()).ends_with(0);
+    is_new.store(true, Ordering::SeqCst);
+    let refused = desk.carafe(["apply", "last"]).at(&crm.address()).ends_with(2);
+    assert!(refused.stderr.contains("website"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("the plan does not fill it, so no further row is sent"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(crm.writes(), 0);
+    is_new.store(false, Ordering::SeqCst);
+    desk.carafe(["apply", "last"]).at(&crm.address()).ends_with(0);
+}

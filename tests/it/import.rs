@@ -284,7 +284,7 @@ fn the_last_thing_printed_is_a_summary_whose_numbers_add_up() {
          0 s and that nobody else writes the same name meanwhile
   folder   .carafe/runs/RUN
   next     correct the rows of .carafe/runs/RUN/rejects.csv, then:
-           carafe import .carafe/runs/RUN/rejects.csv -m m.yaml --base-url http://HOST
+           carafe retry RUN --base-url http://HOST
 "
     );
     assert_eq!(done.stderr, "");

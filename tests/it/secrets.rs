@@ -200,9 +200,14 @@ fn the_token_is_in_no_byte_that_any_command_writes() {
             run("resume last --json");
             run("settle last --json");
         }
+        run("undo last --yes -v");
+        let first = format!("resume {}", desk.runs()[0].file_name().unwrap().to_str().unwrap());
         crm.heal();
         run("resume last");
-        run("settle last");
+        run(&first);
+        run(&first.replace("resume", "settle"));
+        run(&first.replace("resume", "retry"));
+        run("runs -v");
         for line in [
             "verify last -v",
             "verify last --json",

@@ -278,6 +278,22 @@ impl Crm {
         answer["list"].as_array().unwrap().iter().map(|item| item["record"].clone()).collect()
     }
 
+    /// Does something to a record without the program.
+    #[track_caller]
+    pub fn act(&self, method: &str, object: &str, id: &Json, body: &str) {
+        let address = self.address();
+        let host = address.strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(host).unwrap();
+        let head = format!(
+            "{method} /{object}/{id} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer sandbox\r\ncontent-type: application/json\r\n"
+        );
+        let length = body.len();
+        write!(stream, "{head}content-length: {length}\r\nconnection: close\r\n\r\n{body}").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
     /// The only account of that name.
     #[track_caller]
     pub fn account(&self, name: &str) -> Json {

@@ -223,6 +223,14 @@ impl Tiny {
         *self.shared.tables.lock().unwrap() = tables;
     }
 
+    /// Changes a field of a record, as another client does.
+    pub fn change(&self, table: &str, id: u64, field: &str, value: Json) {
+        let mut tables = self.shared.tables.lock().unwrap();
+        let records = &mut tables.table(table).unwrap().records;
+        let record = records.iter_mut().find(|record| record["id"].as_u64() == Some(id)).unwrap();
+        record.insert(field.to_owned(), value);
+    }
+
     /// The records of a table now.
     pub fn records(&self, table: &str) -> Vec<Map<String, Json>> {
         self.shared.tables.lock().unwrap().table(table).unwrap().records.clone()

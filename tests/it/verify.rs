@@ -28,22 +28,6 @@ fn rows(number: usize) -> Desk {
     Desk::with("a.csv", format!("name,phone\n{rows}"))
 }
 
-/// Does something to a record of the embedded CRM without the program.
-fn act(crm: &Crm, method: &str, id: &Json, body: &str) {
-    use std::io::{Read, Write};
-    let address = crm.address();
-    let host = address.strip_prefix("http://").unwrap();
-    let mut stream = std::net::TcpStream::connect(host).unwrap();
-    let length = body.len();
-    let head = format!(
-        "{method} /accounts/{id} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer sandbox\r\ncontent-type: application/json\r\n"
-    );
-    write!(stream, "{head}content-length: {length}\r\nconnection: close\r\n\r\n{body}").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-}
-
 /// A CRM that makes of each value of a record what it likes.
 fn changing(tables: Tables, change: impl Fn(&str, &Json) -> Option<Json> + Send + Sync + 'static) -> Tiny {
     Tiny::altered(tables, move |record| {
@@ -96,8 +80,8 @@ fn an_edited_and_a_deleted_record_are_found_in_the_embedded_crm() {
     import(&desk, &crm.address(), &[]).is(0);
     verify(&desk, &crm.address()).is(0);
     let (edited, deleted) = (crm.account("Row 1")["id"].clone(), crm.account("Row 2")["id"].clone());
-    act(&crm, "PATCH", &edited, r#"{"phone":"+44 20"}"#);
-    act(&crm, "DELETE", &deleted, "");
+    crm.act("PATCH", "accounts", &edited, r#"{"phone":"+44 20"}"#);
+    crm.act("DELETE", "accounts", &deleted, "");
     let done = verify(&desk, &crm.address());
     done.is(4);
     let document = done.json();

@@ -15,6 +15,9 @@ use crate::store::{Answer, AnswerKind, ToSend};
 /// How long a reading counts as fresh, in seconds (contract, "A run's folder").
 const FRESH: i64 = 60;
 
+/// That an undo leaves a record alone.
+pub(super) const KEPT: &str = "kept: somebody changed the record since the run";
+
 /// Rows of one look at least: as many as one request can ask for.
 const LEAST: usize = 100;
 
@@ -198,7 +201,7 @@ impl Coordinator<'_> {
     fn changed(&self, row: &ToSend, fields: &[(String, Value, Value)]) -> Finding {
         let cause = match self.settings.purpose {
             Purpose::Import => "the record changed since it was read for the plan",
-            Purpose::Undo => "kept: somebody changed the record since the run",
+            Purpose::Undo => KEPT,
         };
         let shown_value = |value: &Value| format!("\"{}\"", shown(&value.to_text()).cut(60));
         // The image may be the only thing that tells, and names no field.

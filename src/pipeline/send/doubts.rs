@@ -7,10 +7,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::ahead::KEPT;
 use super::coordinator::{Coordinator, Out, Reply};
 use super::judging::{ids_in_words, whole_row};
 use super::lookup::{Finding as Found, Settler, Verdicts, strong_key};
-use super::{OnUnknown, SendSettings};
+use super::{OnUnknown, Purpose, SendSettings};
 use crate::model::{Action, Code, Finding, Outcome, Record, RecordId};
 use crate::pipeline::{Event, PipelineError};
 use crate::rules::image::image;
@@ -291,6 +292,11 @@ impl Coordinator<'_> {
                 }
             }
             Verdict::Overtaken(why) => {
+                let why = match (self.settings.purpose, records) {
+                    (Purpose::Import, _) => why,
+                    (Purpose::Undo, []) => self.gone_words(),
+                    (Purpose::Undo, _) => KEPT,
+                };
                 AnswerKind::Overtaken(vec![whole_row(row.row, Code::Conflict, why.to_owned())])
             }
             Verdict::Hold(held, ids) => AnswerKind::Held(vec![held_finding(row.row, held, &ids)]),

@@ -159,7 +159,8 @@ impl Settler {
             Action::Update | Action::Delete => {
                 let record = row.record.and_then(|id| changes.get(&id));
                 let (sent, before) = (values_of(&row.body), values_of(row.before.as_deref().unwrap_or("{}")));
-                let verdict = judge_change(&self.settings.dictionary, row.action, record, &sent, &before);
+                let (dictionary, image) = (&self.settings.dictionary, row.image.as_deref());
+                let verdict = judge_change(dictionary, row.action, record, &sent, &before, image);
                 Finding::Judged(verdict, record.cloned())
             }
         };

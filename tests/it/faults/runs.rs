@@ -103,7 +103,7 @@ fn f32_a_run_is_written_by_one_process_at_a_time() {
     let desk = rows(30);
     let running = import(&desk, &crm, &[]).start();
     crm.wait_for("POST", 2);
-    for command in ["resume", "settle", "verify", "apply"] {
+    for command in ["resume", "settle", "verify", "apply", "undo", "retry"] {
         let second = desk.carafe([command, "last"]).at(&crm.address());
         refuses(&crm, second, 2, "is active in another process");
     }

@@ -82,7 +82,7 @@ fn the_end_names_the_top_causes_with_a_cell_each_and_a_command_that_goes_on_when
         causes[1].contains("1  email: not an address") && causes[1].ends_with("row 4: nobody"),
         "{causes:?}"
     );
-    let command = done.stdout.lines().map(str::trim).find(|line| line.starts_with("carafe import ")).unwrap();
+    let command = done.stdout.lines().map(str::trim).find(|line| line.starts_with("carafe retry ")).unwrap();
     // The rejects are corrected where they lie, and the command is typed as it stands.
     let rejects = desk.run().join("rejects.csv");
     let text = std::fs::read_to_string(&rejects).unwrap();

@@ -1,0 +1,184 @@
+//! A run and its retries: what has become of the rows that it rejected.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::PipelineError;
+use super::linked::later_runs;
+use super::prove::run_store;
+use crate::model::{Outcome, RunState};
+use crate::store::{RetriedRow, RunFolder, Store, StoreError};
+
+/// What retries have come to, as `summary.json` of one of them tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RetryTally {
+    /// The first run.
+    pub of: String,
+    /// Rows that it rejected and that are fixed by now, by whichever retry.
+    pub fixed: u64,
+    /// All rows that it rejected.
+    pub rejected: u64,
+}
+
+impl RetryTally {
+    /// The tally of the run that a store holds; none where it is no retry, or
+    /// the first run is not there any more.
+    pub(super) fn of(store: &Store, folder: &RunFolder) -> Result<Option<Self>, PipelineError> {
+        let Some(first) = store.get::<String>("retry_of")? else { return Ok(None) };
+        let family = folder.path.parent().and_then(|runs| Family::of(runs, &first).ok());
+        Ok(family.map(|family| family.tally()).transpose()?)
+    }
+}
+
+/// How a row stands that a file names.
+pub(super) enum RowStanding {
+    /// It is rejected still: this row of the first run.
+    Rejected(u64),
+    /// It is of a run that is neither the first nor one of its retries.
+    Stranger,
+    /// It must not be sent again.
+    Other {
+        /// Why, with its number.
+        message: String,
+        /// Why, in the words that all such rows share.
+        cause: String,
+    },
+}
+
+/// A run and its retries.
+pub(super) struct Family {
+    first: String,
+    store: Store,
+    retries: HashMap<String, Store>,
+    /// What the retries made of the first run's rows, but for those that they rejected.
+    fates: HashMap<u64, Fate>,
+}
+
+/// What a retry made of a row.
+struct Fate {
+    retry: String,
+    /// None while it is still to be sent.
+    outcome: Option<Outcome>,
+}
+
+impl Fate {
+    /// Fixed is fixed, whatever else a later retry tried.
+    fn rank(&self) -> u8 {
+        match self.outcome {
+            Some(outcome) if is_fixed(outcome) => 2,
+            Some(_) => 1,
+            None => 0,
+        }
+    }
+}
+
+fn is_fixed(outcome: Outcome) -> bool {
+    match outcome {
+        Outcome::Created | Outcome::Updated | Outcome::Unchanged | Outcome::Deleted => true,
+        Outcome::Skipped | Outcome::Rejected | Outcome::Unprocessed | Outcome::Unknown => false,
+    }
+}
+
+impl Family {
+    /// The family of a first run.
+    pub(super) fn of(runs: &Path, first: &str) -> Result<Self, PipelineError> {
+        let Some(store) = run_store(first, runs) else {
+            let message = format!("run {first}, whose rejected rows these are, is not there any more");
+            return Err(PipelineError::usage(message, "import the file with: carafe import"));
+        };
+        let object: String = store.fact("object")?;
+        let (mut retries, mut undone) = (HashMap::new(), HashMap::<String, HashSet<u64>>::new());
+        for (run, store) in later_runs(runs, &object, first) {
+            // A retry that was interrupted while it planned has sent nothing.
+            let is_planned = store.get("plan_complete")?.unwrap_or(false);
+            if let Some(of) = store.get::<String>("undo_of")? {
+                undone.entry(of).or_default().extend(store.taken_back()?);
+            } else if is_planned && store.get::<String>("retry_of")?.as_deref() == Some(first) {
+                retries.insert(run, store);
+            }
+        }
+        let mut family = Self { first: first.to_owned(), store, retries, fates: HashMap::new() };
+        family.learn_fates(&undone)?;
+        Ok(family)
+    }
+
+    fn learn_fates(&mut self, undone: &HashMap<String, HashSet<u64>>) -> Result<(), StoreError> {
+        for (retry, store) in &self.retries {
+            let waits = store.fact::<String>("state")? != RunState::Planned.word();
+            let undone = undone.get(retry);
+            for RetriedRow { row, origin, outcome } in store.retried_rows()? {
+                let counts = match outcome {
+                    Some(Outcome::Unknown) => true,
+                    Some(outcome) => is_fixed(outcome) && !undone.is_some_and(|rows| rows.contains(&row)),
+                    // A plan that nobody agreed to holds no row back.
+                    None => waits,
+                };
+                let fate = Fate { retry: retry.clone(), outcome };
+                let is_better = |known: &Fate| fate.rank() > known.rank();
+                if counts && self.fates.get(&origin).is_none_or(is_better) {
+                    self.fates.insert(origin, fate);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The first run's id.
+    pub(super) fn first(&self) -> &str {
+        &self.first
+    }
+
+    /// What became of a row that a reject file names.
+    pub(super) fn standing(&self, run: &str, row: u64) -> Result<RowStanding, StoreError> {
+        let is_first = run == self.first;
+        let store = match self.retries.get(run) {
+            Some(store) => store,
+            None if is_first => &self.store,
+            None => return Ok(RowStanding::Stranger),
+        };
+        let not_rejected = |what: &str| RowStanding::Other {
+            message: format!("row {row} of run {run} {what}"),
+            cause: format!("the row {what}"),
+        };
+        let origin = match store.outcome_of(row)? {
+            None => return Ok(not_rejected("does not exist")),
+            Some(None | Some(Outcome::Unprocessed)) => {
+                return Ok(not_rejected("is still to be sent, by carafe resume"));
+            }
+            Some(Some(Outcome::Unknown)) => return Ok(not_rejected("is unknown, not rejected")),
+            Some(Some(Outcome::Rejected)) if is_first => row,
+            Some(Some(Outcome::Rejected)) => match store.origin_of(row)? {
+                Some(origin) => origin,
+                None => return Ok(not_rejected("corrects no rejected row")),
+            },
+            Some(Some(outcome)) => {
+                return Ok(not_rejected(&format!("was {}, not rejected", outcome.word())));
+            }
+        };
+        let Some(Fate { retry, outcome }) = self.fates.get(&origin) else {
+            return Ok(RowStanding::Rejected(origin));
+        };
+        let (what, shared) = match outcome {
+            Some(Outcome::Unknown) => {
+                (format!("is unknown in run {retry}: carafe settle {retry}"), "is unknown in a retry")
+            }
+            None => (
+                format!("is still to be sent by run {retry}: carafe resume {retry}"),
+                "is still to be sent by a retry",
+            ),
+            Some(outcome) => {
+                (format!("was fixed by run {retry} ({})", outcome.word()), "was fixed by a retry already")
+            }
+        };
+        let message = format!("row {row} of run {run} {what}");
+        Ok(RowStanding::Other { message, cause: format!("the row {shared}") })
+    }
+
+    /// How many of the first run's rejected rows are fixed by now.
+    pub(super) fn tally(&self) -> Result<RetryTally, StoreError> {
+        let fixed = self.fates.values().filter(|fate| fate.outcome.is_some_and(is_fixed)).count() as u64;
+        Ok(RetryTally { of: self.first.clone(), fixed, rejected: self.store.counts()?.rejected })
+    }
+}
