@@ -195,13 +195,13 @@ fn the_token_is_in_no_byte_that_any_command_writes() {
             done
         };
         run("import a.csv -m m.yaml --verbose");
+        let first = format!("resume {}", desk.run().file_name().unwrap().to_str().unwrap());
         for _ in 0..4 {
             run("resume last --verbose");
             run("resume last --json");
             run("settle last --json");
         }
         run("undo last --yes -v");
-        let first = format!("resume {}", desk.runs()[0].file_name().unwrap().to_str().unwrap());
         crm.heal();
         run("resume last");
         run(&first);
@@ -225,7 +225,9 @@ fn the_token_is_in_no_byte_that_any_command_writes() {
         ] {
             run(line);
         }
-        assert!(desk.path("out.xlsx").exists() && desk.runs()[0].join("verify.csv").exists());
+        assert!(
+            desk.path("out.xlsx").exists() && desk.runs().iter().any(|run| run.join("verify.csv").exists())
+        );
         let sent = format!("Bearer {ODD_CANARY}");
         assert!(crm.asked().len() > 60);
         assert!(crm.asked().iter().all(|request| request.header("authorization") == Some(&sent)));
