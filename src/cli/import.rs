@@ -11,7 +11,7 @@ use super::args::{ApplyArgs, BlankArg, CommonArgs, ImportArgs, InputArgs, ModeAr
 use super::connection::Connection;
 use super::summary;
 use super::{Context, out};
-use crate::model::{Notice, shown};
+use crate::model::{Notice, shown, shown_path};
 use crate::pipeline::{
     EarlierImport, EarlierRuns, Ended, Event, FinishedRun, ImportSettings, Job, JobSettings, OnUnknown,
     OutputSettings, PipelineError, PlannedRun, Reporter, SendOptions, SystemClock, Tools, Typed,
@@ -264,7 +264,7 @@ pub fn say_settings(context: &Context, connection: &Connection) {
             common.concurrency,
             common.timeout.as_secs_f64(),
             common.retries,
-            common.runs_dir.display()
+            shown_path(&common.runs_dir)
         ));
     }
 }
@@ -352,7 +352,7 @@ pub fn spool(file: &Path, runs: &Path) -> Result<Spool, PipelineError> {
     }
     crate::store::create_private_folder(runs)?;
     let fault = |error: std::io::Error| {
-        PipelineError::Fault(format!("cannot keep standard input in {}: {error}", runs.display()))
+        PipelineError::Fault(format!("cannot keep standard input in {}: {error}", shown_path(runs)))
     };
     let mut kept = tempfile::Builder::new().prefix("standard-input-").tempfile_in(runs).map_err(fault)?;
     std::io::copy(&mut std::io::stdin().lock(), kept.as_file_mut()).map_err(fault)?;
@@ -376,7 +376,11 @@ impl Spool {
         let Some(kept) = self.0 else { return Ok(None) };
         let path = planned.folder.path.join("input.csv");
         kept.persist_noclobber(&path).map_err(|error| {
-            PipelineError::Fault(format!("cannot keep standard input in {}: {}", path.display(), error.error))
+            PipelineError::Fault(format!(
+                "cannot keep standard input in {}: {}",
+                shown_path(&path),
+                error.error
+            ))
         })?;
         let mut input = planned.input.clone();
         input.path = std::path::absolute(&path).unwrap_or_else(|_| path.clone());

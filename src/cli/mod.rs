@@ -85,15 +85,26 @@ fn run_caught(arguments: &[OsString]) -> u8 {
     };
     let result = match cli.command {
         Command::Completions(args) => {
-            clap_complete::generate(args.shell, &mut Cli::command(), "carafe", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(args.shell, &mut Cli::command(), "carafe", &mut script);
+            out::bytes(&script);
             Ok(0)
         }
         command => in_runtime(&context, command),
     };
-    result.unwrap_or_else(|error| {
+    let code = result.unwrap_or_else(|error| {
         report(&error, &context);
         error.exit_code()
-    })
+    });
+    match out::lost() {
+        // A script must not take half a document for a whole one.
+        Some(why) => {
+            let lost = PipelineError::Fault(format!("cannot write to standard output: {why}"));
+            report_aside(&lost, context.colors);
+            lost.exit_code()
+        }
+        None => code,
+    }
 }
 
 fn in_runtime(context: &Context, command: Command) -> Result<u8, PipelineError> {

@@ -46,7 +46,9 @@ pub(super) fn judge(answer: &Answer, token: &Token) -> Result<(), CrmError> {
     let message = said.message;
     Err(match status {
         204 => return Ok(()),
-        300..=399 => CrmError::Redirected { status, to: answer.location.clone() },
+        300..=399 => {
+            CrmError::Redirected { status, to: answer.location.as_deref().map(|host| token.redact(host)) }
+        }
         401..=403 => CrmError::TokenRefused { status, message },
         // One that breaks off in the middle of the API's form is the API's as well.
         404 => CrmError::NotFound { message, by_api: said.by_api || is_broken_json(answer) },

@@ -140,6 +140,8 @@ pub(super) fn open(
 ) -> Result<(RunFolder, Store), PipelineError> {
     let folder = RunFolder::open(runs, name)?;
     let store = Store::open(&folder.store_file())?;
+    // A page that does not read would else be met in the middle of sending.
+    store.check_whole()?;
     if store.get::<String>("base_url")?.is_none() {
         return Err(StoreError::NotBegun { file: folder.store_file() }.into());
     }

@@ -18,7 +18,7 @@ use super::send::{
 };
 use super::{Event, PipelineError, Reporter};
 use crate::crm::Client;
-use crate::model::{Calls, Counts, Notice, Outcome, RunState, shown};
+use crate::model::{Calls, Counts, Notice, Outcome, RunState, shown, shown_path};
 use crate::rules::additions::Addition;
 use crate::rules::mapping::Mode;
 use crate::store::{Ballast, Direction, RunFolder, Store};
@@ -315,8 +315,9 @@ fn finish(
     let elapsed = Duration::from_millis(earlier) + begun.elapsed();
     store.set("elapsed_ms", &u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))?;
     let rows = if state == RunState::Planned { store.planned_counts()? } else { store.counts()? };
-    let written = write_files(&store, &folder.path, &folder.run, outputs, tools.reporter);
-    let mut files = written.map_err(|error| unwritten(&error, rows, &folder.run))?;
+    let unwritten = |error| not_written(error, &folder.run, state, rows);
+    let mut files =
+        write_files(&store, &folder.path, &folder.run, outputs, tools.reporter).map_err(unwritten)?;
     let summary_path = folder.path.join("summary.json");
     files.insert("summary".to_owned(), summary_path.display().to_string());
     let summary = Summary {
@@ -337,13 +338,13 @@ fn finish(
         elapsed_s: seconds(elapsed),
         files,
     };
-    write_summary(&summary_path, &summary)?;
+    write_summary(&summary_path, &summary).map_err(unwritten)?;
     if !rows.add_up() {
         return Err(PipelineError::Fault(format!(
             "the counts do not add up: {} rows were read and {} are accounted for; this is a fault of carafe, and {} has every row",
             rows.read,
             Outcome::ALL.into_iter().map(|outcome| rows.get(outcome)).sum::<u64>(),
-            folder.store_file().display()
+            shown_path(&folder.store_file())
         )));
     }
     Ok(FinishedRun {
@@ -357,21 +358,26 @@ fn finish(
     })
 }
 
-/// That a run has ended and its files could not be written: what it did is
-/// told here, as nothing else tells it.
-fn unwritten(error: &PipelineError, rows: Counts, run: &str) -> PipelineError {
-    let did = Outcome::ALL.into_iter().map(|outcome| (rows.get(outcome), outcome.word()));
-    let did: Vec<String> =
-        did.filter(|(rows, _)| *rows > 0).map(|(rows, word)| format!("{rows} {word}")).collect();
-    PipelineError::Fault(format!(
-        "{error}; the run has ended ({}), and carafe resume {run} writes its files once that is possible",
-        did.join(", ")
-    ))
+/// A file that cannot be written loses nothing: it can be made again. What the
+/// run did is told here, as no summary tells it.
+fn not_written(error: PipelineError, run: &str, state: RunState, rows: Counts) -> PipelineError {
+    match error {
+        PipelineError::Output(_) | PipelineError::Fault(_) if state != RunState::Planned => {
+            let did = Outcome::ALL.into_iter().map(|outcome| (rows.get(outcome), outcome.word()));
+            let did = did.filter(|(rows, _)| *rows > 0).map(|(rows, word)| format!("{rows} {word}"));
+            let did = did.collect::<Vec<_>>().join(", ");
+            PipelineError::Fault(format!(
+                "{error}; the run is stored whole ({did}), and its files are written again by: carafe resume {run}"
+            ))
+        }
+        error => error,
+    }
 }
 
 fn write_summary(path: &Path, summary: &Summary) -> Result<(), PipelineError> {
     write_whole(path, |out| {
-        let fault = |error: String| PipelineError::Fault(format!("cannot write {}: {error}", path.display()));
+        let fault =
+            |error: String| PipelineError::Fault(format!("cannot write {}: {error}", shown_path(path)));
         let json = serde_json::to_string_pretty(summary).map_err(|error| fault(error.to_string()))?;
         writeln!(out, "{json}").map_err(|error| fault(error.to_string()))
     })

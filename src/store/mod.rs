@@ -10,6 +10,8 @@
 
 mod ballast;
 mod folder;
+#[cfg(test)]
+pub(crate) mod full;
 mod index;
 mod past;
 mod plan;
@@ -26,6 +28,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::model::{shown, shown_path};
 
 pub use ballast::Ballast;
 pub use folder::{RunFolder, RunName, list_runs};
@@ -45,7 +49,7 @@ pub use written::WrittenRow;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// SQLite refused: disk full, file damaged, locked by another program.
-    #[error("cannot use the run store {file}: {source}")]
+    #[error("cannot use the run store {}: {source}", shown_path(.file))]
     Database {
         /// The store's file.
         file: PathBuf,
@@ -53,7 +57,7 @@ pub enum StoreError {
         source: rusqlite::Error,
     },
     /// The folder or a file in it cannot be made or read.
-    #[error("cannot use {path}: {source}")]
+    #[error("cannot use {}: {source}", shown_path(.path))]
     Io {
         /// The folder or file.
         path: PathBuf,
@@ -62,7 +66,8 @@ pub enum StoreError {
     },
     /// Written by a newer program.
     #[error(
-        "the run store {file} was written by a newer carafe (format {found}); this one reads up to format {VERSION}"
+        "the run store {} was written by a newer carafe (format {found}); this one reads up to format {VERSION}",
+        shown_path(.file)
     )]
     Newer {
         /// The store's file.
@@ -71,7 +76,7 @@ pub enum StoreError {
         found: i64,
     },
     /// What stands in it does not make sense.
-    #[error("the run store {file} is damaged: {what}")]
+    #[error("the run store {} is damaged: {what}", shown_path(.file))]
     Damaged {
         /// The store's file.
         file: PathBuf,
@@ -80,7 +85,8 @@ pub enum StoreError {
     },
     /// Killed before anything was written.
     #[error(
-        "the run of {file} was interrupted before it began; nothing of it was sent: import the file again"
+        "the run of {} was interrupted before it began; nothing of it was sent: import the file again",
+        shown_path(.file)
     )]
     NotBegun {
         /// The store's file.
@@ -115,9 +121,19 @@ impl Store {
     /// Makes the store of a new run, private to its user.
     pub fn create(file: &Path) -> Result<Self, StoreError> {
         folder::create_private_file(file)?;
-        let store = Self::connect(file)?;
-        store.try_db(|db| db.execute_batch(schema::CREATE))?;
-        Ok(store)
+        let make = || {
+            let store = Self::connect(file)?;
+            store.try_db(|db| {
+                #[cfg(test)]
+                full::take()?;
+                db.execute_batch(schema::CREATE)
+            })?;
+            Ok(store)
+        };
+        make().inspect_err(|_| {
+            // Half a store would stand among the runs, and be the last of them.
+            let _ = std::fs::remove_file(file);
+        })
     }
 
     /// Opens the store of an earlier run, to go on with it: one of an earlier
@@ -167,6 +183,12 @@ impl Store {
         Ok((store, found))
     }
 
+    /// Refuses a file whose pages do not hang together. Reads all of it.
+    pub fn check_whole(&self) -> Result<(), StoreError> {
+        let found: String = self.try_db(|db| db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)))?;
+        if found == "ok" { Ok(()) } else { Err(self.damaged(shown(&found).cut(200).to_string())) }
+    }
+
     fn connect(file: &Path) -> Result<Self, StoreError> {
         let connect = || -> rusqlite::Result<Connection> {
             let connection = Connection::open(file)?;
@@ -214,6 +236,9 @@ impl Store {
         let run = || {
             let transaction = self.connection.transaction()?;
             act(&transaction)?;
+            // Everything is written by now, and is to be taken back.
+            #[cfg(test)]
+            full::take()?;
             transaction.commit()
         };
         run().map_err(|source| StoreError::Database { file, source })
@@ -242,13 +267,14 @@ impl Store {
     }
 
     /// Does several things as one: a process that is killed in between leaves
-    /// none of them.
+    /// none of them, nor does one that could not do them all.
     pub fn together<T, E: From<StoreError>>(&self, act: impl FnOnce(&Self) -> Result<T, E>) -> Result<T, E> {
-        self.try_db(|db| db.execute_batch("BEGIN IMMEDIATE"))?;
-        let done = act(self);
-        let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
-        self.try_db(|db| db.execute_batch(end))?;
-        done
+        let failed = |source| StoreError::Database { file: self.file.clone(), source };
+        // Taken back when it is dropped.
+        let transaction = self.connection.unchecked_transaction().map_err(failed)?;
+        let done = act(self)?;
+        transaction.commit().map_err(failed)?;
+        Ok(done)
     }
 
     /// Stores a fact about the run as JSON; see `docs/run-store.md` for the names.
@@ -256,7 +282,11 @@ impl Store {
         let json = serde_json::to_string(value).map_err(|error| self.damaged(error.to_string()))?;
         let sql =
             "INSERT INTO facts (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2";
-        self.try_db(|db| db.execute(sql, params![name, json]))?;
+        self.try_db(|db| {
+            #[cfg(test)]
+            full::take()?;
+            db.execute(sql, params![name, json])
+        })?;
         Ok(())
     }
 
