@@ -246,6 +246,8 @@ pub fn close_with(
 fn exit_code(finished: &FinishedRun) -> u8 {
     let ended = match &finished.ended {
         Ended::Failed(error) => return PipelineError::Crm(error.clone()).exit_code(),
+        // `settle` sends no other rows: `resume` goes on with them.
+        Ended::Complete if finished.summary.state == "stopped" => 6,
         Ended::Complete => 0,
         Ended::Cancelled => 5,
         Ended::Stopped(_) => 6,

@@ -100,7 +100,7 @@ fn run_caught(arguments: &[OsString]) -> u8 {
         // A script must not take half a document for a whole one.
         Some(why) => {
             let lost = PipelineError::Fault(format!("cannot write to standard output: {why}"));
-            report_aside(&lost, context);
+            report_aside(&lost, &context);
             lost.exit_code()
         }
         None => code,

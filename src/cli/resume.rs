@@ -19,7 +19,7 @@ pub async fn run(context: &Context, args: ResumeArgs) -> Result<u8, PipelineErro
     say_settings(context, &connection);
     let tools = tools(context, &connection);
     let name = RunName(args.run.clone());
-    let opening = open_interrupted(&context.common.runs_dir, &name, &connection.name, tools);
+    let opening = open_interrupted(&context.common.runs_dir, &name, &connection.name, true, tools);
     match super::unless_stopped(context, opening).await? {
         Resumed::Open(planned) => {
             let again = Again::of_plan(&context.common, planned.store.get("mapped_by")?);

@@ -17,7 +17,9 @@ pub fn run(context: &Context, args: &RunsArgs) -> Result<u8, PipelineError> {
     let document = std::fs::read_to_string(folder.join("summary.json")).ok();
     let document: Option<Json> = document.and_then(|text| serde_json::from_str(&text).ok());
     if context.common.json {
-        out::data(document.unwrap_or_else(|| info_json(&info)));
+        // Of a run that goes on, or was killed, the last summary is an old one.
+        let told = document.filter(|_| info.state != RunState::Running);
+        out::data(told.unwrap_or_else(|| info_json(&info)));
         return Ok(0);
     }
     out::data(out::styled(context.colors.out, out::BOLD, &info.run));

@@ -16,7 +16,7 @@ pub async fn run(context: &Context, args: SettleArgs) -> Result<u8, PipelineErro
     say_settings(context, &connection);
     let tools = tools(context, &connection);
     let name = RunName(args.run.clone());
-    let opening = open_interrupted(&context.common.runs_dir, &name, &connection.name, tools);
+    let opening = open_interrupted(&context.common.runs_dir, &name, &connection.name, false, tools);
     let planned = match super::unless_stopped(context, opening).await? {
         Resumed::Open(planned) | Resumed::Done(planned) => planned,
         Resumed::Unplanned(unplanned) => {

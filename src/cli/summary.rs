@@ -311,7 +311,8 @@ fn next_steps(finished: &FinishedRun, again: &Again) -> Vec<String> {
         steps.push(format!("correct the rows of {}, then:\n           {command}", shown(file)));
     }
     let is_left = summary.rows.unprocessed + summary.rows.unknown > 0;
-    if is_left && !is_plan(finished) && finished.ended != Ended::Complete {
+    let is_open = finished.ended != Ended::Complete || summary.rows.unprocessed > 0;
+    if is_left && !is_plan(finished) && is_open {
         steps.push(format!("go on with what is left: {}", again.resume(run)));
     } else if let Some(file) = summary.files.get("unknown") {
         let command = again.settle(run, "");

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::address::BaseUrl;
 use super::answer::{Answer, excerpt, judge, unexpected};
@@ -182,17 +183,30 @@ impl Client {
     }
 
     /// Changes the fields in the JSON text; gives the record as it is now.
-    pub async fn update(&self, object: &str, id: RecordId, body: &str) -> Result<Record, CrmError> {
+    ///
+    /// What has to wait for its turn beyond `until` is not sent ([`CrmError::Waited`]).
+    pub async fn update(
+        &self,
+        object: &str,
+        id: RecordId,
+        body: &str,
+        until: Option<Instant>,
+    ) -> Result<Record, CrmError> {
         let request =
             Request { method: Method::Patch, path: record_path(object, id)?, body: Some(body.to_owned()) };
         let read = |answer: &Answer| wire::written(object, Some(id), answer.status, &answer.body);
-        self.ask(&request, Twice::Harmless, read).await
+        self.ask_until(&request, Twice::Harmless, until, read).await
     }
 
-    /// Deletes a record.
-    pub async fn delete(&self, object: &str, id: RecordId) -> Result<Deleted, CrmError> {
+    /// Deletes a record; `until` as in [`Self::update`].
+    pub async fn delete(
+        &self,
+        object: &str,
+        id: RecordId,
+        until: Option<Instant>,
+    ) -> Result<Deleted, CrmError> {
         let request = Request { method: Method::Delete, path: record_path(object, id)?, body: None };
-        match self.ask(&request, Twice::Harmless, deleted).await {
+        match self.ask_until(&request, Twice::Harmless, until, deleted).await {
             Err(CrmError::NotFound { by_api: true, .. }) => Ok(Deleted::AlreadyGone),
             other => other,
         }
@@ -266,6 +280,17 @@ impl Client {
         twice: Twice,
         read: impl Fn(&Answer) -> Result<T, Odd>,
     ) -> Result<T, CrmError> {
+        self.ask_until(request, twice, None, read).await
+    }
+
+    /// The same, but for what has to wait beyond a moment before it is sent at all.
+    async fn ask_until<T>(
+        &self,
+        request: &Request,
+        twice: Twice,
+        until: Option<Instant>,
+        read: impl Fn(&Answer) -> Result<T, Odd>,
+    ) -> Result<T, CrmError> {
         let inner = &*self.inner;
         let mut tries = Tries::default();
         loop {
@@ -273,6 +298,10 @@ impl Client {
                 Ok(pass) => pass,
                 Err(error) => return Err(tries.last_word(request.method, error)),
             };
+            if tries.doubt.is_none() && until.is_some_and(|until| Instant::now() > until) {
+                inner.gate.uncount(request.method, tries.counted);
+                return Err(CrmError::Waited);
+            }
             let result = inner.transport.send(request).await;
             let error = match result.and_then(|answer| self.understand(&answer, &read)) {
                 Ok(value) => {

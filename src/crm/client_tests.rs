@@ -75,9 +75,9 @@ async fn reads_updates_and_deletes_are_tried_as_often_as_allowed() {
     let client = script.client(|options| options.retries = 3);
     assert!(client.list("accounts", &ListQuery::default()).await.is_err());
     assert_eq!(script.count(), 4);
-    assert!(client.update("accounts", id(7), "{}").await.is_err());
+    assert!(client.update("accounts", id(7), "{}", None).await.is_err());
     assert_eq!(script.count(), 8);
-    assert!(client.delete("accounts", id(7)).await.is_err());
+    assert!(client.delete("accounts", id(7), None).await.is_err());
     assert_eq!(script.count(), 12);
     assert_eq!(client.calls(), Calls { total: 12, get: 4, post: 0, patch: 4, delete: 4, retries: 9 });
     assert!(script.times().last().unwrap() < &(3 * 3_500), "backoff is at most 0.5 + 1 + 2 s");
@@ -102,8 +102,8 @@ async fn refusals_are_final() {
         let client = script.client(|_| ());
         for error in [
             client.create("accounts", "{}").await.unwrap_err(),
-            client.update("accounts", id(7), "{}").await.unwrap_err(),
-            client.delete("accounts", id(7)).await.unwrap_err(),
+            client.update("accounts", id(7), "{}", None).await.unwrap_err(),
+            client.delete("accounts", id(7), None).await.unwrap_err(),
             client.get("accounts", id(7), false).await.unwrap_err(),
         ] {
             assert_eq!(error.next_step(), step, "{error}");
@@ -118,14 +118,14 @@ async fn a_record_that_is_not_there_is_none_and_gone() {
         let script = Script::new(move |_, _| answer(404, body));
         let client = script.client(|_| ());
         assert_eq!(client.get("accounts", id(7), false).await, Ok(None));
-        assert_eq!(client.delete("accounts", id(7)).await, Ok(Deleted::AlreadyGone));
-        let error = client.update("accounts", id(7), "{}").await.unwrap_err();
+        assert_eq!(client.delete("accounts", id(7), None).await, Ok(Deleted::AlreadyGone));
+        let error = client.update("accounts", id(7), "{}", None).await.unwrap_err();
         assert_eq!((error.code(), error.next_step()), ("not_found", NextStep::RejectRow));
     }
     let script = Script::new(|_, _| answer(404, "<html>nginx</html>"));
     let client = script.client(|_| ());
     assert!(client.get("accounts", id(7), false).await.is_err(), "a web page says nothing about a record");
-    assert!(client.delete("accounts", id(7)).await.is_err());
+    assert!(client.delete("accounts", id(7), None).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
@@ -135,30 +135,30 @@ async fn deletes_and_reads_succeed_as_documented() {
         _ => answer(200, &account(7)),
     });
     let client = script.client(|_| ());
-    assert_eq!(client.delete("accounts", id(7)).await, Ok(Deleted::Done));
+    assert_eq!(client.delete("accounts", id(7), None).await, Ok(Deleted::Done));
     assert_eq!(client.get("accounts", id(7), true).await.unwrap().unwrap().id, id(7));
     assert!(client.get("accounts", id(8), false).await.is_err(), "another record's answer");
-    assert!(client.update("accounts", id(8), "{}").await.is_err());
+    assert!(client.update("accounts", id(8), "{}", None).await.is_err());
     assert_eq!(script.paths()[1], "/accounts/7?lines=true");
     let page = Script::new(|_, _| answer(200, "<html>login</html>"));
-    assert!(page.client(|_| ()).delete("accounts", id(7)).await.is_err());
+    assert!(page.client(|_| ()).delete("accounts", id(7), None).await.is_err());
     let empty = Script::new(|_, _| answer(204, ""));
-    assert_eq!(empty.client(|_| ()).delete("accounts", id(7)).await, Ok(Deleted::Done));
+    assert_eq!(empty.client(|_| ()).delete("accounts", id(7), None).await, Ok(Deleted::Done));
     assert!(empty.client(|_| ()).create("accounts", "{}").await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_try_in_doubt_is_not_forgotten_over_a_later_one_that_did_nothing() {
     let script = Script::new(|_, number| if number == 1 { lost() } else { unreachable() });
-    let error = script.client(|_| ()).update("accounts", id(7), "{}").await.unwrap_err();
+    let error = script.client(|_| ()).update("accounts", id(7), "{}", None).await.unwrap_err();
     assert_eq!((error.next_step(), script.count()), (NextStep::LookUpFirst, 6));
     let script = Script::new(|_, number| if number == 1 { lost() } else { answer(422, "{}") });
-    let error = script.client(|_| ()).update("accounts", id(7), "{}").await.unwrap_err();
+    let error = script.client(|_| ()).update("accounts", id(7), "{}", None).await.unwrap_err();
     assert_eq!(error.next_step(), NextStep::RejectRow);
     let script = Script::new(|_, _| lost());
     let error = script
         .client(|options| options.max_calls = Some(1))
-        .update("accounts", id(7), "{}")
+        .update("accounts", id(7), "{}", None)
         .await
         .unwrap_err();
     assert_eq!((error.code(), script.count()), ("connection_lost", 1));
@@ -272,7 +272,7 @@ async fn a_used_up_quota_stops_and_is_not_asked_again() {
         client.list("accounts", &ListQuery::default()).await.unwrap_err(),
         client.create("accounts", "{}").await.unwrap_err(),
         client.dictionary("accounts").await.unwrap_err(),
-        client.delete("accounts", id(7)).await.unwrap_err(),
+        client.delete("accounts", id(7), None).await.unwrap_err(),
     ] {
         assert_eq!((error.code(), error.next_step()), ("quota_spent", NextStep::StopBudget));
     }
@@ -334,7 +334,7 @@ async fn names_that_cannot_be_sent_are_said_so_and_not_sent() {
     let client = script.client(|_| ());
     for name in ["", ".", ".."] {
         assert!(matches!(client.dictionary(name).await, Err(CrmError::Unsendable { .. })));
-        assert!(matches!(client.delete(name, id(7)).await, Err(CrmError::Unsendable { .. })));
+        assert!(matches!(client.delete(name, id(7), None).await, Err(CrmError::Unsendable { .. })));
     }
     assert_eq!(script.count(), 0);
 }

@@ -23,6 +23,9 @@ pub enum CrmError {
     /// The client was told to stop before this request was sent.
     #[error("stopped before the request was sent")]
     Cancelled,
+    /// It had to wait for its turn until it was no longer wanted as it was; nothing was sent.
+    #[error("it waited for its turn for too long, and was not sent")]
+    Waited,
     /// `--max-calls` requests have been sent; this one was not.
     #[error("the limit of {limit} requests is used up")]
     BudgetSpent {
@@ -181,7 +184,7 @@ impl CrmError {
     pub fn next_step(&self) -> NextStep {
         match self {
             // Nothing left this machine.
-            Self::Unreachable { .. } => NextStep::RetryAsIs,
+            Self::Unreachable { .. } | Self::Waited => NextStep::RetryAsIs,
             Self::Cancelled => NextStep::LeaveUnprocessed,
             Self::BudgetSpent { .. } => NextStep::StopBudget,
             Self::Unsendable { .. } => NextStep::StopRun,
@@ -208,6 +211,7 @@ impl CrmError {
         match self {
             Self::Unreachable { .. } => "unreachable",
             Self::Cancelled => "cancelled",
+            Self::Waited => "waited",
             Self::BudgetSpent { .. } => "budget_spent",
             Self::Unsendable { .. } => "unsendable",
             Self::TimedOut { .. } => "timeout",
@@ -250,6 +254,7 @@ impl CrmError {
                 "check that the address is the API's and not a web page's, and that no proxy answers in its place"
             }
             Self::Cancelled
+            | Self::Waited
             | Self::Unsendable { .. }
             | Self::ConnectionLost { .. }
             | Self::NotFound { .. }

@@ -9,12 +9,13 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
 use super::PipelineError;
 use crate::crm::{Client, CrmError, ReadQuery, Reader, batches_for_in};
-use crate::model::{Dictionary, FieldKind, Filter, Number, Record, Value};
+use crate::model::{Dictionary, FieldKind, Filter, Number, Record, Test, Value};
 use crate::rules::compare::plain_date;
 use crate::rules::draft::KEY_SEPARATOR;
 use crate::rules::names::folded;
@@ -58,6 +59,10 @@ pub struct Finder {
     // Shared by nobody; the lock lets a task carry the finder.
     whole: Option<Mutex<RecordIndex>>,
     index_file: PathBuf,
+    /// Only records with a larger id are asked for.
+    above: Option<u64>,
+    /// When the object began to be read whole.
+    read_since: Option<Instant>,
 }
 
 #[derive(Clone, Debug)]
@@ -97,7 +102,25 @@ impl Finder {
             proven: None,
             whole: None,
             index_file,
+            above: None,
+            read_since: None,
         }
+    }
+
+    /// Asks for records with a larger id alone.
+    pub fn above(mut self, id: Option<u64>) -> Self {
+        self.above = id;
+        self
+    }
+
+    /// The same, for one that is there.
+    pub fn set_above(&mut self, id: Option<u64>) {
+        self.above = id;
+    }
+
+    /// How old its knowledge is: of an object read whole, as old as the reading.
+    pub fn age(&self) -> Duration {
+        self.read_since.map(|since| since.elapsed()).unwrap_or_default()
     }
 
     /// Chooses the field that the CRM is asked by.
@@ -145,6 +168,13 @@ impl Finder {
         Ok(found)
     }
 
+    /// The records of all wanted keys, as they were when the object was read
+    /// whole for the first such question.
+    pub async fn find_indexed(&mut self, wanted: &[Wanted]) -> Result<FoundRecords, PipelineError> {
+        self.lead = None;
+        self.find(wanted).await
+    }
+
     /// The records of all wanted keys; a key without a record is absent.
     pub async fn find(&mut self, wanted: &[Wanted]) -> Result<FoundRecords, PipelineError> {
         if wanted.is_empty() {
@@ -159,6 +189,7 @@ impl Finder {
             }
         }
         if self.whole.is_none() {
+            self.read_since = Some(Instant::now());
             self.whole = Some(Mutex::new(self.read_whole().await?));
         }
         self.find_in_whole(wanted)
@@ -180,6 +211,12 @@ impl Finder {
         let mut batches = batches_for_in(&self.object, &field.name, &leads).into_iter();
         let ask = |values: &[Value]| {
             let filter = Filter::any_of(field.name.clone(), values.to_vec());
+            let filter = match self.above {
+                Some(id) => {
+                    filter.and(Filter::Field("id".to_owned(), Test::Above(Value::Number(Number::from(id)))))
+                }
+                None => filter,
+            };
             ask_batch(self.client.clone(), self.object.clone(), filter, field.clone(), Arc::clone(&asked))
         };
         if self.proven != Some(lead)
@@ -243,7 +280,7 @@ impl Finder {
 
     async fn read_whole(&self) -> Result<RecordIndex, PipelineError> {
         let mut index = RecordIndex::create(&self.index_file)?;
-        let mut reader = Reader::new(&self.client, &self.object, ReadQuery::default())?;
+        let mut reader = NewerReader::new(&self.client, &self.object, self.above.unwrap_or(0))?;
         while let Some(records) = reader.next().await? {
             let keyed: Vec<(String, &Record)> =
                 records.iter().map(|record| (self.key(record), record)).collect();
@@ -280,6 +317,41 @@ impl Field {
             }
             _ => folded(&text).into_owned(),
         }
+    }
+}
+
+/// Reads the records above an id, also of a CRM that refuses or ignores the
+/// filter (source: field notes, "Filters": `$gt` on `id` is unproven).
+pub struct NewerReader {
+    client: Client,
+    object: String,
+    above: u64,
+    reader: Reader,
+    /// Nothing has been read yet.
+    is_new: bool,
+}
+
+impl NewerReader {
+    /// Asks nothing yet; above 0 all records are read, without any filter.
+    pub fn new(client: &Client, object: &str, above: u64) -> Result<Self, PipelineError> {
+        let newer = Filter::Field("id".to_owned(), Test::Above(Value::Number(Number::from(above))));
+        let query = ReadQuery { filter: (above > 0).then_some(newer), ..ReadQuery::default() };
+        let reader = Reader::new(client, object, query)?;
+        Ok(Self { client: client.clone(), object: object.to_owned(), above, reader, is_new: true })
+    }
+
+    /// The next records; `None` at the end.
+    pub async fn next(&mut self) -> Result<Option<Vec<Record>>, PipelineError> {
+        let records = match self.reader.next().await {
+            Err(error) if self.is_new && is_refusal(&error) => {
+                self.reader = Reader::new(&self.client, &self.object, ReadQuery::default())?;
+                self.reader.next().await?
+            }
+            other => other?,
+        };
+        self.is_new = false;
+        let newer = |record: &Record| record.id.get() > self.above;
+        Ok(records.map(|records| records.into_iter().filter(newer).collect()))
     }
 }
 

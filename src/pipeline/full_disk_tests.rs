@@ -67,7 +67,7 @@ impl World {
     async fn go_on(&self) -> FinishedRun {
         let (runs, last, client) = (self.desk.path("runs"), RunName("last".to_owned()), self.client());
         let tools = self.tools(&client);
-        let done = match open_interrupted(&runs, &last, "test", tools).await {
+        let done = match open_interrupted(&runs, &last, "test", true, tools).await {
             Ok(Resumed::Open(planned)) => send_plan(planned, &plain_options(), tools).await,
             Ok(Resumed::Done(planned)) => finish_run(planned, &OutputSettings::default(), tools),
             Ok(Resumed::Unplanned(unplanned)) => {

@@ -12,8 +12,8 @@ use super::origins::Origins;
 use super::plan::Planner;
 use super::prepare::unguarded_notice;
 use super::retry::RetryRows;
-use super::run::{Input, PlannedRun, Tools};
-use super::send::{OnUnknown, blocking};
+use super::run::{Input, PlannedRun, Tools, note_high_water};
+use super::send::{OnUnknown, blocking, needs_high_water};
 use super::{Event, Job, PipelineError};
 use crate::crm::NextStep;
 use crate::model::{FieldKind, Notice, RunState, shown};
@@ -125,7 +125,13 @@ async fn plan_into(
     let input = store.together(|store| store_facts(store, job, settings, &folder, tools))?;
     let planned = async {
         let planner = Planner::new(job, &folder, &mut store, settings.reference.as_deref(), tools)?;
-        planner.only(retry).run(settings.limit, rows).await
+        planner.only(retry).run(settings.limit, rows).await?;
+        // Records that others create from now on are above it, so that `apply` can look for them.
+        let key: Vec<String> = job.program.key_names().into_iter().map(str::to_owned).collect();
+        if store.has_open_creates()? && needs_high_water(&key, settings.reference.as_deref()) {
+            note_high_water(&store, &job.dictionary, tools.client).await?;
+        }
+        Ok::<(), PipelineError>(())
     };
     if let Err(error) = planned.await {
         store.set("state", state_after(&error).word())?;

@@ -180,8 +180,12 @@ impl<'a> Planner<'a> {
                 self.note_duplicate(draft, key.as_deref());
             }
         }
+        let asked = self.clock.now().as_second();
         let found = self.find_records(&drafts, &keys).await?;
-        let looked = self.clock.now().as_second();
+        // An object that was read whole is as old as its reading.
+        let age = self.matcher.as_ref().map(Finder::age).unwrap_or_default();
+        let looked =
+            asked.min(self.clock.now().as_second() - i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
         let columns = self.job.source.header().columns.len();
         let mut planned = Vec::with_capacity(rows.len());
         for (((row, draft), key), origin) in rows.iter().zip(&drafts).zip(&keys).zip(origins) {

@@ -70,7 +70,7 @@ impl Promise {
                 "no duplicates and no losses, by {by}; assumes that {assumed} and that nobody else writes the same {by} meanwhile"
             ),
             PromiseKind::AtMostOnce => format!(
-                "at most once: no row becomes two records, and one that may be missing is listed as unknown; assumes that {assumed}"
+                "at most once: no row becomes two records, and one that may be missing is listed as unknown; assumes that {assumed} and that nobody else creates the same records meanwhile"
             ),
             PromiseKind::AtLeastOnce => format!(
                 "at least once: no row is missing, and one whose answer was lost may be there twice; assumes that {assumed}"

@@ -78,11 +78,13 @@ pub async fn open_plan(
     Ok(PlannedRun { calls, ..PlannedRun::of(folder, store, input, Instant::now())? })
 }
 
-/// Takes up a run that was interrupted, in whatever way.
+/// Takes up a run that was interrupted, in whatever way; `sends` says that
+/// rows are to be sent which were not yet.
 pub async fn open_interrupted(
     runs: &Path,
     name: &RunName,
     base_url: &str,
+    sends: bool,
     tools: Tools<'_>,
 ) -> Result<Resumed, PipelineError> {
     let (folder, mut store) = open(runs, name, base_url, "resume")?;
@@ -125,7 +127,9 @@ pub async fn open_interrupted(
             )))),
             None => check_same_crm(&store, tools.client).await?,
         }
-        check_fields(&store, tools).await?;
+        if sends {
+            check_fields(&store, tools).await?;
+        }
     }
     let planned = PlannedRun { calls, ..PlannedRun::of(folder, store, input, Instant::now())? };
     Ok(if is_open { Resumed::Open(planned) } else { Resumed::Done(planned) })

@@ -18,7 +18,7 @@ use super::send::{
 };
 use super::{Event, PipelineError, Reporter};
 use crate::crm::Client;
-use crate::model::{Calls, Counts, Notice, Outcome, RunState, shown, shown_path};
+use crate::model::{Calls, Counts, Dictionary, Notice, Outcome, RunState, shown, shown_path};
 use crate::rules::additions::Addition;
 use crate::rules::mapping::Mode;
 use crate::store::{Ballast, Direction, RunFolder, Store};
@@ -245,9 +245,10 @@ async fn make_ready(
     additions: &[Addition],
     tools: Tools<'_>,
 ) -> Result<Option<Ended>, PipelineError> {
-    if counts.created > 0 && needs_high_water(settings) && store.get::<u64>("high_water")?.is_none() {
-        match high_water(tools.client, &settings.dictionary).await {
-            Ok(high_water) => store.set("high_water", &high_water)?,
+    let is_needed = needs_high_water(&settings.key, settings.reference.as_deref());
+    if counts.created > 0 && is_needed {
+        match note_high_water(store, &settings.dictionary, tools.client).await {
+            Ok(()) => {}
             Err(PipelineError::Crm(error)) => {
                 return Ok(Some(ended_by(&error).unwrap_or(Ended::Failed(error))));
             }
@@ -263,6 +264,19 @@ async fn make_ready(
         store.set("lists_filled", &true)?;
     }
     Ok(ended)
+}
+
+/// Notes the largest id before the run's first create. Once one may have been
+/// stored it is too late: it could be the largest itself.
+pub(super) async fn note_high_water(
+    store: &Store,
+    dictionary: &Dictionary,
+    client: &Client,
+) -> Result<(), PipelineError> {
+    if store.get::<u64>("high_water")?.is_none() && !store.has_attempted_create()? {
+        store.set("high_water", &high_water(client, dictionary).await?)?;
+    }
+    Ok(())
 }
 
 /// Adds to dropdown lists what the plan's rows need; the answer is why the run

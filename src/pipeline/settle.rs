@@ -1,13 +1,15 @@
 //! Rows whose outcome is unknown: looked up once more, and where that does not
 //! tell, decided by a person who sees what the CRM holds.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use super::run::{PlannedRun, SendOptions, Tools, send_settings};
-use super::send::{Settler, doubt_finding, image_of_adopted};
-use super::{FinishedRun, PipelineError, send_plan};
+use super::send::{Ended, Settler, doubt_finding, ended_by, image_of_adopted};
+use super::{Event, FinishedRun, PipelineError, send_plan};
 use crate::crm::Client;
-use crate::model::{Action, Code, Finding, Outcome, Record, RecordId, shown};
+use crate::model::{Action, Code, Finding, Notice, Outcome, Record, RecordId, shown};
 use crate::rules::settling::values_of;
 use crate::store::{Answer, AnswerKind, Store, ToSend};
 
@@ -61,14 +63,21 @@ pub async fn settle(
 ) -> Result<(FinishedRun, Vec<OpenDoubt>), PipelineError> {
     let options = SendOptions { only: Some(decisions.resend.clone()), ..options.clone() };
     let settings = send_settings(&planned.store, &planned.folder, &options, None, false)?;
-    let high_water = planned.store.get("high_water")?.unwrap_or(0);
-    let mut settler = Settler::new(tools.client, &settings, high_water);
+    let mut settler = Settler::new(tools.client, &settings, &planned.store)?;
     decide(&mut planned, decisions, &mut settler, tools).await?;
     let folder = planned.folder.store_file();
     let finished = send_plan(planned, &options, tools).await?;
-    let open = match finished.summary.rows.unknown {
-        0 => Vec::new(),
-        _ => open_doubts(&Store::open(&folder)?, settler).await?,
+    let is_over = finished.ended != Ended::Complete || finished.summary.rows.unknown == 0;
+    let open = match is_over {
+        true => Vec::new(),
+        false => match open_doubts(&Store::open(&folder)?, settler).await {
+            // A CRM that may not be asked any more shows no candidates; how the run stands is told.
+            Err(PipelineError::Crm(error)) if ended_by(&error).is_some() => {
+                tools.reporter.event(Event::Notice(Notice(format!("candidates cannot be shown: {error}"))));
+                Vec::new()
+            }
+            open => open?,
+        },
     };
     Ok((finished, open))
 }
@@ -118,16 +127,18 @@ async fn decide(
     Ok(store.exchange(&answers, &[], &now)?)
 }
 
-/// A row has one fate.
+/// One decision a row, and one row a record.
 fn refuse_twofold(decisions: &Decisions) -> Result<(), PipelineError> {
-    let mut seen = std::collections::HashSet::new();
-    let adopted = decisions.adopt.iter().map(|(row, _)| row);
-    let twice = adopted.chain(&decisions.resend).chain(&decisions.drop).find(|row| !seen.insert(**row));
-    match twice {
+    let Decisions { adopt, resend, drop } = decisions;
+    let (mut rows, mut records) = (HashSet::new(), HashSet::new());
+    let decided = adopt.iter().map(|(row, _)| row).chain(resend).chain(drop);
+    let twice = decided.into_iter().find(|row| !rows.insert(**row)).map(|row| format!("row {row}"));
+    let taken = adopt.iter().find(|(_, id)| !records.insert(*id)).map(|(_, id)| format!("record {id}"));
+    match twice.or(taken) {
         None => Ok(()),
-        Some(row) => Err(PipelineError::usage(
-            format!("two decisions are given for row {row}"),
-            "give one of --adopt, --resend and --drop for a row",
+        Some(what) => Err(PipelineError::usage(
+            format!("{what} is decided twice"),
+            "give one of --adopt, --resend and --drop for a row, and a record to one row",
         )),
     }
 }

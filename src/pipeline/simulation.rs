@@ -8,7 +8,6 @@ mod full_disk;
 
 use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +43,7 @@ struct World {
     rows: Vec<PlannedRow>,
     settings: SendSettings,
     begun: Instant,
+    _scratch: tempfile::TempDir,
 }
 
 /// Since when it runs, and by how many seconds somebody has set it wrong.
@@ -110,6 +110,7 @@ impl World {
         let weather = weather(&mut dice);
         let crm = SimulatedCrm::new(seed, weather);
         let kind = [Kind::Keyed, Kind::Keyed, Kind::Referenced, Kind::Keyless][dice.below(4) as usize];
+        let scratch = tempfile::tempdir().unwrap();
         let fields = ["name", "phone", "reference"].map(|name| Field::new(name, FieldKind::Text));
         let settings = SendSettings {
             dictionary: Dictionary::new("accounts", fields.into()),
@@ -120,7 +121,7 @@ impl World {
             direction: if dice.below(4) == 0 { Direction::Backward } else { Direction::Forward },
             settle: settle.unwrap_or(TIMEOUT + weather.latest + weather.lag + Duration::from_secs(1)),
             on_unknown: OnUnknown::Hold,
-            scratch: PathBuf::from("/nonexistent"),
+            scratch: scratch.path().to_owned(),
             only: None,
             trust_plan: dice.below(2) == 0,
             store_patience: Duration::ZERO,
@@ -131,7 +132,7 @@ impl World {
         let rows = plan(&crm, &mut dice, kind);
         store.add_rows(&rows).unwrap();
         store.set("rows_read", &(rows.len() as u64)).unwrap();
-        Self { seed, kind, crm, store, rows, settings, begun: Instant::now() }
+        Self { seed, kind, crm, store, rows, settings, begun: Instant::now(), _scratch: scratch }
     }
 
     /// One process of the program: takes up what the last one left.
@@ -174,7 +175,7 @@ impl World {
 
     async fn find_high_water(&self, client: &Client) -> Result<(), CrmError> {
         let is_known = self.store.get::<u64>("high_water").unwrap().is_some();
-        if is_known || !needs_high_water(&self.settings) {
+        if is_known || !needs_high_water(&self.settings.key, self.settings.reference.as_deref()) {
             return Ok(());
         }
         match high_water(client, &self.settings.dictionary).await {

@@ -26,8 +26,6 @@ pub enum Proof {
 pub enum Verdict {
     /// It is this record.
     Adopt(RecordId),
-    /// It is done, and there is no record of it any more (a delete).
-    Done,
     /// It was certainly not done: it may be sent again.
     Absent,
     /// It cannot be done any more: the record went or is another than planned.
@@ -116,7 +114,8 @@ pub fn judge_change(
 ) -> Verdict {
     let Some(record) = record else {
         return match action {
-            Action::Delete => Verdict::Done,
+            // A list that lacks it is no proof; the CRM's answer to a deletion more is.
+            Action::Delete => Verdict::Absent,
             Action::Create | Action::Update => {
                 Verdict::Overtaken("the record went since it was read for the plan")
             }

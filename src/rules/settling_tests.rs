@@ -59,7 +59,7 @@ fn a_change_is_told_by_the_values_that_the_record_has() {
         Verdict::Hold(Held::Neither, vec![id(5)])
     );
     assert!(matches!(judge(Action::Update, None), Verdict::Overtaken(_)));
-    assert_eq!(judge(Action::Delete, None), Verdict::Done);
+    assert_eq!(judge(Action::Delete, None), Verdict::Absent);
     assert_eq!(judge(Action::Delete, Some(&with(r#"{"value":1}"#))), Verdict::Absent);
     assert!(matches!(judge(Action::Delete, Some(&with(r#"{"value":3}"#))), Verdict::Overtaken(_)));
 }

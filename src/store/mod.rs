@@ -149,7 +149,9 @@ impl Store {
 
     /// Opens the store of an earlier run to look into it: its format stays.
     pub fn peek(file: &Path) -> Result<Self, StoreError> {
-        Ok(Self::open_as_it_is(file)?.0)
+        let (store, _) = Self::open_as_it_is(file)?;
+        store.keep_the_log(true)?;
+        Ok(store)
     }
 
     fn open_as_it_is(file: &Path) -> Result<(Self, i64), StoreError> {
@@ -251,8 +253,21 @@ impl Store {
     /// was sent (see [`Self::lacks_its_log`]).
     pub fn set_sending(&self, sending: bool) -> Result<(), StoreError> {
         let attempts = if sending { Some(self.attempts()?) } else { None };
+        if sending {
+            self.keep_the_log(true)?;
+        }
         self.set("sending", &attempts)?;
+        if !sending {
+            self.keep_the_log(false)?;
+        }
         self.try_db(|db| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
+    }
+
+    /// Whether the log stays when the store is closed: a process that ends in
+    /// the middle by itself must not look like one whose log was lost.
+    fn keep_the_log(&self, keep: bool) -> Result<(), StoreError> {
+        let option = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        self.try_db(|db| db.set_db_config(option, keep).map(drop))
     }
 
     fn attempts(&self) -> Result<u64, StoreError> {

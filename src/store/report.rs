@@ -239,6 +239,10 @@ impl Store {
     /// How a row ended: nothing for a number that no row has, no outcome for
     /// one that is still to be sent.
     pub fn outcome_of(&self, row: u64) -> Result<Option<Option<Outcome>>, StoreError> {
+        // SQLite knows no larger number, so no row has one.
+        if i64::try_from(row).is_err() {
+            return Ok(None);
+        }
         let sql = "SELECT outcome FROM rows WHERE row = ?1";
         let found: Option<Option<String>> =
             self.try_db(|db| db.prepare_cached(sql)?.query_row([row], |found| found.get(0)).optional())?;

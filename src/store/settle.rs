@@ -5,7 +5,7 @@
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, ToSend};
 use crate::model::{Action, Finding, RecordId};
 
 /// How a doubt was settled.
@@ -106,6 +106,19 @@ impl Store {
         self.try_db(|db| {
             db.prepare_cached(sql)?.query_row(params![record.get(), row], |found| found.get(0)).optional()
         })
+    }
+
+    /// The first row whose record the CRM confirmed as created.
+    pub fn first_made(&self) -> Result<Option<ToSend>, StoreError> {
+        let sql = "SELECT min(row) FROM rows WHERE action = 'create' AND outcome = 'created'";
+        let row: Option<u64> = self.try_db(|db| db.query_row(sql, [], |row| row.get(0)))?;
+        Ok(row.map(|row| self.rows_of(&[row])).transpose()?.and_then(|mut rows| rows.pop()))
+    }
+
+    /// Whether a new record was ever handed to the network.
+    pub fn has_attempted_create(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM attempts JOIN rows ON rows.row = attempts.row WHERE action = 'create')";
+        self.try_db(|db| db.query_row(sql, [], |row| row.get(0)))
     }
 
     /// A few of the records that the run made.

@@ -43,6 +43,7 @@ mod tiny;
 mod told;
 mod traps;
 mod trial;
+mod trusted;
 mod undo;
 mod verify;
 mod workbook;

@@ -2,6 +2,10 @@
 //! before they are sent, a hundred a request: what somebody changed meanwhile
 //! is not written over, and what somebody created is not created again.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::coordinator::{Coordinator, Out, Reply};
 use super::judging::{doubt_finding, ids_in_words, whole_row};
 use super::lookup::Asker;
@@ -39,18 +43,24 @@ pub(super) enum Glance {
 #[derive(Debug)]
 pub(super) struct Looker {
     asker: Asker,
+    /// The largest id when the plan was made, where that is known.
+    high_water: Option<u64>,
 }
 
 impl Looker {
-    pub(super) fn new(client: &Client, settings: &SendSettings) -> Self {
-        Self { asker: Asker::new(client, settings) }
+    pub(super) fn new(client: &Client, settings: &SendSettings, high_water: Option<u64>) -> Self {
+        Self { asker: Asker::new(client, settings), high_water }
     }
 
     /// One glance for each row, in their order.
     async fn look(&mut self, rows: &[ToSend]) -> Result<Vec<Glance>, PipelineError> {
         let mut records = self.asker.records_of(rows).await?;
         let creates: Vec<&ToSend> = rows.iter().filter(|row| row.action == Action::Create).collect();
-        let mut by_key = self.asker.by_key(&creates).await?;
+        let mut by_key = match (self.asker.by_key(&creates).await?, self.high_water) {
+            (Some(found), _) => Some(found),
+            (None, Some(above)) if !creates.is_empty() => self.asker.by_key_indexed(above, &creates).await?,
+            (None, _) => None,
+        };
         let glance = |row: &ToSend| match row.action {
             Action::Update | Action::Delete => Glance::Record(row.record.and_then(|id| records.remove(&id))),
             Action::Create => by_key
@@ -90,19 +100,29 @@ impl Coordinator<'_> {
 
     /// After a long pause, rows that were looked at must be looked at again.
     fn look_again_at_stale(&mut self) {
-        if self.looker.is_some() && self.ahead.front().is_some_and(|row| self.is_stale(row)) {
+        let next = || self.ahead.iter().take(self.window);
+        if self.looker.is_some() && next().any(|row| self.is_stale(row)) {
             let rows = self.ahead.drain(..).collect();
             self.look_at(rows);
         }
     }
 
-    fn look_at(&mut self, rows: Vec<ToSend>) {
+    pub(super) fn look_at(&mut self, rows: Vec<ToSend>) {
         let Some(mut looker) = self.looker.take() else { return };
-        let asked = rows.clone();
+        let (asked, begun) = (rows.clone(), self.tools.clock.now().as_second());
         self.spawn(Out::Look(rows), async move {
             let result = looker.look(&asked).await;
-            Reply::Looked(Box::new(looker), result)
+            Reply::Looked(Box::new(looker), begun, result)
         });
+    }
+
+    /// When the reading of a row's record grows old; none for a new record.
+    pub(super) fn fresh_until(&self, row: &ToSend) -> Option<Instant> {
+        let looked = row.looked.filter(|_| row.action != Action::Create)?;
+        let age = (self.tools.clock.now().as_second() - looked).clamp(0, FRESH);
+        // A look takes its time: what was fresh when it left need not come back at once.
+        let left = u64::try_from(FRESH - age).unwrap_or(0).max(1);
+        Some(Instant::now() + Duration::from_secs(left))
     }
 
     /// Whether a row of the store may be sent without a look at its record.
@@ -120,12 +140,16 @@ impl Coordinator<'_> {
         is_old && self.can_look(row)
     }
 
-    pub(super) fn take_glances(&mut self, rows: Vec<ToSend>, result: Result<Vec<Glance>, PipelineError>) {
+    pub(super) fn take_glances(
+        &mut self,
+        rows: Vec<ToSend>,
+        begun: i64,
+        result: Result<Vec<Glance>, PipelineError>,
+    ) {
         match result {
             Ok(glances) => {
-                let now = self.tools.clock.now().as_second();
                 for (row, glance) in rows.into_iter().zip(glances) {
-                    self.take_glance(row, &glance, now);
+                    self.take_glance(row, &glance, begun);
                 }
             }
             Err(error) => self.end_by(error),
@@ -175,11 +199,10 @@ impl Coordinator<'_> {
         let dictionary = &self.settings.dictionary;
         match look(dictionary, row.action, record, &sent, &before, image) {
             Look::Same => None,
-            Look::Gone => match (row.action, row.record) {
-                (Action::Delete, Some(record)) => {
-                    Some(AnswerKind::Adopted { outcome: Outcome::Deleted, record, image: None })
-                }
-                _ => Some(AnswerKind::Conflict(vec![whole_row(
+            Look::Gone => match row.action {
+                // A list that lacks it is no proof; the CRM's answer to the deletion is.
+                Action::Delete => None,
+                Action::Create | Action::Update => Some(AnswerKind::Conflict(vec![whole_row(
                     row.row,
                     Code::Conflict,
                     self.gone_words().to_owned(),

@@ -64,7 +64,8 @@ pub(super) enum Out {
 /// What a task brings back.
 pub(super) enum Reply {
     Sent(Result<Sent, CrmError>),
-    Looked(Box<Looker>, Result<Vec<Glance>, PipelineError>),
+    /// With when it was begun, in seconds since 1970 (UTC).
+    Looked(Box<Looker>, i64, Result<Vec<Glance>, PipelineError>),
     Settled(Box<Settler>, Result<Verdicts, PipelineError>),
 }
 
@@ -85,8 +86,9 @@ impl<'a> Coordinator<'a> {
     ) -> Result<Self, PipelineError> {
         let counts = store.counts()?;
         let doubts = Doubts::of(store, settings)?;
+        let high_water = store.get("high_water")?;
         let only = settings.only.as_deref().map(|rows| store.rows_of(rows)).transpose()?;
-        Ok(Self {
+        let mut new = Self {
             store,
             settings,
             tools,
@@ -94,8 +96,8 @@ impl<'a> Coordinator<'a> {
             total: counts.unprocessed + doubts.waiting(),
             last_row: None,
             taken_all: only.is_some(),
-            ahead: only.unwrap_or_default().into(),
-            looker: Some(Looker::new(tools.client, settings)),
+            ahead: VecDeque::new(),
+            looker: Some(Looker::new(tools.client, settings, high_water)),
             doubts,
             out: HashMap::new(),
             tasks: JoinSet::new(),
@@ -106,7 +108,12 @@ impl<'a> Coordinator<'a> {
             ballast: Ballast::load(&settings.scratch),
             failed: None,
             echoes: BTreeMap::new(),
-        })
+        };
+        // Somebody asked for these by name, perhaps long after they were planned.
+        if let Some(rows) = only.filter(|rows| !rows.is_empty()) {
+            new.look_at(rows);
+        }
+        Ok(new)
     }
 
     pub(super) async fn run(mut self) -> Result<Ended, PipelineError> {
@@ -187,7 +194,7 @@ impl<'a> Coordinator<'a> {
     }
 
     /// Stores what is known and the attempts that begin, in one commit.
-    fn exchange(&mut self, starting: &[u64]) -> Result<(), PipelineError> {
+    pub(super) fn exchange(&mut self, starting: &[u64]) -> Result<(), PipelineError> {
         if self.answers.is_empty() && starting.is_empty() {
             return Ok(());
         }
@@ -200,8 +207,8 @@ impl<'a> Coordinator<'a> {
 
     fn hand_out(&mut self, row: ToSend) {
         let (client, object) = (self.tools.client.clone(), self.settings.dictionary.object.clone());
-        let sent = row.clone();
-        self.spawn(Out::Row(row), async move { Reply::Sent(request(&client, &object, &sent).await) });
+        let (sent, until) = (row.clone(), self.fresh_until(&row));
+        self.spawn(Out::Row(row), async move { Reply::Sent(request(&client, &object, &sent, until).await) });
     }
 
     pub(super) fn spawn(&mut self, out: Out, work: impl Future<Output = Reply> + Send + 'static) {
@@ -245,9 +252,9 @@ impl<'a> Coordinator<'a> {
                 let Some(out) = self.out.remove(&id) else { return };
                 match (out, reply) {
                     (Out::Row(row), Reply::Sent(result)) => self.judge(row, result),
-                    (Out::Look(rows), Reply::Looked(looker, result)) => {
+                    (Out::Look(rows), Reply::Looked(looker, begun, result)) => {
                         self.looker = Some(*looker);
-                        self.take_glances(rows, result);
+                        self.take_glances(rows, begun, result);
                     }
                     (Out::Settle(rows), Reply::Settled(settler, result)) => {
                         self.doubts.settler = Some(*settler);
@@ -322,18 +329,24 @@ fn answer_line(answer: &Answer) -> String {
         .to_string()
 }
 
-async fn request(client: &Client, object: &str, row: &ToSend) -> Result<Sent, CrmError> {
+/// `until` is when the reading of a record that is changed grows old.
+async fn request(
+    client: &Client,
+    object: &str,
+    row: &ToSend,
+    until: Option<Instant>,
+) -> Result<Sent, CrmError> {
     let missing = || CrmError::Unsendable { why: format!("the plan names no record for row {}", row.row) };
     let whole = |record: Record| Sent { id: record.id, record: Some(record) };
     match row.action {
         Action::Create => client.create(object, &row.body).await.map(whole),
         Action::Update => {
             let id = row.record.ok_or_else(missing)?;
-            client.update(object, id, &row.body).await.map(whole)
+            client.update(object, id, &row.body, until).await.map(whole)
         }
         Action::Delete => {
             let id = row.record.ok_or_else(missing)?;
-            match client.delete(object, id).await? {
+            match client.delete(object, id, until).await? {
                 Deleted::Done | Deleted::AlreadyGone => Ok(Sent { id, record: None }),
             }
         }

@@ -1,7 +1,7 @@
 //! Rows whose answer was lost wait here until the CRM has had time to store
 //! them; then they are looked up. They hold no request back.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -38,6 +38,8 @@ pub(super) struct Doubts {
     /// How often a row was found not to be stored.
     absent: HashMap<u64, u32>,
     settle: Duration,
+    /// Changes that were waited for as long as the CRM may take.
+    waited: HashSet<u64>,
     key: Vec<String>,
     pub(super) settler: Option<Settler>,
     told: bool,
@@ -68,6 +70,7 @@ impl Doubts {
             twins,
             absent: HashMap::new(),
             settle: settings.settle,
+            waited: HashSet::new(),
             key: strong_key(settings),
             settler: None,
             told: false,
@@ -145,14 +148,7 @@ impl Coordinator<'_> {
         }
         let now = Instant::now();
         let mut due = self.doubts.take_due(now);
-        let in_flight: Vec<u64> = self
-            .out
-            .values()
-            .filter_map(|out| match out {
-                Out::Row(row) => Some(xxh3_64(row.body.as_bytes())),
-                Out::Look(_) | Out::Settle(_) => None,
-            })
-            .collect();
+        let in_flight = self.sent_in_flight();
         // Of two rows with the same values, the one under way may be the other's record.
         due.retain(|waiting| {
             let must_wait = in_flight.contains(&waiting.sent);
@@ -168,11 +164,9 @@ impl Coordinator<'_> {
         let rows = self.store.rows_of(&numbers)?;
         let mut settler = match self.doubts.settler.take() {
             Some(settler) => settler,
-            None => {
-                let high_water = self.store.get("high_water")?.unwrap_or(0);
-                Settler::new(self.tools.client, self.settings, high_water)
-            }
+            None => Settler::new(self.tools.client, self.settings, self.store)?,
         };
+        settler.call_witness(self.store)?;
         self.doubts.asked = rows.len() as u64;
         let asked = rows.clone();
         self.spawn(Out::Settle(rows), async move {
@@ -180,6 +174,15 @@ impl Coordinator<'_> {
             Reply::Settled(Box::new(settler), result)
         });
         Ok(())
+    }
+
+    /// What the rows under way sent, as hashes.
+    fn sent_in_flight(&self) -> HashSet<u64> {
+        let sent = |out: &Out| match out {
+            Out::Row(row) => Some(xxh3_64(row.body.as_bytes())),
+            Out::Look(_) | Out::Settle(_) => None,
+        };
+        self.out.values().filter_map(sent).collect()
     }
 
     /// Says once that nothing else is left to do but to wait.
@@ -201,11 +204,22 @@ impl Coordinator<'_> {
 
     pub(super) fn take_verdicts(&mut self, rows: Vec<ToSend>, result: Result<Verdicts, PipelineError>) {
         self.doubts.asked = 0;
+        // What rows have made by now must be in the store, which knows whose a record is.
+        if let Err(error) = self.exchange(&[]) {
+            return self.end_by(error);
+        }
         match result {
             Ok(found) => {
                 self.breaker.heard();
                 let mut claimed = Vec::new();
+                let in_flight = self.sent_in_flight();
                 for (row, found) in rows.into_iter().zip(found) {
+                    let sent = xxh3_64(row.body.as_bytes());
+                    // A twin that was handed out meanwhile may have made what was found.
+                    if matches!(found, Found::Candidates(Proof::Weak, _)) && in_flight.contains(&sent) {
+                        self.doubts.put(Waiting { due: Instant::now() + FOR_TWINS, row: row.row, sent });
+                        continue;
+                    }
                     if let Err(error) = self.take_verdict(row, found, &mut claimed) {
                         self.end_by(error);
                     }
@@ -231,6 +245,13 @@ impl Coordinator<'_> {
                 (verdict, records)
             }
         };
+        // Somebody changed the record: whether the CRM will still store what was sent shows later.
+        let is_open = matches!(verdict, Verdict::Overtaken(_) | Verdict::Hold(Held::Neither, _));
+        if is_open && row.action != Action::Create && self.doubts.waited.insert(row.row) {
+            let due = Instant::now() + self.doubts.settle;
+            self.doubts.put(Waiting { due, row: row.row, sent });
+            return Ok(());
+        }
         self.doubts.forget(sent);
         let kind = self.kind_of(&row, verdict, &records);
         if let AnswerKind::Adopted { record, .. } = &kind {
@@ -281,10 +302,10 @@ impl Coordinator<'_> {
                 let image = record.and_then(|record| image_of_adopted(row, record));
                 AnswerKind::Adopted { outcome: row.action.done(), record: id, image }
             }
-            Verdict::Done => match row.record {
-                Some(record) => AnswerKind::Adopted { outcome: row.action.done(), record, image: None },
-                None => AnswerKind::Absent,
-            },
+            // A key that the CRM changes as it stores it finds nothing, and proves nothing.
+            Verdict::Absent if row.action == Action::Create && self.is_key_altered() => {
+                AnswerKind::Held(vec![held_finding(row.row, Held::NothingFound, &[])])
+            }
             Verdict::Absent => {
                 let times = self.doubts.absent.entry(row.row).or_default();
                 *times += 1;
@@ -306,15 +327,23 @@ impl Coordinator<'_> {
     }
 }
 
+impl Coordinator<'_> {
+    /// Whether the CRM has answered with another value of the key than was sent.
+    fn is_key_altered(&self) -> bool {
+        self.doubts.key.iter().any(|name| self.echoes.contains_key(name))
+    }
+}
+
 /// How an adopted record looks, as far as it is the run's own doing: none of a
 /// new record that was changed since it was created, by whoever.
 pub fn image_of_adopted(row: &ToSend, record: &Record) -> Option<Vec<u8>> {
     let at = |field: &str| record.get(field).filter(|at| !at.is_blank());
-    let is_changed = match (at("createddate"), at("modifieddate").or_else(|| at("modified"))) {
-        (Some(created), Some(modified)) => created != modified,
+    // Without dates, nobody can tell.
+    let is_untouched = match (at("createddate"), at("modifieddate").or_else(|| at("modified"))) {
+        (Some(created), Some(modified)) => created == modified,
         _ => false,
     };
-    (row.action != Action::Create || !is_changed).then(|| image(record))
+    (row.action != Action::Create || is_untouched).then(|| image(record))
 }
 
 /// Why a row stays in doubt; the records that it may be are named.

@@ -51,6 +51,13 @@ impl Breaker {
 impl Coordinator<'_> {
     /// What an answer means for its row and for the run.
     pub(super) fn judge(&mut self, row: ToSend, result: Result<Sent, CrmError>) {
+        if let Err(CrmError::Waited) = result {
+            let answer = Answer { row: row.row, kind: AnswerKind::NotSent, status: None, message: None };
+            self.note(None, answer);
+            // Its reading is old by now: it is looked at again.
+            self.ahead.push_front(row);
+            return;
+        }
         let (kind, status, message) = match result {
             Ok(sent) => {
                 self.breaker.reset();
@@ -118,7 +125,7 @@ impl Coordinator<'_> {
     /// than about the rows: no further ones are sent, and those that were
     /// rejected for it are not. The answer is whether that is so now.
     fn note_unexpected(&mut self, row: &ToSend, error: &CrmError, rejected: bool) -> bool {
-        if !is_unexpected(error) {
+        if !is_unexpected(error, row.action) {
             self.breaker.alike = None;
             return false;
         }
@@ -153,7 +160,7 @@ impl Coordinator<'_> {
         {
             return faults.iter().map(|fault| self.finding_of(row, fault)).collect();
         }
-        let gone = matches!(error, CrmError::NotFound { .. }) && row.action != Action::Create;
+        let gone = matches!(error, CrmError::NotFound { by_api: true, .. }) && row.action != Action::Create;
         let code = if gone { Code::Conflict } else { Code::Refused };
         let message = if gone { self.gone_words().to_owned() } else { error.to_string() };
         vec![whole_row(row.row, code, message)]
@@ -192,7 +199,7 @@ fn done(row: &ToSend, sent: &Sent) -> AnswerKind {
 }
 
 /// Answers that are about the CRM, or the way to it, as likely as about the row.
-fn is_unexpected(error: &CrmError) -> bool {
+fn is_unexpected(error: &CrmError, action: Action) -> bool {
     match error {
         CrmError::Unexpected { .. }
         | CrmError::ServerError { .. }
@@ -201,7 +208,22 @@ fn is_unexpected(error: &CrmError) -> bool {
         | CrmError::Refused { .. } => true,
         // A rule that names no field may be the plan's limit.
         CrmError::Invalid { faults, .. } => faults.is_empty(),
-        _ => false,
+        // There is always an address to create at; a web page in the API's place knows no record.
+        CrmError::NotFound { by_api, .. } => !by_api || action == Action::Create,
+        CrmError::Unreachable { .. }
+        | CrmError::Cancelled
+        | CrmError::Waited
+        | CrmError::BudgetSpent { .. }
+        | CrmError::Unsendable { .. }
+        | CrmError::TimedOut { .. }
+        | CrmError::ConnectionLost { .. }
+        | CrmError::RateLimited { .. }
+        | CrmError::TokenRefused { .. }
+        | CrmError::Redirected { .. }
+        | CrmError::UnknownObject { .. }
+        | CrmError::InvalidRequest { .. }
+        | CrmError::Undescribed { .. }
+        | CrmError::QuotaSpent { .. } => false,
     }
 }
 
@@ -258,6 +280,7 @@ fn status_of(error: &CrmError) -> Option<u16> {
         CrmError::UnknownObject { .. } | CrmError::InvalidRequest { .. } => Some(500),
         CrmError::Unreachable { .. }
         | CrmError::Cancelled
+        | CrmError::Waited
         | CrmError::BudgetSpent { .. }
         | CrmError::Unsendable { .. }
         | CrmError::TimedOut { .. }

@@ -3,13 +3,16 @@
 
 use std::collections::{HashMap, HashSet};
 
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
 use super::SendSettings;
 use crate::crm::{Client, ListQuery, Page, ReadQuery, Reader, batches_for_in};
-use crate::model::{Action, Dictionary, Direction, FieldKind, Filter, Number, Record, RecordId, Test, Value};
+use crate::model::{Action, Dictionary, Direction, FieldKind, Filter, Record, RecordId, Value};
 use crate::pipeline::PipelineError;
-use crate::pipeline::finder::{Finder, PROVEN, Parts, Wanted, is_refusal};
+use crate::pipeline::finder::{Finder, NewerReader, PROVEN, Parts, Wanted, is_refusal};
 use crate::rules::settling::{Proof, Values, Verdict, holds, judge_change, values_of};
-use crate::store::ToSend;
+use crate::store::{Store, ToSend};
 
 /// Records by the row that they may belong to.
 pub(in crate::pipeline) type ByRow = HashMap<u64, Vec<Record>>;
@@ -33,30 +36,48 @@ pub(super) struct Asker {
     dictionary: Dictionary,
     /// Finds records by the rows' keys; none where rows have none.
     keys: Option<Finder>,
+    /// The same, from an index of what was newer once.
+    indexed: Option<Finder>,
 }
 
 impl Asker {
     pub(super) fn new(client: &Client, settings: &SendSettings) -> Self {
         let key = strong_key(settings);
-        let scratch = settings.scratch.join("settle.tmp");
-        let keys =
-            (!key.is_empty()).then(|| Finder::new(client, &settings.dictionary, &key, Parts::Apart, scratch));
-        Self { client: client.clone(), dictionary: settings.dictionary.clone(), keys }
+        let finder = |name: &str| {
+            let scratch = settings.scratch.join(name);
+            (!key.is_empty()).then(|| Finder::new(client, &settings.dictionary, &key, Parts::Apart, scratch))
+        };
+        let (keys, indexed) = (finder("settle.tmp"), finder("newer.tmp"));
+        Self { client: client.clone(), dictionary: settings.dictionary.clone(), keys, indexed }
     }
 
-    /// The records that rows change or delete, by id, a hundred a request.
+    /// The records that rows change or delete, by id, a hundred a request. One
+    /// that a list lacks is asked for by its own address: a filter may leave it out.
     pub(super) async fn records_of(
         &self,
         rows: &[ToSend],
     ) -> Result<HashMap<RecordId, Record>, PipelineError> {
         let changes = rows.iter().filter(|row| row.action != Action::Create);
-        let ids: Vec<Value> = changes.filter_map(|row| row.record).map(RecordId::to_value).collect();
+        let ids: Vec<RecordId> = changes.filter_map(|row| row.record).collect();
+        let values: Vec<Value> = ids.iter().map(|id| id.to_value()).collect();
+        let mut tasks = JoinSet::new();
+        for batch in batches_for_in(&self.dictionary.object, "id", &values) {
+            let query =
+                ReadQuery { filter: Some(Filter::any_of("id", batch.to_vec())), ..ReadQuery::default() };
+            let reader = Reader::new(&self.client, &self.dictionary.object, query)?;
+            tasks.spawn(async move { reader.all().await.map(|(records, _)| records) });
+        }
         let mut found = HashMap::with_capacity(ids.len());
-        for batch in batches_for_in(&self.dictionary.object, "id", &ids) {
-            let filter = Filter::any_of("id", batch.to_vec());
-            let query = ReadQuery { filter: Some(filter), ..ReadQuery::default() };
-            let (records, _) = Reader::new(&self.client, &self.dictionary.object, query)?.all().await?;
-            found.extend(records.into_iter().map(|record| (record.id, record)));
+        while let Some(batch) = tasks.join_next().await {
+            let records = batch.map_err(|error| PipelineError::Fault(error.to_string()))?;
+            found.extend(records?.into_iter().map(|record| (record.id, record)));
+        }
+        for id in ids {
+            if !found.contains_key(&id)
+                && let Some(record) = self.client.get(&self.dictionary.object, id, false).await?
+            {
+                found.insert(id, record);
+            }
         }
         Ok(found)
     }
@@ -75,10 +96,10 @@ impl Asker {
 
     /// The records newer than an id that may belong to rows: those with their
     /// key, or where they have none, with the values that they sent.
-    async fn newer(&self, above: u64, rows: &[&ToSend]) -> Result<ByRow, PipelineError> {
+    pub(super) async fn newer(&self, above: u64, rows: &[&ToSend]) -> Result<ByRow, PipelineError> {
         let mut found = ByRow::new();
         let sent: Vec<(u64, Values)> = rows.iter().map(|row| (row.row, values_of(&row.body))).collect();
-        let mut reader = self.reader_above(above)?;
+        let mut reader = NewerReader::new(&self.client, &self.dictionary.object, above)?;
         while let Some(records) = reader.next().await? {
             for record in &records {
                 for (row, values) in &sent {
@@ -91,10 +112,21 @@ impl Asker {
         Ok(found)
     }
 
-    fn reader_above(&self, above: u64) -> Result<Reader, PipelineError> {
-        let newer = Filter::Field("id".to_owned(), Test::Above(Value::Number(Number::from(above))));
-        let query = ReadQuery { filter: Some(newer), ..ReadQuery::default() };
-        Ok(Reader::new(&self.client, &self.dictionary.object, query)?)
+    /// The records above an id that have rows' keys, as they were at the first
+    /// such question; for a CRM that cannot be asked by keys.
+    pub(super) async fn by_key_indexed(
+        &mut self,
+        above: u64,
+        rows: &[&ToSend],
+    ) -> Result<Option<ByRow>, PipelineError> {
+        let Some(finder) = &mut self.indexed else { return Ok(None) };
+        let wanted: Vec<(u64, Wanted)> =
+            rows.iter().filter_map(|row| Some((row.row, finder.wanted_of(&values_of(&row.body))?))).collect();
+        finder.set_above(Some(above));
+        let asked: Vec<Wanted> = wanted.iter().map(|(_, wanted)| wanted.clone()).collect();
+        let mut found = finder.find_indexed(&asked).await?;
+        let rows = wanted.into_iter().filter_map(|(row, wanted)| Some((row, found.remove(&wanted.key)?)));
+        Ok(Some(rows.collect()))
     }
 
     /// Whether a record has a row's key, or where it has none, its values.
@@ -109,18 +141,22 @@ impl Asker {
 /// The fields that tell a new record from every other: the reference, else the
 /// key; none where the file's rows have no key.
 pub(super) fn strong_key(settings: &SendSettings) -> Vec<String> {
-    match &settings.reference {
-        Some(reference) => vec![reference.clone()],
+    telling(&settings.key, settings.reference.as_deref())
+}
+
+fn telling(key: &[String], reference: Option<&str>) -> Vec<String> {
+    match reference {
+        Some(reference) => vec![reference.to_owned()],
         // The CRM gives the id: a new record's row has none.
-        None if settings.key.iter().any(|name| name == "id") => Vec::new(),
-        None => settings.key.clone(),
+        None if key.iter().any(|name| name == "id") => Vec::new(),
+        None => key.to_vec(),
     }
 }
 
 /// Whether rows in doubt may have to be looked for among new records: where
 /// they have no key, or the CRM is not known to take the question for it.
-pub(in crate::pipeline) fn needs_high_water(settings: &SendSettings) -> bool {
-    let key = strong_key(settings);
+pub(in crate::pipeline) fn needs_high_water(key: &[String], reference: Option<&str>) -> bool {
+    let key = telling(key, reference);
     key.is_empty() || !key.iter().any(|name| PROVEN.contains(&name.as_str()))
 }
 
@@ -128,16 +164,71 @@ pub(in crate::pipeline) fn needs_high_water(settings: &SendSettings) -> bool {
 #[derive(Debug)]
 pub(in crate::pipeline) struct Settler {
     asker: Asker,
-    /// The largest id before the run's first create.
-    high_water: u64,
+    /// The largest id before the run's first create, where that is known.
+    high_water: Option<u64>,
+    /// A record that the run made, by which the question for keys shows whether
+    /// it is answered, and since when it is known.
+    witness: Option<(ToSend, Instant)>,
+    /// It is: what it does not find is not there.
+    proven: bool,
     /// Finds records by one of the values that were sent.
     by_value: Option<(String, Finder)>,
     settings: SendSettings,
 }
 
 impl Settler {
-    pub(in crate::pipeline) fn new(client: &Client, settings: &SendSettings, high_water: u64) -> Self {
-        Self { asker: Asker::new(client, settings), high_water, by_value: None, settings: settings.clone() }
+    pub(in crate::pipeline) fn new(
+        client: &Client,
+        settings: &SendSettings,
+        store: &Store,
+    ) -> Result<Self, PipelineError> {
+        Ok(Self {
+            asker: Asker::new(client, settings),
+            high_water: store.get("high_water")?,
+            witness: None,
+            proven: strong_key(settings).iter().any(|name| PROVEN.contains(&name.as_str())),
+            by_value: None,
+            settings: settings.clone(),
+        })
+    }
+
+    /// Takes a record of the run's own as a witness, once there is one.
+    pub(super) fn call_witness(&mut self, store: &Store) -> Result<(), PipelineError> {
+        if self.witness.is_none() && !self.proven {
+            self.witness = store.first_made()?.map(|row| (row, Instant::now()));
+        }
+        Ok(())
+    }
+
+    /// The records that rows' keys name, and whether finding none proves
+    /// anything. What is not found is looked for among the newer ones, as long
+    /// as nothing shows that the CRM answers this question.
+    async fn by_proven_key(&mut self, rows: &[&ToSend]) -> Result<(ByRow, Proof), PipelineError> {
+        let asked = self.asker.by_key(rows).await?;
+        // One that may not be seen yet bears no witness.
+        let settle = self.settings.settle;
+        let witness = self.witness.clone().filter(|(_, since)| since.elapsed() >= settle).map(|(row, _)| row);
+        if asked.is_some()
+            && !self.proven
+            && let Some(witness) = &witness
+        {
+            let known = self.asker.by_key(&[witness]).await?;
+            let records = known.and_then(|mut known| known.remove(&witness.row)).unwrap_or_default();
+            self.proven = records.iter().any(|record| Some(record.id) == witness.record);
+        }
+        let is_proven = asked.is_some() && self.proven;
+        let mut found = asked.unwrap_or_default();
+        let mut missing: Vec<&ToSend> =
+            rows.iter().copied().filter(|row| !found.contains_key(&row.row)).collect();
+        if is_proven || missing.is_empty() {
+            return Ok((found, Proof::Strong));
+        }
+        missing.extend(&witness);
+        let mut newer = self.asker.newer(self.high_water.unwrap_or(0), &missing).await?;
+        let seen = witness.as_ref().map(|witness| newer.remove(&witness.row).is_some());
+        found.extend(newer);
+        // The CRM changes keys as it stores them: by one, its own record is not found.
+        Ok((found, if seen == Some(false) { Proof::Weak } else { Proof::Strong }))
     }
 
     /// What the CRM holds for each of the rows, in their order.
@@ -146,14 +237,14 @@ impl Settler {
         let creates: Vec<&ToSend> = rows.iter().filter(|row| row.action == Action::Create).collect();
         let (keyed, keyless): (Vec<&ToSend>, Vec<&ToSend>) =
             creates.into_iter().partition(|row| self.has_key(row));
-        let mut found = match self.asker.by_key(&keyed).await? {
-            Some(found) => found,
-            None => self.asker.newer(self.high_water, &keyed).await?,
+        let (mut found, of_keys) = match keyed.is_empty() {
+            true => (ByRow::new(), Proof::Strong),
+            false => self.by_proven_key(&keyed).await?,
         };
         found.extend(self.by_values(&keyless).await?);
         let judge = |row: &ToSend| match row.action {
             Action::Create => {
-                let proof = if self.has_key(row) { Proof::Strong } else { Proof::Weak };
+                let proof = if self.has_key(row) { of_keys } else { Proof::Weak };
                 Finding::Candidates(proof, found.remove(&row.row).unwrap_or_default())
             }
             Action::Update | Action::Delete => {
@@ -187,12 +278,15 @@ impl Settler {
         for (row, values) in keyless {
             let Some((_, value)) = values.iter().find(|(name, _)| *name == field) else { continue };
             let same = vec![(field.clone(), value.clone())];
-            let is_like = |record: &&Record| {
-                record.id.get() > self.high_water && holds(&self.settings.dictionary, &same, record)
-            };
+            let is_like =
+                |record: &&Record| self.is_newer(record) && holds(&self.settings.dictionary, &same, record);
             found.insert(row, records.iter().filter(is_like).cloned().collect());
         }
         Ok(found)
+    }
+
+    fn is_newer(&self, record: &Record) -> bool {
+        self.high_water.is_some_and(|high_water| record.id.get() > high_water)
     }
 
     /// Whether a record may be a row's at all: it has the row's key, or where
@@ -204,7 +298,7 @@ impl Settler {
         let wanted = self.asker.keys.as_ref().and_then(|keys| keys.wanted_of(&values_of(&row.body)));
         match (&self.asker.keys, wanted) {
             (Some(keys), Some(wanted)) => keys.key(record) == wanted.key,
-            _ => record.id.get() > self.high_water,
+            _ => self.is_newer(record),
         }
     }
 
@@ -231,15 +325,14 @@ impl Settler {
 
     /// Records newer than the run with the very values that rows sent.
     async fn by_values(&mut self, rows: &[&ToSend]) -> Result<ByRow, PipelineError> {
-        if rows.is_empty() {
-            return Ok(ByRow::new());
-        }
+        // Where it is not known which records are newer, every one could be an older one.
+        let (false, Some(above)) = (rows.is_empty(), self.high_water) else { return Ok(ByRow::new()) };
         let sent: Vec<(u64, Values)> = rows.iter().map(|row| (row.row, values_of(&row.body))).collect();
         let Some(records) = self.with_a_value_of(&sent).await? else {
-            return self.asker.newer(self.high_water, rows).await;
+            return self.asker.newer(above, rows).await;
         };
         let dictionary = &self.settings.dictionary;
-        let newer: Vec<&Record> = records.iter().filter(|record| record.id.get() > self.high_water).collect();
+        let newer: Vec<&Record> = records.iter().filter(|record| self.is_newer(record)).collect();
         let fitting = |values: &Values| -> Vec<Record> {
             newer.iter().filter(|record| holds(dictionary, values, record)).map(|&one| one.clone()).collect()
         };
@@ -257,7 +350,8 @@ impl Settler {
             let scratch = self.settings.scratch.join("settle-value.tmp");
             let by = [field.clone()];
             let finder =
-                Finder::new(&self.asker.client, &self.settings.dictionary, &by, Parts::Apart, scratch);
+                Finder::new(&self.asker.client, &self.settings.dictionary, &by, Parts::Apart, scratch)
+                    .above(self.high_water);
             self.by_value = Some((field, finder));
         }
         let Some((_, finder)) = &mut self.by_value else { return Ok(None) };
@@ -315,9 +409,7 @@ pub(in crate::pipeline) async fn high_water(
         }
         Err(error) => return Err(error.into()),
     };
-    let newer = Filter::Field("id".to_owned(), Test::Above(Value::Number(Number::from(high))));
-    let query = ReadQuery { filter: Some(newer), ..ReadQuery::default() };
-    let mut reader = Reader::new(client, object, query)?;
+    let mut reader = NewerReader::new(client, object, high)?;
     while let Some(records) = reader.next().await? {
         high = high.max(highest(&records));
     }

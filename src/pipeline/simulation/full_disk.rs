@@ -14,7 +14,9 @@ impl World {
         let finding = |row| doubt_finding(row, "the disk was full".to_owned());
         self.store.doubt_open_attempts(&clock.now().to_string(), finding)?;
         let client = self.crm.client(self.seed ^ (number << 32), |_| {});
-        if needs_high_water(&self.settings) && self.store.get::<u64>("high_water")?.is_none() {
+        if needs_high_water(&self.settings.key, self.settings.reference.as_deref())
+            && self.store.get::<u64>("high_water")?.is_none()
+        {
             self.store.set("high_water", &high_water(&client, &self.settings.dictionary).await?)?;
         }
         let (stop, origins) = (CancellationToken::new(), Origins::default());
