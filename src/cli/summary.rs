@@ -4,7 +4,7 @@
 use super::advice::Again;
 use super::out::{self, BOLD, count, duration, styled, thousands};
 use crate::model::{Counts, Outcome, shown};
-use crate::pipeline::{Ended, FinishedRun, RetryTally};
+use crate::pipeline::{Ended, FinishedRun, GIVEN_UP, RetryTally};
 use crate::rules::additions::Addition;
 use crate::rules::causes::Cause;
 
@@ -303,7 +303,15 @@ fn next_steps(finished: &FinishedRun, again: &Again) -> Vec<String> {
         steps.push(format!("the records of {} were kept as they are: look at them by hand", shown(file)));
     } else if let Some(file) = summary.files.get("rejects") {
         let command = again.retry(run);
-        steps.push(format!("correct the rows of {}, then:\n           {command}", shown(file)));
+        match past_mending(finished) {
+            PastMending::GivenUp => steps.push(format!(
+                "look in the CRM for the rows of {}: what is not there goes into an import of its own",
+                shown(file)
+            )),
+            PastMending::None => {
+                steps.push(format!("correct the rows of {}, then:\n           {command}", shown(file)));
+            }
+        }
     }
     let is_left = summary.rows.unprocessed + summary.rows.unknown > 0;
     if is_left && !is_plan(finished) && finished.ended != Ended::Complete {
@@ -316,4 +324,21 @@ fn next_steps(finished: &FinishedRun, again: &Again) -> Vec<String> {
         ));
     }
     steps
+}
+
+/// Whether no correction helps any of the rejected rows.
+enum PastMending {
+    /// It may help one of them.
+    None,
+    /// They were in doubt, and given up.
+    GivenUp,
+}
+
+fn past_mending(finished: &FinishedRun) -> PastMending {
+    let summary = &finished.summary;
+    let given_up = summary.causes.iter().filter(|cause| cause.message == GIVEN_UP);
+    match given_up.map(|cause| cause.rows).sum::<u64>() {
+        rows if rows >= summary.rows.rejected => PastMending::GivenUp,
+        _ => PastMending::None,
+    }
 }

@@ -11,6 +11,9 @@ use super::prove::run_store;
 use crate::model::{Outcome, RunState};
 use crate::store::{RetriedRow, RunFolder, Store, StoreError};
 
+/// Why a row that was in doubt is rejected since a person gave it up.
+pub const GIVEN_UP: &str = "given up with settle --drop; whether the CRM has it was not found out";
+
 /// What retries have come to, as `summary.json` of one of them tells it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RetryTally {
@@ -52,32 +55,50 @@ pub(super) struct Family {
     first: String,
     store: Store,
     retries: HashMap<String, Store>,
-    /// What the retries made of the first run's rows, but for those that they rejected.
+    /// What the retries made of the first run's rows, but for those that may be tried once more.
     fates: HashMap<u64, Fate>,
 }
 
 /// What a retry made of a row.
 struct Fate {
     retry: String,
-    /// None while it is still to be sent.
-    outcome: Option<Outcome>,
+    end: End,
 }
 
-impl Fate {
-    /// Fixed is fixed, whatever else a later retry tried.
-    fn rank(&self) -> u8 {
-        match self.outcome {
-            Some(outcome) if is_fixed(outcome) => 2,
-            Some(_) => 1,
-            None => 0,
+/// How a row stands that a retry did not just reject.
+#[derive(Clone, Copy)]
+enum End {
+    /// Still to be sent.
+    Waits,
+    /// Sent, and the answer was lost.
+    Unknown,
+    /// The same, and a person gave it up.
+    GivenUp,
+    /// The CRM has it as it was corrected.
+    Fixed(Outcome),
+}
+
+impl End {
+    /// None for a row that may be tried once more.
+    fn of(row: &RetriedRow) -> Option<Self> {
+        match row.outcome {
+            None => Some(Self::Waits),
+            Some(Outcome::Unknown) => Some(Self::Unknown),
+            Some(Outcome::Rejected) if row.given_up => Some(Self::GivenUp),
+            Some(fixed @ (Outcome::Created | Outcome::Updated | Outcome::Unchanged | Outcome::Deleted)) => {
+                Some(Self::Fixed(fixed))
+            }
+            Some(Outcome::Skipped | Outcome::Rejected | Outcome::Unprocessed) => None,
         }
     }
-}
 
-fn is_fixed(outcome: Outcome) -> bool {
-    match outcome {
-        Outcome::Created | Outcome::Updated | Outcome::Unchanged | Outcome::Deleted => true,
-        Outcome::Skipped | Outcome::Rejected | Outcome::Unprocessed | Outcome::Unknown => false,
+    /// Fixed is fixed, whatever else a later retry tried.
+    fn rank(self) -> u8 {
+        match self {
+            Self::Fixed(_) => 2,
+            Self::Unknown | Self::GivenUp => 1,
+            Self::Waits => 0,
+        }
     }
 }
 
@@ -108,17 +129,17 @@ impl Family {
         for (retry, store) in &self.retries {
             let waits = store.fact::<String>("state")? != RunState::Planned.word();
             let undone = undone.get(retry);
-            for RetriedRow { row, origin, outcome } in store.retried_rows()? {
-                let counts = match outcome {
-                    Some(Outcome::Unknown) => true,
-                    Some(outcome) => is_fixed(outcome) && !undone.is_some_and(|rows| rows.contains(&row)),
+            for row in store.retried_rows()? {
+                let Some(end) = End::of(&row) else { continue };
+                let counts = match end {
+                    End::Unknown | End::GivenUp => true,
+                    End::Fixed(_) => !undone.is_some_and(|rows| rows.contains(&row.row)),
                     // A plan that nobody agreed to holds no row back.
-                    None => waits,
+                    End::Waits => waits,
                 };
-                let fate = Fate { retry: retry.clone(), outcome };
-                let is_better = |known: &Fate| fate.rank() > known.rank();
-                if counts && self.fates.get(&origin).is_none_or(is_better) {
-                    self.fates.insert(origin, fate);
+                let is_better = |known: &Fate| end.rank() > known.end.rank();
+                if counts && self.fates.get(&row.origin).is_none_or(is_better) {
+                    self.fates.insert(row.origin, Fate { retry: retry.clone(), end });
                 }
             }
         }
@@ -157,20 +178,25 @@ impl Family {
                 return Ok(not_rejected(&format!("was {}, not rejected", outcome.word())));
             }
         };
-        let Some(Fate { retry, outcome }) = self.fates.get(&origin) else {
-            return Ok(RowStanding::Rejected(origin));
-        };
-        let (what, shared) = match outcome {
-            Some(Outcome::Unknown) => {
-                (format!("is unknown in run {retry}: carafe settle {retry}"), "is unknown in a retry")
+        let given_up = || format!("was {GIVEN_UP}");
+        let (what, shared) = match self.fates.get(&origin) {
+            None if self.store.is_given_up(origin)? => (given_up(), given_up()),
+            None => return Ok(RowStanding::Rejected(origin)),
+            Some(Fate { retry, end: End::GivenUp }) => {
+                (format!("was, in run {retry}, {GIVEN_UP}"), given_up())
             }
-            None => (
-                format!("is still to be sent by run {retry}: carafe resume {retry}"),
-                "is still to be sent by a retry",
+            Some(Fate { retry, end: End::Unknown }) => (
+                format!("is unknown in run {retry}: carafe settle {retry}"),
+                "is unknown in a retry".to_owned(),
             ),
-            Some(outcome) => {
-                (format!("was fixed by run {retry} ({})", outcome.word()), "was fixed by a retry already")
-            }
+            Some(Fate { retry, end: End::Waits }) => (
+                format!("is still to be sent by run {retry}: carafe resume {retry}"),
+                "is still to be sent by a retry".to_owned(),
+            ),
+            Some(Fate { retry, end: End::Fixed(outcome) }) => (
+                format!("was fixed by run {retry} ({})", outcome.word()),
+                "was fixed by a retry already".to_owned(),
+            ),
         };
         let message = format!("row {row} of run {run} {what}");
         Ok(RowStanding::Other { message, cause: format!("the row {shared}") })
@@ -178,7 +204,7 @@ impl Family {
 
     /// How many of the first run's rejected rows are fixed by now.
     pub(super) fn tally(&self) -> Result<RetryTally, StoreError> {
-        let fixed = self.fates.values().filter(|fate| fate.outcome.is_some_and(is_fixed)).count() as u64;
+        let fixed = self.fates.values().filter(|fate| matches!(fate.end, End::Fixed(_))).count() as u64;
         Ok(RetryTally { of: self.first.clone(), fixed, rejected: self.store.counts()?.rejected })
     }
 }

@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::family::GIVEN_UP;
 use super::run::{PlannedRun, SendOptions, Tools, send_settings};
 use super::send::{Settler, doubt_finding};
 use super::{FinishedRun, PipelineError, send_plan};
@@ -145,7 +146,7 @@ async fn adoptable(
 }
 
 fn dropped(row: u64) -> Finding {
-    let message = "given up with settle --drop; whether the CRM has it was not found out".to_owned();
+    let message = GIVEN_UP.to_owned();
     Finding { code: Code::NoAnswer, cause: Some(message.clone()), ..doubt_finding(row, message) }
 }
 

@@ -8,7 +8,7 @@ use crate::support::{Crm, Desk, Done};
 use crate::tiny::{Tiny, accounts};
 use crate::workbook::{Sheet, book, texts};
 
-const MAPPING: &str = "version: 1
+pub const MAPPING: &str = "version: 1
 object: accounts
 mode: create
 fields:
@@ -20,12 +20,12 @@ fields:
 /// Three rows of five are rejected: rows 3, 4 and 6.
 const ROWS: &str = "Company,Tel,Kind\nA,1,Customer\nB,2,Custmer\n,3,Customer\nD,4,Prospect\nE,5,Prospct\n";
 
-fn retry(crm: &Crm, desk: &Desk, more: &[&str]) -> Done {
+pub fn retry(crm: &Crm, desk: &Desk, more: &[&str]) -> Done {
     crm.carafe(desk, ["retry"].into_iter().chain(more.iter().copied()).chain(["--json"])).run()
 }
 
 /// A run of which three rows were rejected, and its id.
-fn rejected() -> (Crm, Desk, String) {
+pub fn rejected() -> (Crm, Desk, String) {
     let (crm, desk) = (Crm::start(), Desk::with("m.yaml", MAPPING));
     desk.write("a.csv", ROWS);
     let done = crm.carafe(&desk, ["import", "a.csv", "-m", "m.yaml", "--json"]).ends_with(4);
@@ -35,7 +35,7 @@ fn rejected() -> (Crm, Desk, String) {
 }
 
 /// Puts one text in another's place, in a file of a run.
-fn correct(desk: &Desk, run: &str, replacements: &[(&str, &str)]) {
+pub fn correct(desk: &Desk, run: &str, replacements: &[(&str, &str)]) {
     let path = format!(".carafe/runs/{run}/rejects.csv");
     let mut text = desk.text(&path);
     for (from, to) in replacements {
@@ -46,7 +46,7 @@ fn correct(desk: &Desk, run: &str, replacements: &[(&str, &str)]) {
 }
 
 /// Code and message of each finding of a run, by row.
-fn findings(desk: &Desk, done: &Done) -> Vec<(u64, String, String)> {
+pub fn findings(desk: &Desk, done: &Done) -> Vec<(u64, String, String)> {
     let errors = desk.text(done.json()["files"]["errors"].as_str().unwrap());
     let finding = |line: &str| {
         let line: Json = serde_json::from_str(line).unwrap();
@@ -56,7 +56,7 @@ fn findings(desk: &Desk, done: &Done) -> Vec<(u64, String, String)> {
     errors.lines().map(finding).collect()
 }
 
-fn run_of(done: &Done) -> String {
+pub fn run_of(done: &Done) -> String {
     done.json()["run"].as_str().unwrap().to_owned()
 }
 
@@ -248,7 +248,7 @@ fn a_mapping_that_is_gone_is_the_one_that_the_run_kept() {
 }
 
 /// A run of three rejected rows, corrected, in a CRM whose calls can be counted.
-fn corrected() -> (Tiny, Desk, String) {
+pub fn corrected() -> (Tiny, Desk, String) {
     let crm = Tiny::serve(accounts(&[]));
     let desk = Desk::with("a.csv", "name,leadscore\nA,x\nB,y\nC,z\nD,1\n");
     desk.write("m.yaml", BY_NAME_AND_SCORE);
