@@ -72,6 +72,9 @@ fn heading(finished: &FinishedRun) -> String {
     let Counts { read, unprocessed, rejected, unknown, .. } = finished.summary.rows;
     let left_out = rejected + unknown + unprocessed;
     match &finished.ended {
+        Ended::Cancelled if is_plan(finished) && finished.summary.command == "retry" => {
+            "Nothing was sent".to_owned()
+        }
         Ended::Cancelled if is_plan(finished) => "Nothing was sent; the plan is kept".to_owned(),
         _ if is_plan(finished) => "Plan made; nothing was sent".to_owned(),
         Ended::Complete if read == 0 => format!("{what} finished: the file has no data rows"),
@@ -296,8 +299,16 @@ fn next_steps(finished: &FinishedRun, again: &Again) -> Vec<String> {
     let run = summary.run.as_deref().unwrap_or("last");
     let to_send = summary.rows.created + summary.rows.updated + summary.rows.deleted;
     let mut steps = Vec::new();
-    if is_plan(finished) && to_send > 0 {
-        steps.push(format!("send this plan: {}", again.apply(run, summary.rows.deleted > 0)));
+    match &summary.retry {
+        _ if !is_plan(finished) || to_send == 0 => {}
+        // A plan holds no row back: another retry may fix them before this one is agreed to.
+        Some(RetryTally { of, .. }) => {
+            let command = again.retry_file(of, &finished.input.name, false);
+            return vec![format!("retry the rows after all: {command}")];
+        }
+        None => {
+            steps.push(format!("send this plan: {}", again.apply(run, summary.rows.deleted > 0)));
+        }
     }
     if let (Some(file), true) = (summary.files.get("rejects"), is_undo(finished)) {
         steps.push(format!("the records of {} were kept as they are: look at them by hand", shown(file)));

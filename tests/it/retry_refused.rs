@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::retry::{findings, run_of};
-use crate::support::Desk;
+use crate::retry::{MAPPING, correct, findings, retry, run_of};
+use crate::support::{Crm, Desk};
 use crate::tiny::{Reply, Tiny, accounts};
 
 #[test]
@@ -47,7 +47,7 @@ fn a_row_that_was_given_up_in_a_retry_is_not_sent_again_either() {
         desk.carafe(arguments.iter().copied().chain(["--json"])).at(&crm.address()).run()
     };
     let first = run_of(&carafe(&["import", "a.csv", "--object", "accounts"]));
-    crate::retry::correct(&desk, &first, &[("A,x", "A,1")]);
+    correct(&desk, &first, &[("A,x", "A,1")]);
     let lost = carafe(&["retry", &first]);
     lost.is(7);
     carafe(&["settle", &run_of(&lost), "--drop", "2"]).is(4);
@@ -58,4 +58,33 @@ fn a_row_that_was_given_up_in_a_retry_is_not_sent_again_either() {
         assert!(message.contains(&format!("was, in run {}, given up", run_of(&lost))), "{message}");
     }
     assert_eq!(crm.asked_by("POST").len(), 1);
+}
+
+#[test]
+fn a_retry_that_was_declined_is_begun_anew_and_not_applied() {
+    let (crm, desk) =
+        (Crm::start(), Desk::with("m.yaml", MAPPING.replace("create", "update\nmatch: [name]")));
+    desk.write("known.csv", "name,phone\nA,1\nB,1\n");
+    crm.carafe(&desk, ["import", "known.csv", "--object", "accounts"]).ends_with(0);
+    desk.write("a.csv", "Company,Tel,Kind\nA,,Custmer\nB,2,Nope\n");
+    let first = crm.carafe(&desk, ["import", "a.csv", "-m", "m.yaml", "--on-blank", "clear", "--json"]).run();
+    let first = run_of(&first);
+    correct(&desk, &first, &[("Custmer", "Customer")]);
+    std::fs::rename(desk.path(format!(".carafe/runs/{first}/rejects.csv")), desk.path("my rejects.csv"))
+        .unwrap();
+
+    let asked = retry(&crm, &desk, &[&first, "my rejects.csv"]);
+    asked.is(2);
+    let advice = format!("carafe retry {first} 'my rejects.csv' --yes --base-url {}", crm.address());
+    assert_eq!(asked.json()["error"]["advice"], format!("to go ahead: {advice}"));
+    let plan = crm.carafe(&desk, ["runs", "last", "--json"]).run().json()["run"].as_str().unwrap().to_owned();
+    retry(&crm, &desk, &[&first, "my rejects.csv", "--yes"]).is(4);
+    crm.act("PATCH", "accounts", &crm.account("A")["id"], r#"{"phone":"7"}"#);
+
+    for act in ["apply", "resume"] {
+        let refused = crm.carafe(&desk, [act, &plan, "--yes"]).ends_with(2).stderr;
+        assert!(refused.contains(&format!("run {plan} is the plan of a retry")), "{refused}");
+        assert!(refused.contains(&format!("carafe retry {first} my rejects.csv")), "{refused}");
+    }
+    assert_eq!(crm.account("A")["phone"], "7");
 }
