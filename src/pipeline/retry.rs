@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use super::again::{Again, Hindrance};
 use super::family::{Family, RowStanding};
 use super::import::Typed;
 use super::outputs::write_whole;
@@ -147,6 +148,17 @@ pub(super) struct RetryRows {
     run_at: usize,
     /// The row of this file that corrects a row of the first run.
     seen: HashMap<u64, u64>,
+    again: Option<Again>,
+}
+
+/// What a row of a retry's file is.
+pub(super) enum Corrects {
+    /// It corrects this row of the first run.
+    Row(u64),
+    /// It does, but comes as it was refused, and must not be sent so.
+    AsRefused(u64, Finding),
+    /// It corrects none.
+    None(Finding),
 }
 
 impl RetryRows {
@@ -166,21 +178,18 @@ impl RetryRows {
             ));
         };
         let family = Family::of(runs, first)?;
-        Ok(Some(Self { family, row_at, run_at, seen: HashMap::new() }))
+        Ok(Some(Self { family, row_at, run_at, seen: HashMap::new(), again: Again::of(header, runs) }))
     }
 
     /// The row of the first run that this one corrects, or why there is none.
-    pub(super) fn origin(
-        &mut self,
-        program: &Program,
-        row: &Row,
-    ) -> Result<Result<u64, Finding>, PipelineError> {
+    pub(super) fn origin(&mut self, program: &Program, row: &Row) -> Result<Corrects, PipelineError> {
         let cell = |at: usize| row.cell(at).to_string().trim().to_owned();
         let (run, number) = (cell(self.run_at), cell(self.row_at));
         let refuse = |at: usize, value: &str, refusal: Refusal| {
             let Refusal { code, message, cause } = refusal;
             let fault = Fault { cause: Some(cause), ..Fault::new(code, Stage::Match, message) };
-            Ok(Err(finding(program, row.number, Some(at), None, fault, Some(value.to_owned()))))
+            let finding = finding(program, row.number, Some(at), None, fault, Some(value.to_owned()));
+            Ok(Corrects::None(finding))
         };
         let (false, Ok(named)) = (run.is_empty(), number.parse::<u64>()) else {
             let (at, value) = if run.is_empty() { (self.run_at, &run) } else { (self.row_at, &number) };
@@ -189,7 +198,7 @@ impl RetryRows {
         };
         match self.family.standing(&run, named)? {
             RowStanding::Rejected(origin) => match self.seen.insert(origin, row.number) {
-                None => Ok(Ok(origin)),
+                None => Ok(self.corrected(program, row, origin)),
                 Some(earlier) => {
                     self.seen.insert(origin, earlier);
                     let message =
@@ -207,6 +216,16 @@ impl RetryRows {
                 refuse(self.row_at, &number, Refusal::not_rejected(message, cause))
             }
         }
+    }
+}
+
+impl RetryRows {
+    /// A row that is meant, if it is not just as it was refused.
+    fn corrected(&mut self, program: &Program, row: &Row, origin: u64) -> Corrects {
+        let hindrance = self.again.as_mut().and_then(|again| again.hindrance(row));
+        let Some(Hindrance { column, code, message }) = hindrance else { return Corrects::Row(origin) };
+        let fault = Fault::new(code, Stage::Match, message);
+        Corrects::AsRefused(origin, finding(program, row.number, Some(column), None, fault, None))
     }
 }
 

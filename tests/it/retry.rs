@@ -258,7 +258,7 @@ pub fn corrected() -> (Tiny, Desk, String) {
     (crm, desk, run)
 }
 
-const BY_NAME_AND_SCORE: &str = "version: 1\nobject: accounts\nmode: upsert\nmatch: [name]\nfields: { name: name, leadscore: leadscore }\n";
+pub const BY_NAME_AND_SCORE: &str = "version: 1\nobject: accounts\nmode: upsert\nmatch: [name]\nfields: { name: name, leadscore: leadscore }\n";
 
 #[test]
 fn a_retry_that_was_interrupted_while_it_sent_is_resumed() {

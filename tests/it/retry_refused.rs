@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
-use crate::retry::{MAPPING, correct, findings, retry, run_of};
+use crate::retry::{BY_NAME_AND_SCORE, MAPPING, correct, findings, retry, run_of};
 use crate::support::{Crm, Desk};
 use crate::tiny::{Reply, Tiny, accounts};
+use crate::workbook::{Sheet, book, texts};
 
 #[test]
 fn a_row_that_was_given_up_is_not_sent_again() {
@@ -87,4 +88,61 @@ fn a_retry_that_was_declined_is_begun_anew_and_not_applied() {
         assert!(refused.contains(&format!("carafe retry {first} my rejects.csv")), "{refused}");
     }
     assert_eq!(crm.account("A")["phone"], "7");
+}
+
+#[test]
+fn a_conflict_that_comes_as_it_was_writes_over_nothing() {
+    let record = |id: u64| json!({ "id": id, "name": format!("A{id}"), "phone": "1" });
+    let crm = Tiny::serve(accounts(&[record(7), record(8)]));
+    let desk = Desk::with("a.csv", "id,phone\n7,2\n8,2\n");
+    let carafe = |arguments: &[&str]| {
+        desk.carafe(arguments.iter().copied().chain(["--json"])).at(&crm.address()).run()
+    };
+    carafe(&["import", "a.csv", "--object", "accounts", "--mode", "update", "--dry-run"]).is(0);
+    let phones = |seven: &str, eight: &str| {
+        let phone = |at: usize| crm.records("accounts")[at]["phone"].as_str().unwrap().to_owned();
+        assert_eq!([phone(0), phone(1)], [seven, eight]);
+    };
+    crm.change("accounts", 7, "phone", json!("3"));
+    crm.change("accounts", 8, "phone", json!("3"));
+    let mut last = carafe(&["apply", "last"]);
+    for _ in 0..2 {
+        let again = carafe(&["retry", &run_of(&last)]);
+        again.is(4);
+        assert_eq!(again.rows(), json!({ "read": 2, "rejected": 2 }));
+        let sentence = "as it was refused, for what somebody else did in the CRM; correct a cell, or empty _code to send it as it is";
+        let of = |row| (row, "conflict".to_owned(), sentence.to_owned());
+        assert_eq!(findings(&desk, &again), [of(2), of(3)]);
+        phones("3", "3");
+        last = again;
+    }
+    // Corrected, or meant as it stands.
+    let run = run_of(&last);
+    correct(
+        &desk,
+        &run,
+        &[("7,2,", "7,4,"), (&format!("8,2,3,{run},,conflict,"), &format!("8,2,3,{run},,,"))],
+    );
+    carafe(&["retry", &run]).is(0);
+    phones("4", "2");
+}
+
+#[test]
+fn a_duplicate_that_comes_as_it_was_is_refused_again_whatever_the_file() {
+    let crm = Crm::start();
+    let desk = Desk::with("m.yaml", BY_NAME_AND_SCORE);
+    let sheet = Sheet::new("Leads").row(texts(["name", "leadscore"]));
+    desk.write("a.xlsx", book(&[sheet.row(texts(["A", "1"])).row(texts(["A", "2"]))]));
+    desk.write("a.jsonl", "{\"name\":\"A\"}\n{\"leadscore\":2e0,\"x\":true,\"name\":\"A\"}\n");
+    desk.write("a.csv", "name,leadscore\nA,1\nA,\" 2\"\n");
+    for file in ["a.xlsx", "a.jsonl", "a.csv"] {
+        let done = crm.carafe(&desk, ["import", file, "-m", "m.yaml", "--json"]).ends_with(4);
+        assert_eq!(done.rows()["rejected"], 1, "{file}");
+        let again = retry(&crm, &desk, &["last"]);
+        assert_eq!(again.rows(), json!({ "read": 1, "rejected": 1 }), "{file}");
+        let (_, code, message) = findings(&desk, &again).remove(0);
+        assert_eq!(code, "duplicate");
+        assert!(message.starts_with("as it was refused, a duplicate of another row; "), "{message}");
+        assert_eq!(again.json()["calls"]["patch"], 0);
+    }
 }
