@@ -146,3 +146,32 @@ fn a_duplicate_that_comes_as_it_was_is_refused_again_whatever_the_file() {
         assert_eq!(again.json()["calls"]["patch"], 0);
     }
 }
+
+#[test]
+fn a_line_that_was_no_json_is_the_same_row_over_any_number_of_retries() {
+    let (crm, desk) = (Crm::start(), Desk::new());
+    desk.write("a.jsonl", "{\"name\":\"A\",\"phone\":\"1\"}\n[1]\n{\"name\":\"B\",\n");
+    let first = crm.carafe(&desk, ["import", "a.jsonl", "--object", "accounts", "--json"]).ends_with(4);
+    let mut last = run_of(&first);
+    let lines = |run: &str| format!(".carafe/runs/{run}/rejects.jsonl");
+    let raw = [r#""_raw":"[1]""#, r#""_raw":"{\"name\":\"B\",""#];
+    // Untouched, then one corrected, then the other.
+    for (line, fixed) in
+        [(None, 0), (Some((raw[1], r#""name":"B""#)), 1), (Some((raw[0], r#""name":"C""#)), 2)]
+    {
+        if let Some((from, to)) = line {
+            let text = desk.text(lines(&last));
+            assert!(text.contains(from), "{text}");
+            desk.write(&lines(&last), text.replace(from, to));
+        }
+        let done = retry(&crm, &desk, &[&last]);
+        assert_eq!(done.json()["retry"], json!({ "of": run_of(&first), "fixed": fixed, "rejected": 2 }));
+        if fixed < 2 {
+            let found = findings(&desk, &done);
+            assert!(found.iter().all(|(_, code, _)| code == "not_json"), "{found:?}");
+        }
+        last = run_of(&done);
+    }
+    crm.account("B");
+    crm.account("C");
+}
