@@ -151,6 +151,11 @@ impl Family {
         &self.first
     }
 
+    /// The fields that the first run filled.
+    pub(super) fn filled(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.store.get("filled")?.unwrap_or_default())
+    }
+
     /// What became of a row that a reject file names.
     pub(super) fn standing(&self, run: &str, row: u64) -> Result<RowStanding, StoreError> {
         let is_first = run == self.first;

@@ -19,8 +19,10 @@ use super::send::OnUnknown;
 use super::{Event, Job, PipelineError};
 use crate::model::{Code, Finding, Notice, ROW_COLUMN, RUN_COLUMN, Row, Stage, shown};
 use crate::rules::draft::finding;
+use crate::rules::names::folded;
 use crate::rules::program::{Fault, Program};
 use crate::store::{RunFolder, RunName, Store};
+use crate::tabular::Form;
 
 /// A run whose rejected rows can be imported again, and how.
 #[derive(Debug)]
@@ -151,6 +153,32 @@ pub(super) struct RetryRows {
     again: Option<Again>,
 }
 
+/// Without a mapping the columns say which fields are meant, so one that is not
+/// there any more would go unnoticed. JSON Lines have no columns to be missed.
+fn refuse_without_columns(job: &Job, family: &Family) -> Result<(), PipelineError> {
+    if !job.mapping.text.is_empty() || matches!(job.source.dialect().form, Form::Json(_)) {
+        return Ok(());
+    }
+    let columns = &job.source.header().columns;
+    let is_there = |field: &String| columns.iter().any(|column| folded(&column.name) == folded(field));
+    let missing: Vec<String> = family
+        .filled()?
+        .iter()
+        .filter(|field| !is_there(field))
+        .map(|field| format!("\"{field}\""))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let (file, first) = (shown(&job.input_name), family.first());
+    let what = if missing.len() == 1 { "column" } else { "columns" };
+    let missing = missing.join(", ");
+    Err(PipelineError::usage(
+        format!("{file} has no {what} {}, and the file of run {first} has", shown(&missing)),
+        "put back what stands in the run's own reject file",
+    ))
+}
+
 /// What a row of a retry's file is.
 pub(super) enum Corrects {
     /// It corrects this row of the first run.
@@ -178,6 +206,7 @@ impl RetryRows {
             ));
         };
         let family = Family::of(runs, first)?;
+        refuse_without_columns(job, &family)?;
         Ok(Some(Self { family, row_at, run_at, seen: HashMap::new(), again: Again::of(header, runs) }))
     }
 

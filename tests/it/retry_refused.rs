@@ -175,3 +175,18 @@ fn a_line_that_was_no_json_is_the_same_row_over_any_number_of_retries() {
     crm.account("B");
     crm.account("C");
 }
+
+#[test]
+fn a_column_that_was_taken_out_is_missed_without_a_mapping_too() {
+    let (crm, desk) = (Crm::start(), Desk::with("a.csv", "Name,phone,type\nA,1,Custmer\n"));
+    crm.carafe(&desk, ["import", "a.csv", "--object", "accounts"]).ends_with(4);
+    let text = desk.run_text("rejects.csv");
+    desk.write("r.csv", text.replace("Name,phone,", "name,").replace("A,1,Custmer", "A,Customer"));
+    let done = retry(&crm, &desk, &["last", "r.csv"]);
+    done.is(2);
+    let run = desk.run().file_name().unwrap().to_str().unwrap().to_owned();
+    let message = format!("r.csv has no column \"phone\", and the file of run {run} has");
+    assert_eq!(done.json()["error"]["message"], message);
+    desk.write("r.csv", text.replace("Name,", " NAME,").replace("Custmer", "Customer"));
+    retry(&crm, &desk, &["last", "r.csv"]).is(0);
+}
