@@ -3,12 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::PipelineError;
 use super::linked::later_runs;
 use super::prove::run_store;
-use crate::model::{Outcome, RunState};
+use crate::model::{Outcome, RecordId, RunState};
 use crate::store::{RetriedRow, RunFolder, Store, StoreError};
 
 /// Why a row that was in doubt is rejected since a person gave it up.
@@ -57,6 +58,21 @@ pub(super) struct Family {
     retries: HashMap<String, Store>,
     /// What the retries made of the first run's rows, but for those that may be tried once more.
     fates: HashMap<u64, Fate>,
+}
+
+/// What undos of a run took back.
+#[derive(Default)]
+struct Undone {
+    /// Its rows.
+    rows: HashSet<u64>,
+    /// The records that are gone by them, and since when.
+    deleted: Vec<(RecordId, Timestamp)>,
+}
+
+/// When a run began.
+fn begun(store: &Store) -> Result<Timestamp, StoreError> {
+    let begun = store.get::<String>("started")?.and_then(|begun| begun.parse().ok());
+    Ok(begun.unwrap_or_default())
 }
 
 /// What a retry made of a row.
@@ -110,12 +126,15 @@ impl Family {
             return Err(PipelineError::usage(message, "import the file with: carafe import"));
         };
         let object: String = store.fact("object")?;
-        let (mut retries, mut undone) = (HashMap::new(), HashMap::<String, HashSet<u64>>::new());
+        let (mut retries, mut undone) = (HashMap::new(), HashMap::<String, Undone>::new());
         for (run, store) in later_runs(runs, &object, first) {
             // A retry that was interrupted while it planned has sent nothing.
             let is_planned = store.get("plan_complete")?.unwrap_or(false);
             if let Some(of) = store.get::<String>("undo_of")? {
-                undone.entry(of).or_default().extend(store.taken_back()?);
+                let undone = undone.entry(of).or_default();
+                undone.rows.extend(store.taken_back()?);
+                let begun = begun(&store)?;
+                undone.deleted.extend(store.deleted_records()?.into_iter().map(|record| (record, begun)));
             } else if is_planned && store.get::<String>("retry_of")?.as_deref() == Some(first) {
                 retries.insert(run, store);
             }
@@ -125,15 +144,26 @@ impl Family {
         Ok(family)
     }
 
-    fn learn_fates(&mut self, undone: &HashMap<String, HashSet<u64>>) -> Result<(), StoreError> {
+    fn learn_fates(&mut self, undone: &HashMap<String, Undone>) -> Result<(), StoreError> {
+        let of_family = undone.iter().filter(|(of, _)| **of == self.first || self.retries.contains_key(*of));
+        let mut gone = HashMap::<RecordId, Timestamp>::new();
+        for (record, begun) in of_family.flat_map(|(_, undone)| &undone.deleted) {
+            let latest = gone.entry(*record).or_default();
+            *latest = (*latest).max(*begun);
+        }
         for (retry, store) in &self.retries {
             let waits = store.fact::<String>("state")? != RunState::Planned.word();
             let undone = undone.get(retry);
+            // A CRM may give an id again: what was fixed after the undo is fixed.
+            let since = begun(store)?;
+            let is_gone = |id: RecordId| gone.get(&id).is_some_and(|then| *then > since);
             for row in store.retried_rows()? {
                 let Some(end) = End::of(&row) else { continue };
                 let counts = match end {
                     End::Unknown | End::GivenUp => true,
-                    End::Fixed(_) => !undone.is_some_and(|rows| rows.contains(&row.row)),
+                    // A row may be a record that another row had created.
+                    End::Fixed(_) if row.record.is_some_and(is_gone) => false,
+                    End::Fixed(_) => !undone.is_some_and(|undone| undone.rows.contains(&row.row)),
                     // A plan that nobody agreed to holds no row back.
                     End::Waits => waits,
                 };

@@ -3,7 +3,7 @@
 use rusqlite::OptionalExtension;
 
 use super::{Store, StoreError};
-use crate::model::Outcome;
+use crate::model::{Outcome, RecordId};
 
 /// A row of a retry that corrects one of the first run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct RetriedRow {
     pub origin: u64,
     /// How it ended; none while it is still to be sent.
     pub outcome: Option<Outcome>,
+    /// The record that it is, or is to be.
+    pub record: Option<RecordId>,
     /// It was in doubt, and a person gave it up.
     pub given_up: bool,
 }
@@ -26,14 +28,19 @@ impl Store {
     /// All rows that correct one of the first run.
     pub fn retried_rows(&self) -> Result<Vec<RetriedRow>, StoreError> {
         let sql = format!(
-            "SELECT row, origin, outcome, outcome = 'rejected' AND {GIVEN_UP} FROM rows
+            "SELECT row, origin, outcome, outcome = 'rejected' AND {GIVEN_UP}, record_id FROM rows
              WHERE origin IS NOT NULL ORDER BY row"
         );
         let rows: Vec<(RetriedRow, Option<String>)> = self.try_db(|db| {
             let mut statement = db.prepare(&sql)?;
             let rows = statement.query_map([], |found| {
-                let given_up = found.get::<_, Option<bool>>(3)?.unwrap_or(false);
-                let row = RetriedRow { row: found.get(0)?, origin: found.get(1)?, outcome: None, given_up };
+                let row = RetriedRow {
+                    row: found.get(0)?,
+                    origin: found.get(1)?,
+                    outcome: None,
+                    record: found.get::<_, Option<u64>>(4)?.and_then(RecordId::new),
+                    given_up: found.get::<_, Option<bool>>(3)?.unwrap_or(false),
+                };
                 Ok((row, found.get(2)?))
             })?;
             rows.collect()
@@ -81,7 +88,7 @@ mod tests {
             planned(4, Some(7), Some(Outcome::Unchanged)),
         ];
         store.add_rows(&rows).unwrap();
-        let of = |row, origin, outcome| RetriedRow { row, origin, outcome, given_up: false };
+        let of = |row, origin, outcome| RetriedRow { row, origin, outcome, record: None, given_up: false };
         assert_eq!(store.retried_rows().unwrap(), [of(2, 31, None), of(4, 7, Some(Outcome::Unchanged))]);
         assert_eq!([2, 3, 4, 5].map(|row| store.origin_of(row).unwrap()), [Some(31), None, Some(7), None]);
     }

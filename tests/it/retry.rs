@@ -320,6 +320,22 @@ fn what_an_undo_took_back_is_fixed_no_more() {
 }
 
 #[test]
+fn a_row_whose_record_an_undo_of_the_first_run_deleted_is_fixed_no_more() {
+    let (crm, desk, run) = rejected();
+    desk.write("m.yaml", MAPPING.replace("mode: create", "mode: upsert\nmatch: [name]"));
+    // It turns out to be the record that row 2 has created.
+    correct(&desk, &run, &[("B,2,Custmer", "A,1,Customer")]);
+    let done = retry(&crm, &desk, &[&run]);
+    assert_eq!(done.rows(), json!({ "read": 3, "unchanged": 1, "rejected": 2 }));
+    assert_eq!(done.json()["retry"]["fixed"], 1);
+    crm.carafe(&desk, ["undo", &run, "--yes"]).ends_with(0);
+    let done = retry(&crm, &desk, &[&run]);
+    assert_eq!(done.rows(), json!({ "read": 3, "created": 1, "rejected": 2 }));
+    assert_eq!(done.json()["retry"]["fixed"], 1);
+    crm.account("A");
+}
+
+#[test]
 fn runs_and_files_that_cannot_be_retried_are_refused_with_a_reason() {
     let (crm, desk, run) = rejected();
     let refused = |arguments: &[&str], words: &str| {
