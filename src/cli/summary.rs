@@ -3,7 +3,7 @@
 
 use super::advice::Again;
 use super::out::{self, BOLD, count, duration, styled, thousands};
-use crate::model::{Counts, Outcome, shown};
+use crate::model::{Code, Counts, Outcome, shown};
 use crate::pipeline::{Ended, FinishedRun, GIVEN_UP, RetryTally};
 use crate::rules::additions::Addition;
 use crate::rules::causes::Cause;
@@ -24,7 +24,9 @@ pub fn closing(finished: &FinishedRun, into: &str, again: &Again, color: bool) -
         None => format!("  file     {} · {rows} · sha256 {hash}…", shown(&input.name)),
     });
     lines.push(format!("  into     {} at {}", shown(&summary.object), shown(into)));
-    if let Some(RetryTally { of, fixed, rejected }) = summary.retry.as_ref().filter(|_| !is_plan(finished)) {
+    if let Some(RetryTally { of, fixed, rejected, .. }) =
+        summary.retry.as_ref().filter(|_| !is_plan(finished))
+    {
         let (fixed, rejected) = (thousands(*fixed), count(*rejected, "row", "rows"));
         lines.push(format!("  retry    fixed {fixed} of {rejected} that run {of} rejected"));
     }
@@ -313,16 +315,7 @@ fn next_steps(finished: &FinishedRun, again: &Again) -> Vec<String> {
     if let (Some(file), true) = (summary.files.get("rejects"), is_undo(finished)) {
         steps.push(format!("the records of {} were kept as they are: look at them by hand", shown(file)));
     } else if let Some(file) = summary.files.get("rejects") {
-        let command = again.retry(run);
-        match past_mending(finished) {
-            PastMending::GivenUp => steps.push(format!(
-                "look in the CRM for the rows of {}: what is not there goes into an import of its own",
-                shown(file)
-            )),
-            PastMending::None => {
-                steps.push(format!("correct the rows of {}, then:\n           {command}", shown(file)));
-            }
-        }
+        steps.extend(steps_of_rejects(finished, run, file, again));
     }
     let is_left = summary.rows.unprocessed + summary.rows.unknown > 0;
     if is_left && !is_plan(finished) && finished.ended != Ended::Complete {
@@ -337,19 +330,26 @@ fn next_steps(finished: &FinishedRun, again: &Again) -> Vec<String> {
     steps
 }
 
-/// Whether no correction helps any of the rejected rows.
-enum PastMending {
-    /// It may help one of them.
-    None,
-    /// They were in doubt, and given up.
-    GivenUp,
-}
-
-fn past_mending(finished: &FinishedRun) -> PastMending {
+/// What helps rejected rows: a correction, where it can help any of them.
+fn steps_of_rejects(finished: &FinishedRun, run: &str, file: &str, again: &Again) -> Vec<String> {
     let summary = &finished.summary;
-    let given_up = summary.causes.iter().filter(|cause| cause.message == GIVEN_UP);
-    match given_up.map(|cause| cause.rows).sum::<u64>() {
-        rows if rows >= summary.rows.rejected => PastMending::GivenUp,
-        _ => PastMending::None,
+    let rows = |is: &dyn Fn(&Cause) -> bool| -> u64 {
+        summary.causes.iter().filter(|cause| is(cause)).map(|cause| cause.rows).sum()
+    };
+    let given_up = rows(&|cause| cause.message == GIVEN_UP);
+    let refused = rows(&|cause| cause.code == Code::NotRejected.word());
+    let file = shown(file);
+    if given_up + refused < summary.rows.rejected {
+        return vec![format!("correct the rows of {file}, then:\n           {}", again.retry(run))];
     }
+    let mut steps = Vec::new();
+    if given_up > 0 {
+        let what = "what is not there goes into an import of its own";
+        steps.push(format!("look in the CRM for the rows of {file}: {what}"));
+    }
+    let waiting = summary.retry.iter().flat_map(|retry| &retry.waiting);
+    steps.extend(
+        waiting.map(|other| format!("go on with the run that has rows to send: {}", again.resume(other))),
+    );
+    steps
 }

@@ -1,6 +1,6 @@
 //! A run and its retries: what has become of the rows that it rejected.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -24,6 +24,9 @@ pub struct RetryTally {
     pub fixed: u64,
     /// All rows that it rejected.
     pub rejected: u64,
+    /// Other runs of the family that have rows still to be sent.
+    #[serde(skip)]
+    pub waiting: Vec<String>,
 }
 
 impl RetryTally {
@@ -32,7 +35,11 @@ impl RetryTally {
     pub(super) fn of(store: &Store, folder: &RunFolder) -> Result<Option<Self>, PipelineError> {
         let Some(first) = store.get::<String>("retry_of")? else { return Ok(None) };
         let family = folder.path.parent().and_then(|runs| Family::of(runs, &first).ok());
-        Ok(family.map(|family| family.tally()).transpose()?)
+        let tally = family.map(|family| family.tally()).transpose()?;
+        Ok(tally.map(|mut tally| {
+            tally.waiting.retain(|run| *run != folder.run);
+            tally
+        }))
     }
 }
 
@@ -240,6 +247,15 @@ impl Family {
     /// How many of the first run's rejected rows are fixed by now.
     pub(super) fn tally(&self) -> Result<RetryTally, StoreError> {
         let fixed = self.fates.values().filter(|fate| matches!(fate.end, End::Fixed(_))).count() as u64;
-        Ok(RetryTally { of: self.first.clone(), fixed, rejected: self.store.counts()?.rejected })
+        let first = self.store.counts()?;
+        let waits = first.unprocessed > 0 && self.store.fact::<String>("state")? != RunState::Planned.word();
+        let retries = self.fates.values().filter(|fate| matches!(fate.end, End::Waits));
+        let waiting: BTreeSet<String> = waits
+            .then(|| self.first.clone())
+            .into_iter()
+            .chain(retries.map(|fate| fate.retry.clone()))
+            .collect();
+        let (of, waiting) = (self.first.clone(), waiting.into_iter().collect());
+        Ok(RetryTally { of, fixed, rejected: first.rejected, waiting })
     }
 }

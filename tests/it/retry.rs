@@ -99,6 +99,8 @@ fn corrected_rows_are_fixed_over_as_many_retries_as_it_takes() {
         let (_, code, message) = findings(&desk, &done).remove(0);
         assert_eq!(code, "not_rejected");
         assert!(message.contains("was fixed by run 20") && message.ends_with("(created)"), "{message}");
+        let told = crm.carafe(&desk, ["retry", named, &file]).ends_with(4).stdout;
+        assert!(!told.contains("  next "), "{told}");
     }
 }
 
@@ -276,6 +278,11 @@ fn a_retry_that_was_interrupted_while_it_sent_is_resumed() {
     let messages: Vec<String> = findings(&desk, &other).into_iter().map(|(.., message)| message).collect();
     let waits = messages.iter().filter(|message| message.contains("is still to be sent by run 20"));
     assert_eq!((messages.len(), waits.count()), (3, 1), "{messages:?}");
+    // Nothing can be corrected: what helps is to go on with it.
+    let told = desk.carafe(["retry", &run]).at(&crm.address()).ends_with(4).stdout;
+    let advice = format!("carafe resume {} --base-url {}", run_of(&stopped), crm.address());
+    let steps: Vec<&str> = told.lines().filter(|line| line.contains("carafe ")).collect();
+    assert_eq!(steps, [format!("  next     go on with the run that has rows to send: {advice}")]);
     let done = tiny(&["resume", &run_of(&stopped)]);
     done.is(0);
     assert_eq!(done.rows(), json!({ "read": 3, "created": 3 }));
