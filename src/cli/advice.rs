@@ -97,6 +97,42 @@ pub fn describe(common: &CommonArgs, object: &str) -> String {
     format!("carafe describe {}{}", word(object), options(common))
 }
 
+/// Commands that go on with a run and reach the CRM for it.
+const OF_RUNS: [&str; 6] = ["apply", "resume", "settle", "retry", "undo", "verify"];
+
+/// A sentence whose commands (`carafe resume RUN`) go to the same CRM and the
+/// same runs as the one that is under way.
+pub fn with_options(sentence: &str, common: &CommonArgs) -> String {
+    let options = options(common);
+    if options.is_empty() || !sentence.contains("carafe ") || sentence.contains(&options) {
+        return sentence.to_owned();
+    }
+    let mut out = String::with_capacity(sentence.len() + options.len());
+    let mut rest = sentence;
+    while let Some(at) = rest.find("carafe ") {
+        let (before, found) = rest.split_at(at);
+        out.push_str(before);
+        let mut words = found.splitn(4, ' ');
+        let (carafe, command, run) = (words.next(), words.next(), words.next());
+        let run = run.map(|run| run.trim_end_matches(|c: char| !c.is_alphanumeric()));
+        let taken = match (carafe, command, run) {
+            (Some(carafe), Some(command), Some(run)) if OF_RUNS.contains(&command) && !run.is_empty() => {
+                let length = carafe.len() + command.len() + run.len() + 2;
+                out.push_str(found.get(..length).unwrap_or_default());
+                out.push_str(&options);
+                length
+            }
+            _ => {
+                out.push_str("carafe ");
+                "carafe ".len()
+            }
+        };
+        rest = found.get(taken..).unwrap_or_default();
+    }
+    out.push_str(rest);
+    out
+}
+
 /// The options without which another CRM would be asked, or other runs be
 /// looked at; each with a blank before it.
 fn options(common: &CommonArgs) -> String {
@@ -168,6 +204,23 @@ mod tests {
             ["carafe", "import", "a.csv", "--object", "accounts", "--base-url", "http://127.0.0.1:1/"];
         let wanted = "carafe import 'my rejects.csv' --object accounts --base-url http://127.0.0.1:1/";
         assert_eq!(advised(&typed), wanted);
+    }
+
+    #[test]
+    fn a_sentence_that_advises_a_command_names_the_same_crm() {
+        let cli = Cli::parse_from(["carafe", "runs", "--sandbox"]);
+        let told = |sentence: &str| with_options(sentence, &cli.common);
+        let run = "20261124-101112-accounts-abcd";
+        assert_eq!(
+            told(&format!("interrupted: carafe resume {run} goes on with it")),
+            format!("interrupted: carafe resume {run} --sandbox goes on with it")
+        );
+        assert_eq!(
+            told(&format!("settled (carafe settle {run}), undo it again")),
+            format!("settled (carafe settle {run} --sandbox), undo it again")
+        );
+        assert_eq!(told("carafe runs; carafe describe accounts"), "carafe runs; carafe describe accounts");
+        assert_eq!(told("this is a fault of carafe itself"), "this is a fault of carafe itself");
     }
 
     #[test]

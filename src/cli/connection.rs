@@ -157,6 +157,9 @@ fn faults() -> Result<Faults, PipelineError> {
     })
 }
 
+/// No token is shorter than this; they have about 1.1 KB (source: field notes).
+const SHORTEST_TOKEN: usize = 40;
+
 /// The token from the file named by the flag, else the environment.
 fn token(common: &CommonArgs, reporter: &dyn Reporter) -> Result<String, PipelineError> {
     if let Some(file) = &common.token_file {
@@ -183,7 +186,7 @@ fn token(common: &CommonArgs, reporter: &dyn Reporter) -> Result<String, Pipelin
 }
 
 fn read_token(file: &Path, reporter: &dyn Reporter) -> Result<String, PipelineError> {
-    let name = shown(&file.display().to_string()).to_string();
+    let name = name_of_token_file(file);
     let cannot = |why: &str| {
         PipelineError::usage(
             format!("cannot read the token file {name}: {why}"),
@@ -202,6 +205,15 @@ fn read_token(file: &Path, reporter: &dyn Reporter) -> Result<String, PipelineEr
     let token = std::fs::read(file).map_err(|error| cannot(&io_words(&error)))?;
     let token = String::from_utf8(token).map_err(|_| cannot("it is not text"))?;
     if token.trim().is_empty() { Err(cannot("it is empty")) } else { Ok(token) }
+}
+
+/// The file's name for messages. Where there is no such file and the name is as
+/// long as a token and has no folder in it, it may be the token itself, given by
+/// mistake in place of its file.
+fn name_of_token_file(file: &Path) -> String {
+    let name = shown(&file.display().to_string()).to_string();
+    let may_be_token = name.len() >= SHORTEST_TOKEN && !name.contains(['/', '\\']) && !file.exists();
+    if may_be_token { "that was named (is it the token itself?)".to_owned() } else { name }
 }
 
 /// Reads a dictionary saved by `describe --save`, or written by hand.

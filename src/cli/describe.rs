@@ -28,7 +28,10 @@ pub async fn run(context: &Context, args: DescribeArgs) -> Result<u8, PipelineEr
                     json!({ "objects": snapshot.objects.keys().collect::<Vec<_>>(), "file": file.display().to_string() }),
                 );
             } else {
-                out::data(format!("saved fields and lists of {objects} to {}", file.display()));
+                out::data(format!(
+                    "saved fields and lists of {objects} to {}",
+                    crate::model::shown_path(file)
+                ));
             }
             return Ok(0);
         }

@@ -11,7 +11,7 @@ use super::args::{ApplyArgs, BlankArg, CommonArgs, ImportArgs, InputArgs, ModeAr
 use super::connection::Connection;
 use super::summary;
 use super::{Context, out};
-use crate::model::{Notice, shown};
+use crate::model::{Notice, shown, shown_path};
 use crate::pipeline::{
     EarlierImport, EarlierRuns, Ended, Event, FinishedRun, ImportSettings, Job, JobSettings, OnUnknown,
     OutputSettings, PipelineError, PlannedRun, Reporter, SendOptions, SystemClock, Tools, Typed,
@@ -231,14 +231,14 @@ pub fn close_with(
             document.extend(more);
         }
         if let Some(error) = &error {
-            document["error"] = super::error_json(error)["error"].clone();
+            document["error"] = super::error_json(error, &context.common)["error"].clone();
         }
         out::data(document);
     } else {
         out::data(summary::closing(finished, &connection.title, again, context.colors.out));
     }
     if let Some(error) = error {
-        super::report_aside(&error, context.colors);
+        super::report_aside(&error, context);
     }
     code
 }
@@ -265,12 +265,18 @@ pub fn say_settings(context: &Context, connection: &Connection) {
             common.concurrency,
             common.timeout.as_secs_f64(),
             common.retries,
-            common.runs_dir.display()
+            shown_path(&common.runs_dir)
         ));
     }
 }
 
 pub fn outputs(args: &SendArgs) -> Result<OutputSettings, PipelineError> {
+    if args.rejects.is_some() && args.rejects == args.results {
+        return Err(PipelineError::usage(
+            "--rejects and --results name the same file",
+            "give each a file of its own",
+        ));
+    }
     for path in [&args.rejects, &args.results].into_iter().flatten() {
         if path.exists() {
             let name = shown(&path.display().to_string()).to_string();
@@ -347,7 +353,7 @@ pub fn spool(file: &Path, runs: &Path) -> Result<Spool, PipelineError> {
     }
     crate::store::create_private_folder(runs)?;
     let fault = |error: std::io::Error| {
-        PipelineError::Fault(format!("cannot keep standard input in {}: {error}", runs.display()))
+        PipelineError::Fault(format!("cannot keep standard input in {}: {error}", shown_path(runs)))
     };
     let mut kept = tempfile::Builder::new().prefix("standard-input-").tempfile_in(runs).map_err(fault)?;
     std::io::copy(&mut std::io::stdin().lock(), kept.as_file_mut()).map_err(fault)?;
@@ -371,7 +377,11 @@ impl Spool {
         let Some(kept) = self.0 else { return Ok(None) };
         let path = planned.folder.path.join("input.csv");
         kept.persist_noclobber(&path).map_err(|error| {
-            PipelineError::Fault(format!("cannot keep standard input in {}: {}", path.display(), error.error))
+            PipelineError::Fault(format!(
+                "cannot keep standard input in {}: {}",
+                shown_path(&path),
+                error.error
+            ))
         })?;
         let mut input = planned.input.clone();
         input.path = std::path::absolute(&path).unwrap_or_else(|_| path.clone());

@@ -85,15 +85,26 @@ fn run_caught(arguments: &[OsString]) -> u8 {
     };
     let result = match cli.command {
         Command::Completions(args) => {
-            clap_complete::generate(args.shell, &mut Cli::command(), "carafe", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(args.shell, &mut Cli::command(), "carafe", &mut script);
+            out::bytes(&script);
             Ok(0)
         }
         command => in_runtime(&context, command),
     };
-    result.unwrap_or_else(|error| {
+    let code = result.unwrap_or_else(|error| {
         report(&error, &context);
         error.exit_code()
-    })
+    });
+    match out::lost() {
+        // A script must not take half a document for a whole one.
+        Some(why) => {
+            let lost = PipelineError::Fault(format!("cannot write to standard output: {why}"));
+            report_aside(&lost, &context);
+            lost.exit_code()
+        }
+        None => code,
+    }
 }
 
 fn in_runtime(context: &Context, command: Command) -> Result<u8, PipelineError> {
@@ -147,27 +158,27 @@ fn write_whole(mut output: Output, text: &str) -> Result<(), PipelineError> {
 /// The error as a JSON document or as sentences.
 fn report(error: &PipelineError, context: &Context) {
     if context.common.json {
-        out::data(error_json(error));
+        out::data(error_json(error, &context.common));
     }
-    report_aside(error, context.colors);
+    report_aside(error, context);
 }
 
 /// The error as sentences, on standard error.
-fn report_aside(error: &PipelineError, colors: Colors) {
-    let label = styled(colors.err, ERROR, "error:");
-    out::aside(format!("{label} {error}"));
+fn report_aside(error: &PipelineError, context: &Context) {
+    let label = styled(context.colors.err, ERROR, "error:");
+    out::aside(format!("{label} {}", advice::with_options(&error.to_string(), &context.common)));
     if let Some(advice) = error.advice() {
-        out::aside(format!("  {advice}"));
+        out::aside(format!("  {}", advice::with_options(&advice, &context.common)));
     }
 }
 
 /// `{"error": {"code", "message", "place", "advice"}}`
-fn error_json(error: &PipelineError) -> serde_json::Value {
+fn error_json(error: &PipelineError, common: &CommonArgs) -> serde_json::Value {
     json!({ "error": {
         "code": error.code(),
-        "message": error.to_string(),
+        "message": advice::with_options(&error.to_string(), common),
         "place": error.place(),
-        "advice": error.advice(),
+        "advice": error.advice().map(|advice| advice::with_options(&advice, common)),
     }})
 }
 

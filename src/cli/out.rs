@@ -4,7 +4,8 @@
 //! that has gone away (`| head`) is no fault.
 
 use std::fmt;
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::sync::OnceLock;
 
 use super::args::ColorWhen;
 pub use crate::model::{count, thousands};
@@ -46,10 +47,30 @@ pub const ERROR: &str = "1;31";
 /// Bold and yellow, for `notice`.
 pub const NOTICE: &str = "1;33";
 
+/// Why standard output did not take everything, if it did not.
+static LOST: OnceLock<String> = OnceLock::new();
+
 /// Writes a line of data to standard output.
 pub fn data(line: impl fmt::Display) {
-    // A closed pipe means that nobody wants more.
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
+    bytes(format!("{line}\n").as_bytes());
+}
+
+/// Writes data to standard output as it is.
+pub fn bytes(data: &[u8]) {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(data).and_then(|()| stdout.flush()) {
+        Ok(()) => {}
+        // Nobody wants more.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+        Err(error) => {
+            LOST.get_or_init(|| crate::pipeline::io_words(&error));
+        }
+    }
+}
+
+/// Why standard output (a full disk, perhaps) did not take everything, if it did not.
+pub fn lost() -> Option<&'static str> {
+    LOST.get().map(String::as_str)
 }
 
 /// Writes a line for people to standard error.

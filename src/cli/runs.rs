@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::args::RunsArgs;
 use super::{Context, out, summary};
-use crate::model::{Counts, Notice, Outcome, RunState, shown};
+use crate::model::{Counts, Notice, Outcome, RunState, shown, shown_path};
 use crate::pipeline::{Event, PipelineError, Reporter};
 use crate::store::{RunInfo, RunName};
 
@@ -39,7 +39,7 @@ pub fn run(context: &Context, args: &RunsArgs) -> Result<u8, PipelineError> {
         }
     }
     out::data(format!("  {:>9}   rows", out::thousands(info.counts.read)));
-    out::data(format!("  folder   {}", folder.display()));
+    out::data(format!("  folder   {}", shown_path(&folder)));
     if let Some(Json::Object(files)) = document.as_ref().map(|s| s["files"].clone()) {
         for (kind, file) in files {
             out::data(format!("  {kind:<8} {}", shown(file.as_str().unwrap_or_default())));
@@ -58,7 +58,7 @@ fn list(context: &Context) -> Result<u8, PipelineError> {
         return Ok(0);
     }
     if all.is_empty() {
-        context.screen.say(&format!("there are no runs in {} yet", context.common.runs_dir.display()));
+        context.screen.say(&format!("there are no runs in {} yet", shown_path(&context.common.runs_dir)));
         return Ok(0);
     }
     let rows: Vec<Vec<String>> = all

@@ -27,7 +27,7 @@ pub async fn run(context: &Context, args: SandboxArgs) -> Result<u8, PipelineErr
     } else {
         out::data(format!("the embedded CRM listens on {address}"));
         out::data(format!("  token    {token}"));
-        out::data(format!("  records  {}", args.db.display()));
+        out::data(format!("  records  {}", crate::model::shown_path(&args.db)));
         if let Some(faults) = faults {
             out::data(format!("  faults   {faults}"));
         }

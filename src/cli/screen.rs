@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
+use super::advice::with_options;
 use super::args::CommonArgs;
 use super::out::{self, Colors, NOTICE, styled};
 use crate::model::shown;
@@ -24,6 +25,7 @@ pub struct Screen {
     colors: Colors,
     phases: Arc<Mutex<HashMap<Phase, State>>>,
     at_stake: Arc<AtomicU64>,
+    common: Arc<CommonArgs>,
 }
 
 #[derive(Clone, Debug)]
@@ -54,7 +56,13 @@ impl Screen {
         } else {
             Form::Bars(MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(8)))
         };
-        Self { form, colors: Colors::new(common.color), phases: Arc::default(), at_stake: Arc::default() }
+        Self {
+            form,
+            colors: Colors::new(common.color),
+            phases: Arc::default(),
+            at_stake: Arc::default(),
+            common: Arc::new(common.clone()),
+        }
     }
 
     /// A line that does not disturb the bars.
@@ -202,6 +210,7 @@ impl Reporter for Screen {
             Event::AtStake(rows) => self.at_stake.store(rows, Ordering::Relaxed),
             Event::End(phase) => self.end(phase),
             Event::Notice(notice) => {
+                let notice = with_options(&notice.to_string(), &self.common);
                 self.line(&format!("{} {notice}", styled(self.colors.err, NOTICE, "notice:")))
             }
         }

@@ -1,9 +1,11 @@
 //! The end of a run in words: a fixed text, the last thing printed, whose
 //! numbers add up to the rows read.
 
+use std::path::Path;
+
 use super::advice::Again;
 use super::out::{self, BOLD, count, duration, styled, thousands};
-use crate::model::{Code, Counts, Outcome, shown};
+use crate::model::{Code, Counts, Outcome, shown, shown_path};
 use crate::pipeline::{Ended, FinishedRun, GIVEN_UP, RetryTally};
 use crate::rules::additions::Addition;
 use crate::rules::causes::Cause;
@@ -52,7 +54,7 @@ pub fn closing(finished: &FinishedRun, into: &str, again: &Again, color: bool) -
     lines.push(String::new());
     lines.push(format!("  {}", figures(finished)));
     lines.extend(promise_lines(finished));
-    lines.push(format!("  folder   {}", finished.folder.display()));
+    lines.push(format!("  folder   {}", shown_path(&finished.folder)));
     lines.extend(next_steps(finished, again).into_iter().map(|step| format!("  next     {step}")));
     lines.join("\n")
 }
@@ -125,7 +127,10 @@ pub fn word(outcome: Outcome, planned: bool) -> &'static str {
 }
 
 fn hint(outcome: Outcome, finished: &FinishedRun) -> String {
-    let file = |kind: &str| finished.summary.files.get(kind).cloned().unwrap_or_default();
+    let file = |kind: &str| {
+        let file = finished.summary.files.get(kind);
+        file.map(|file| shown_path(Path::new(file))).unwrap_or_default()
+    };
     match outcome {
         Outcome::Unchanged if is_undo(finished) => "already as they were before".to_owned(),
         Outcome::Unchanged if finished.key.is_empty() => "already in the CRM as they are".to_owned(),
@@ -263,7 +268,7 @@ fn promise_lines(finished: &FinishedRun) -> Vec<String> {
     if let Some(settled) = &summary.settled {
         let parts = [
             (settled.adopted, "found in the CRM"),
-            (settled.absent, "not stored, so sent again"),
+            (settled.absent, "not found, so sent again"),
             (settled.held, "not to be told"),
         ];
         let parts: Vec<String> = parts

@@ -46,9 +46,12 @@ pub(super) fn judge(answer: &Answer, token: &Token) -> Result<(), CrmError> {
     let message = said.message;
     Err(match status {
         204 => return Ok(()),
-        300..=399 => CrmError::Redirected { status, to: answer.location.clone() },
+        300..=399 => {
+            CrmError::Redirected { status, to: answer.location.as_deref().map(|host| token.redact(host)) }
+        }
         401..=403 => CrmError::TokenRefused { status, message },
-        404 => CrmError::NotFound { message, by_api: said.by_api },
+        // One that breaks off in the middle of the API's form is the API's as well.
+        404 => CrmError::NotFound { message, by_api: said.by_api || is_broken_json(answer) },
         422 => CrmError::Invalid { message, faults: said.faults },
         429 => CrmError::RateLimited { wait: answer.retry_after, message },
         // The server gave up on the request; how much of it arrived is not known.
@@ -60,6 +63,10 @@ pub(super) fn judge(answer: &Answer, token: &Token) -> Result<(), CrmError> {
         500..=599 => CrmError::ServerError { status, message },
         _ => unexpected(answer, "the API has no such status", token),
     })
+}
+
+fn is_broken_json(answer: &Answer) -> bool {
+    answer.cut.is_some() && matches!(answer.body.trim_ascii().first(), None | Some(b'{'))
 }
 
 fn whole(answer: &Answer) -> Result<(), CrmError> {
@@ -337,6 +344,7 @@ mod tests {
         assert!(matches!(cut(200, Cut::Late(Duration::from_secs(1))), CrmError::TimedOut { .. }));
         assert!(matches!(cut(200, Cut::TooLarge(1)), CrmError::TooLarge { .. }));
         assert!(matches!(cut(422, Cut::Lost), CrmError::Invalid { .. }));
+        assert!(matches!(cut(404, Cut::Lost), CrmError::NotFound { by_api: true, .. }));
         assert!(matches!(cut(500, Cut::Late(Duration::from_secs(1))), CrmError::ServerError { .. }));
     }
 }

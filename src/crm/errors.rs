@@ -232,7 +232,7 @@ impl CrmError {
     /// The way out, where there is one that a person can take.
     pub fn advice(&self) -> Option<&'static str> {
         Some(match self {
-            Self::Unreachable { .. } => "check the address, the network and any proxy, then run it again",
+            Self::Unreachable { .. } => "check the address, the network and any proxy",
             Self::TokenRefused { .. } | Self::Redirected { .. } => {
                 "create a new access token in the CRM under Settings / Integrations / API V4 and check that its user may use the API"
             }

@@ -12,6 +12,7 @@ mod guard;
 mod number;
 mod outcome;
 mod record;
+mod redact;
 mod reserved;
 mod row;
 mod shown;
@@ -25,9 +26,10 @@ pub use guard::{guard, unguard};
 pub use number::Number;
 pub use outcome::{Action, Calls, Counts, Outcome, RunState};
 pub use record::{Record, RecordId};
+pub use redact::redact;
 pub use reserved::{
     CODE_COLUMN, EXTRA_COLUMN, RESERVED_COLUMNS, ROW_COLUMN, RUN_COLUMN, is_called, is_reserved,
 };
 pub use row::{Cell, CellFault, Column, Header, Row, RowFault, column_letters};
-pub use shown::{Shown, redact, shown};
+pub use shown::{Shown, shown, shown_path};
 pub use value::Value;

@@ -159,6 +159,20 @@ pub struct Calls {
 }
 
 impl Calls {
+    /// At least so many writes: a process that was killed told of none.
+    #[must_use]
+    pub fn at_least(self, post: u64, patch: u64, delete: u64) -> Self {
+        let more = |told: u64, known: u64| known.saturating_sub(told);
+        let missing = more(self.post, post) + more(self.patch, patch) + more(self.delete, delete);
+        Self {
+            total: self.total + missing,
+            post: self.post.max(post),
+            patch: self.patch.max(patch),
+            delete: self.delete.max(delete),
+            ..self
+        }
+    }
+
     /// These and those of another process together.
     #[must_use]
     pub fn and(self, other: Self) -> Self {

@@ -8,7 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Catalog, Event, Phase, PipelineError, Reporter, seconds};
 use crate::crm::{Client, ReadQuery, Reader};
-use crate::model::{Calls, Dictionary, Direction, Field, FieldKind, Notice, Order, Record, Value, shown};
+use crate::model::{
+    Calls, Dictionary, Direction, Field, FieldKind, Notice, Order, Record, Value, shown, shown_path,
+};
 use crate::rules::language::parse_filter;
 use crate::rules::nearest::nearest;
 use crate::tabular::{CsvOptions, Output, RecordWriter, TextTarget, XlsxBook, csv_writer, jsonl_writer};
@@ -147,7 +149,7 @@ async fn plan(object: &str, settings: &ExportSettings, catalog: &Catalog) -> Res
     if let Some(raw) = &settings.raw_filter
         && let Err(error) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(raw)
     {
-        let message = format!("--q is not a JSON object: {error}");
+        let message = format!("--q is not a JSON object: {}", shown(&error.to_string()));
         return Err(PipelineError::usage(message, "for example: --q '{\"type\": \"Customer\"}'"));
     }
     let order = order(&dictionary, &settings.order)?;
@@ -253,7 +255,7 @@ impl Exporter<'_> {
     async fn folder(&self, folder: &Path, plans: Vec<Plan>) -> Result<Vec<ExportedObject>, PipelineError> {
         std::fs::create_dir_all(folder).map_err(|error| {
             PipelineError::usage(
-                format!("cannot use the folder {}: {error}", folder.display()),
+                format!("cannot use the folder {}: {error}", shown_path(folder)),
                 "name a folder that can be written",
             )
         })?;
@@ -319,7 +321,7 @@ impl Exporter<'_> {
             self.reporter.event(Event::Progress { phase: Phase::Read, done: records });
         }
         self.reporter.event(Event::End(Phase::Read));
-        let unfit = reader.summary().unfit;
+        let (unfit, object) = (reader.summary().unfit, shown(object));
         if unfit > 0 {
             self.reporter.event(Event::Notice(Notice(format!(
                 "{object}: {unfit} of the records do not fulfil the condition as carafe reads it; \

@@ -105,7 +105,8 @@ fn check_rows(job: &mut Job, settings: &ImportSettings, tools: Tools<'_>) -> Res
         tools.reporter.event(Event::Notice(unguarded_notice(checked.unguarded)));
     }
     if checked.read == 0 {
-        let notice = Notice(format!("{} has no data rows; there is nothing to do", job.input_name));
+        let name = shown(&job.input_name);
+        let notice = Notice(format!("{name} has no data rows; there is nothing to do"));
         tools.reporter.event(Event::Notice(notice));
     }
     checked.possible.spell(&mut job.program);
@@ -131,6 +132,8 @@ async fn plan_into(
         store.set("calls", &tools.client.calls())?;
         return Err(error);
     }
+    // As one: a whole plan that is not called planned would be sent by `resume`
+    // without the question that is due before records are deleted.
     store.together(|store| {
         store.set("plan_complete", &true)?;
         store.set("state", RunState::Planned.word())?;

@@ -46,6 +46,8 @@ mod undo;
 mod verify;
 
 #[cfg(test)]
+mod full_disk_tests;
+#[cfg(test)]
 mod import_tests;
 #[cfg(test)]
 mod messy;

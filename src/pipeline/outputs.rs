@@ -12,11 +12,11 @@ use super::family::RetryTally;
 use super::prepare::hex;
 use super::promise::{Promise, Settling};
 use super::{Event, Phase, PipelineError, Reporter};
-use crate::model::{Calls, Counts, Field, FieldKind, Notice, Outcome, RunState, Value};
+use crate::model::{Calls, Counts, Field, FieldKind, Notice, Outcome, RunState, Value, shown_path};
 use crate::rules::additions::Addition;
 use crate::rules::causes::{Cause, Example};
 use crate::store::{Store, StoredFinding};
-use crate::tabular::{CsvOptions, Dialect, Mark, RejectWriter, TextTarget, csv_writer};
+use crate::tabular::{CsvOptions, Dialect, Mark, Output, OutputError, RejectWriter, TextTarget, csv_writer};
 
 /// `summary.json`: how a run ended.
 #[derive(Clone, Debug, Serialize)]
@@ -128,8 +128,8 @@ fn write_kept(
     if let Some(edited) = edited {
         reporter.event(Event::Notice(Notice(format!(
             "{} was edited since it was written, so it stays as it is; the rows as they stand now are in {}",
-            edited.display(),
-            path.display()
+            shown_path(&edited),
+            shown_path(&path)
         ))));
     }
     let mut writer = RejectWriter::create_at(&path, &dialect, surplus, true)?;
@@ -181,7 +181,7 @@ fn is_own(store: &Store, path: &Path) -> Result<bool, PipelineError> {
 
 fn note_written(store: &Store, path: &Path) -> Result<(), PipelineError> {
     let fault =
-        |error: std::io::Error| PipelineError::Fault(format!("cannot read {}: {error}", path.display()));
+        |error: std::io::Error| PipelineError::Fault(format!("cannot read {}: {error}", shown_path(path)));
     let hash = hash_of(path).map_err(fault)?;
     let mut written: BTreeMap<String, String> = store.get("written")?.unwrap_or_default();
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -218,7 +218,7 @@ pub fn write_whole(
     write: impl FnOnce(&mut dyn Write) -> Result<(), PipelineError>,
 ) -> Result<(), PipelineError> {
     let fault =
-        |error: std::io::Error| PipelineError::Fault(format!("cannot write {}: {error}", path.display()));
+        |error: std::io::Error| PipelineError::Fault(format!("cannot write {}: {error}", shown_path(path)));
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fault)?;
     let mut out = BufWriter::new(file.as_file_mut());
@@ -289,20 +289,15 @@ fn copy_where_asked(
     target: Option<&Path>,
 ) -> Result<(), PipelineError> {
     let (Some(target), Some(from)) = (target, files.get(kind)) else { return Ok(()) };
-    let fault = |error: std::io::Error| {
-        PipelineError::Fault(format!(
-            "cannot write {}: {error}; the same file stands in {from}",
-            target.display()
-        ))
+    let copy = || -> Result<(), OutputError> {
+        let mut to = Output::create(target, false)?;
+        let mut source = std::fs::File::open(from).map_err(|error| to.fault(error))?;
+        std::io::copy(&mut source, &mut to).map_err(|error| to.fault(error))?;
+        to.commit().map(drop)
     };
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut to = options.open(target).map_err(fault)?;
-    let mut source = std::fs::File::open(from).map_err(fault)?;
-    std::io::copy(&mut source, &mut to).map_err(fault)?;
-    to.sync_all().map_err(fault)?;
+    copy().map_err(|OutputError { file, problem }| {
+        PipelineError::Fault(format!("cannot write {file}: {problem}; the same file stands in {from}"))
+    })?;
     files.insert(kind.to_owned(), target.display().to_string());
     Ok(())
 }

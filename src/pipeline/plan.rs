@@ -409,6 +409,7 @@ impl<'a> Planner<'a> {
         let (Some(row), Some(ChangeColumn { field, .. })) = (self.unclear_change, &self.change_column) else {
             return;
         };
+        let field = shown(field);
         self.reporter.event(Event::Notice(Notice(format!(
             "{field} of row {row} is not as an export writes it (2026-11-24 10:20:30), so changes since the export go unnoticed there"
         ))));

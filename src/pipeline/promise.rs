@@ -9,7 +9,7 @@ use crate::model::Action;
 use crate::store::Store;
 
 /// What held for the records that a run created.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Promise {
     /// Which promise.
     pub kind: PromiseKind,
@@ -18,7 +18,8 @@ pub struct Promise {
     pub by: Vec<String>,
     /// How long, in seconds, the CRM is taken to need at most for a request
     /// whose answer was lost.
-    pub settle_s: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settle_s: Option<f64>,
 }
 
 /// The kinds of promise.
@@ -51,18 +52,15 @@ impl Promise {
             (None, false, OnUnknown::Hold) => (PromiseKind::AtMostOnce, Vec::new()),
             (None, false, OnUnknown::Resend) => (PromiseKind::AtLeastOnce, Vec::new()),
         };
-        let settle_s = store.get("settle_s")?.unwrap_or_default();
+        let settle_s = store.get("settle_s")?;
         Ok(Some(Self { kind, by, settle_s }))
     }
 
     /// The promise and what it assumes, in one sentence.
     pub fn sentence(&self) -> String {
         let Self { kind, by, settle_s } = self;
-        let within = match settle_s.as_str() {
-            "" => "in time".to_owned(),
-            seconds => format!("within {seconds} s"),
-        };
-        let assumed = format!("the CRM finishes or drops a request {within}");
+        let within = settle_s.map_or_else(|| "in time".to_owned(), |seconds| format!("within {seconds} s"));
+        let assumed = format!("the CRM finishes or drops a request, and shows what it stored, {within}");
         let by = crate::model::shown(&by.join(" + ")).to_string();
         match kind {
             PromiseKind::Reference => {

@@ -80,7 +80,7 @@ fn earlier_proofs(
         match proofs_of(run, runs) {
             Some(proofs) => all.push((run.clone(), proofs)),
             None => {
-                let (run, runs) = (shown(run).cut(60), runs.display());
+                let (run, runs) = (shown(run).cut(60), crate::model::shown_path(runs));
                 let message = format!(
                     "the file names the run {run}, which is not in {runs}; how its columns are written is proven anew"
                 );

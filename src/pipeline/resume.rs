@@ -10,13 +10,14 @@ use std::time::Instant;
 
 use super::drift::dictionary_of;
 use super::import::Typed;
+use super::linked::{is_linked, later_runs};
 use super::prepare::{JobSettings, is_undescribed};
 use super::run::{Input, PlannedRun, Tools};
 use super::send::{doubt_finding, ended_by};
 use super::source_keys::read_options;
 use super::{Event, PipelineError};
 use crate::crm::{Client, ListQuery, ReadQuery, Reader};
-use crate::model::{Filter, Notice, RecordId, Row, RunState, shown};
+use crate::model::{Calls, Filter, Notice, RecordId, Row, RunState, shown};
 use crate::rules::drift::{Change, drift};
 use crate::rules::mapping::Mapping;
 use crate::store::{RunFolder, RunName, Store, StoreError};
@@ -85,7 +86,7 @@ fn refuse_plan_of_retry(store: &Store, run: &str, input: &Input) -> Result<(), P
     let message =
         format!("run {run} is the plan of a retry; its rows may have been fixed by another one since");
     let file = shown(&input.name).to_string();
-    Err(PipelineError::usage(message, format!("begin anew: carafe retry {first} {file}")))
+    Err(PipelineError::usage(message, format!("begin anew with {file}: carafe retry {first} FILE")))
 }
 
 /// Takes up a run that was interrupted, in whatever way.
@@ -121,14 +122,21 @@ pub async fn open_interrupted(
         ))));
     }
     let counts = store.counts()?;
-    let calls = store.get("calls")?.unwrap_or_default();
+    let (post, patch, delete) = store.attempted()?;
+    let calls = store.get::<Calls>("calls")?.unwrap_or_default().at_least(post, patch, delete);
     let is_open = store.has_open_rows()? || counts.unknown > 0;
     if is_open {
         // An undo goes by what the run did that it takes back, whatever became of its file.
         if store.get::<String>("undo_of")?.is_none() {
             check_same(&store, &input, tools)?;
         }
-        check_same_crm(&store, tools.client).await?;
+        match undone_by(runs, &store, &run)? {
+            // The records that the run made are gone, and say nothing about the CRM.
+            Some(undo) => tools.reporter.event(Event::Notice(Notice(format!(
+                "run {run} was undone by run {undo}; what it left open is gone on with all the same"
+            )))),
+            None => check_same_crm(&store, tools.client).await?,
+        }
         check_fields(&store, tools).await?;
     }
     let planned = PlannedRun { calls, ..PlannedRun::of(folder, store, input, Instant::now())? };
@@ -144,6 +152,8 @@ pub(super) fn open(
 ) -> Result<(RunFolder, Store), PipelineError> {
     let folder = RunFolder::open(runs, name)?;
     let store = Store::open(&folder.store_file())?;
+    // A page that does not read would else be met in the middle of sending.
+    store.check_whole()?;
     if store.get::<String>("base_url")?.is_none() {
         return Err(StoreError::NotBegun { file: folder.store_file() }.into());
     }
@@ -307,6 +317,13 @@ async fn check_fields(store: &Store, tools: Tools<'_>) -> Result<(), PipelineErr
             "import the file again with a mapping that fills it",
         )),
     }
+}
+
+/// The undo that took a run's records away, if there is one.
+fn undone_by(runs: &Path, store: &Store, run: &str) -> Result<Option<String>, PipelineError> {
+    let object: String = store.fact("object")?;
+    let found = later_runs(runs, &object, run).find(|(_, undo)| is_linked(undo, "undo_of", run));
+    Ok(found.map(|(undo, _)| undo))
 }
 
 /// Refuses a CRM that has none of the records which the run made: the token

@@ -17,7 +17,7 @@ use super::resume::open;
 use super::run::Tools;
 use super::send::OnUnknown;
 use super::{Event, Job, PipelineError};
-use crate::model::{Code, Finding, Notice, ROW_COLUMN, RUN_COLUMN, Row, Stage, shown};
+use crate::model::{Code, Finding, Notice, ROW_COLUMN, RUN_COLUMN, Row, Stage, shown, shown_path};
 use crate::rules::draft::finding;
 use crate::rules::names::folded;
 use crate::rules::program::{Fault, Program};
@@ -134,7 +134,7 @@ fn mapping_of(store: &Store, folder: &RunFolder, tools: Tools<'_>) -> Result<Opt
         }
         Err(error) => {
             let copy = folder.path.join("mapping.yaml");
-            let fault = |error| PipelineError::Fault(format!("cannot write {}: {error}", copy.display()));
+            let fault = |error| PipelineError::Fault(format!("cannot write {}: {error}", shown_path(&copy)));
             write_whole(&copy, |out| out.write_all(kept.as_bytes()).map_err(fault))?;
             let why = io_words(&error);
             tell(format!("with the mapping that run {run} was planned with, as it kept it: {name}: {why}"));

@@ -18,7 +18,7 @@ use super::send::{
 };
 use super::{Event, PipelineError, Reporter};
 use crate::crm::Client;
-use crate::model::{Calls, Counts, Notice, RunState, shown};
+use crate::model::{Calls, Counts, Notice, Outcome, RunState, shown, shown_path};
 use crate::rules::additions::Addition;
 use crate::rules::mapping::Mode;
 use crate::store::{Ballast, Direction, RunFolder, Store};
@@ -167,7 +167,7 @@ pub async fn send_plan(
 ) -> Result<FinishedRun, PipelineError> {
     let store = &mut planned.store;
     store.set("state", RunState::Running.word())?;
-    store.set("settle_s", &options.settle.as_secs_f64().to_string())?;
+    store.set("settle_s", &options.settle.as_secs_f64())?;
     let origins: Origins = store.fact("origins")?;
     let stop_after = options.stop_after.map(|stop| stop.rows(planned.counts.read));
     let settings = send_settings(store, &planned.folder, options, stop_after, planned.is_fresh)?;
@@ -183,7 +183,14 @@ pub async fn send_plan(
             Some(ended) => ended,
             None => {
                 let Tools { client, reporter, stop, clock } = tools;
-                send(store, &settings, SendTools { client, origins: &origins, reporter, stop, clock }).await?
+                let tools = SendTools { client, origins: &origins, reporter, stop, clock };
+                store.set_sending(true)?;
+                let sent = send(store, &settings, tools).await;
+                if sent.is_err() {
+                    // On a full disk it stays; what was sent is told all the same.
+                    let _ = store.set_sending(false);
+                }
+                sent?
             }
         },
     };
@@ -300,11 +307,17 @@ fn finish(
     let PlannedRun { folder, store, begun, input, additions, calls, .. } = planned;
     Ballast::clear(&folder.path);
     store.set("state", state.word())?;
+    store.set_sending(false)?;
     store.set("ended", &tools.clock.now().to_string())?;
     let calls = calls.and(tools.client.calls());
     store.set("calls", &calls)?;
+    let earlier = store.get::<u64>("elapsed_ms")?.unwrap_or(0);
+    let elapsed = Duration::from_millis(earlier) + begun.elapsed();
+    store.set("elapsed_ms", &u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))?;
     let rows = if state == RunState::Planned { store.planned_counts()? } else { store.counts()? };
-    let mut files = write_files(&store, &folder.path, &folder.run, outputs, tools.reporter)?;
+    let unwritten = |error| not_written(error, &folder.run, state, rows);
+    let mut files =
+        write_files(&store, &folder.path, &folder.run, outputs, tools.reporter).map_err(unwritten)?;
     let summary_path = folder.path.join("summary.json");
     files.insert("summary".to_owned(), summary_path.display().to_string());
     let summary = Summary {
@@ -322,16 +335,16 @@ fn finish(
         cleared: store.get("cleared")?.unwrap_or_default(),
         settled: Settling::of(&store)?,
         promise: Promise::of(&store)?,
-        elapsed_s: seconds(begun.elapsed()),
+        elapsed_s: seconds(elapsed),
         files,
     };
-    write_summary(&summary_path, &summary)?;
+    write_summary(&summary_path, &summary).map_err(unwritten)?;
     if !rows.add_up() {
         return Err(PipelineError::Fault(format!(
             "the counts do not add up: {} rows were read and {} are accounted for; this is a fault of carafe, and {} has every row",
             rows.read,
-            crate::model::Outcome::ALL.into_iter().map(|outcome| rows.get(outcome)).sum::<u64>(),
-            folder.store_file().display()
+            Outcome::ALL.into_iter().map(|outcome| rows.get(outcome)).sum::<u64>(),
+            shown_path(&folder.store_file())
         )));
     }
     Ok(FinishedRun {
@@ -345,9 +358,26 @@ fn finish(
     })
 }
 
+/// A file that cannot be written loses nothing: it can be made again. What the
+/// run did is told here, as no summary tells it.
+fn not_written(error: PipelineError, run: &str, state: RunState, rows: Counts) -> PipelineError {
+    match error {
+        PipelineError::Output(_) | PipelineError::Fault(_) if state != RunState::Planned => {
+            let did = Outcome::ALL.into_iter().map(|outcome| (rows.get(outcome), outcome.word()));
+            let did = did.filter(|(rows, _)| *rows > 0).map(|(rows, word)| format!("{rows} {word}"));
+            let did = did.collect::<Vec<_>>().join(", ");
+            PipelineError::Fault(format!(
+                "{error}; the run is stored whole ({did}), and its files are written again by: carafe resume {run}"
+            ))
+        }
+        error => error,
+    }
+}
+
 fn write_summary(path: &Path, summary: &Summary) -> Result<(), PipelineError> {
     write_whole(path, |out| {
-        let fault = |error: String| PipelineError::Fault(format!("cannot write {}: {error}", path.display()));
+        let fault =
+            |error: String| PipelineError::Fault(format!("cannot write {}: {error}", shown_path(path)));
         let json = serde_json::to_string_pretty(summary).map_err(|error| fault(error.to_string()))?;
         writeln!(out, "{json}").map_err(|error| fault(error.to_string()))
     })

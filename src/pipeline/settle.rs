@@ -5,11 +5,10 @@ use serde::Serialize;
 
 use super::family::GIVEN_UP;
 use super::run::{PlannedRun, SendOptions, Tools, send_settings};
-use super::send::{Settler, doubt_finding};
+use super::send::{Settler, doubt_finding, image_of_adopted};
 use super::{FinishedRun, PipelineError, send_plan};
 use crate::crm::Client;
 use crate::model::{Action, Code, Finding, Outcome, Record, RecordId, shown};
-use crate::rules::image::image;
 use crate::rules::settling::values_of;
 use crate::store::{Answer, AnswerKind, Store, ToSend};
 
@@ -61,11 +60,11 @@ pub async fn settle(
     options: &SendOptions,
     tools: Tools<'_>,
 ) -> Result<(FinishedRun, Vec<OpenDoubt>), PipelineError> {
-    decide(&mut planned, decisions, tools).await?;
     let options = SendOptions { only: Some(decisions.resend.clone()), ..options.clone() };
     let settings = send_settings(&planned.store, &planned.folder, &options, None, false)?;
     let high_water = planned.store.get("high_water")?.unwrap_or(0);
-    let settler = Settler::new(tools.client, &settings, high_water);
+    let mut settler = Settler::new(tools.client, &settings, high_water);
+    decide(&mut planned, decisions, &mut settler, tools).await?;
     let folder = planned.folder.store_file();
     let finished = send_plan(planned, &options, tools).await?;
     let open = match finished.summary.rows.unknown {
@@ -78,23 +77,37 @@ pub async fn settle(
 async fn decide(
     planned: &mut PlannedRun,
     decisions: &Decisions,
+    settler: &mut Settler,
     tools: Tools<'_>,
 ) -> Result<(), PipelineError> {
-    let object: String = planned.store.fact("object")?;
+    let PlannedRun { store, folder, .. } = planned;
+    let object: String = store.fact("object")?;
+    refuse_twofold(decisions)?;
     let mut answers = Vec::new();
     for &(row, id) in &decisions.adopt {
-        let sent = doubtful(&planned.store, row)?;
-        let record = adoptable(&planned.store, tools.client, &object, &sent, id).await?;
-        let kind =
-            AnswerKind::Adopted { outcome: sent.action.done(), record: id, image: Some(image(&record)) };
+        let sent = doubtful(store, &folder.run, row)?;
+        let record = adoptable(store, tools.client, &object, &sent, id).await?;
+        if !settler.may_be(&sent, &record) {
+            return Err(not_the_rows(&sent, &record));
+        }
+        let image = image_of_adopted(&sent, &record);
+        let kind = AnswerKind::Adopted { outcome: sent.action.done(), record: id, image };
         answers.push(Answer { row, kind, status: None, message: None });
     }
-    for &row in &decisions.resend {
-        doubtful(&planned.store, row)?;
-        answers.push(Answer { row, kind: AnswerKind::Absent, status: None, message: None });
+    let resent: Vec<ToSend> =
+        decisions.resend.iter().map(|&row| doubtful(store, &folder.run, row)).collect::<Result<_, _>>()?;
+    if let Some((row, ids)) = settler.keys_taken(&resent).await? {
+        let message = format!("row {row} is not sent again: the CRM has its key already, in {ids}");
+        return Err(PipelineError::usage(
+            message,
+            format!("see both beside each other: carafe settle {}", folder.run),
+        ));
+    }
+    for row in resent {
+        answers.push(Answer { row: row.row, kind: AnswerKind::Absent, status: None, message: None });
     }
     for &row in &decisions.drop {
-        doubtful(&planned.store, row)?;
+        doubtful(store, &folder.run, row)?;
         answers.push(Answer {
             row,
             kind: AnswerKind::Dropped(vec![dropped(row)]),
@@ -103,13 +116,36 @@ async fn decide(
         });
     }
     let now = tools.clock.now().to_string();
-    Ok(planned.store.exchange(&answers, &[], &now)?)
+    Ok(store.exchange(&answers, &[], &now)?)
+}
+
+/// A row has one fate.
+fn refuse_twofold(decisions: &Decisions) -> Result<(), PipelineError> {
+    let mut seen = std::collections::HashSet::new();
+    let adopted = decisions.adopt.iter().map(|(row, _)| row);
+    let twice = adopted.chain(&decisions.resend).chain(&decisions.drop).find(|row| !seen.insert(**row));
+    match twice {
+        None => Ok(()),
+        Some(row) => Err(PipelineError::usage(
+            format!("two decisions are given for row {row}"),
+            "give one of --adopt, --resend and --drop for a row",
+        )),
+    }
+}
+
+fn not_the_rows(row: &ToSend, record: &Record) -> PipelineError {
+    let message = format!(
+        "row {} cannot be record {}: that one was there before the run, or has another key",
+        row.row, record.id
+    );
+    PipelineError::usage(message, "adopt one of the records that settle shows beside the row")
 }
 
 /// The row, if it is in doubt.
-fn doubtful(store: &Store, row: u64) -> Result<ToSend, PipelineError> {
+fn doubtful(store: &Store, run: &str, row: u64) -> Result<ToSend, PipelineError> {
     let refuse = |why: String| {
-        PipelineError::usage(format!("row {row} {why}"), "see which rows are unknown: carafe settle RUN")
+        let advice = format!("see which rows are unknown: carafe settle {run}");
+        PipelineError::usage(format!("row {row} {why}"), advice)
     };
     match store.outcome_of(row)? {
         None => Err(refuse("is no row of this run".to_owned())),
@@ -132,7 +168,7 @@ async fn adoptable(
 ) -> Result<Record, PipelineError> {
     let refuse = |why: String| {
         let message = format!("row {} cannot be record {id}: {why}", row.row);
-        PipelineError::usage(message, "see what the CRM has: carafe settle RUN")
+        PipelineError::usage(message, "adopt one of the records that settle shows beside the row")
     };
     if row.action != Action::Create && row.record != Some(id) {
         let planned = row.record.map(|id| id.to_string()).unwrap_or_default();

@@ -4,6 +4,8 @@
 //!
 //! `SIMULATION_SEEDS` says how many seeds, `SIMULATION_FIRST` the first one.
 
+mod full_disk;
+
 use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;

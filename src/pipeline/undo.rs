@@ -21,6 +21,7 @@ use super::send::{blocking, doubt_finding};
 use super::{Event, PipelineError};
 use crate::model::{
     Action, Code, Counts, Finding, Notice, Outcome, RecordId, RunState, Stage, Value, count, shown,
+    shown_path,
 };
 use crate::rules::additions::Addition;
 use crate::rules::image::{has_other, whole};
@@ -322,7 +323,7 @@ impl UndoPlanner {
 
     fn irreversible(&self, row: u64) -> Finding {
         let cause = "a record that was deleted cannot be brought back: a new one would have another id and none of its links";
-        let file = self.file.display();
+        let file = shown_path(&self.file);
         let message = format!("{cause}; its values are in {file}, table rows, column before");
         kept(row, Code::Irreversible, message, cause)
     }

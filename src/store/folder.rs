@@ -76,7 +76,7 @@ impl RunName {
     /// The folder that the name means.
     pub fn find(&self, runs: &Path) -> Result<PathBuf, StoreError> {
         let all = list_runs(runs)?;
-        let place = runs.display();
+        let place = crate::model::shown_path(runs);
         if all.is_empty() {
             return Err(StoreError::NoSuchRun(format!("there are no runs in {place}")));
         }

@@ -10,6 +10,8 @@
 
 mod ballast;
 mod folder;
+#[cfg(test)]
+pub(crate) mod full;
 mod index;
 mod past;
 mod plan;
@@ -26,6 +28,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::model::{shown, shown_path};
 
 pub use ballast::Ballast;
 pub use folder::{RunFolder, RunName, list_runs};
@@ -45,7 +49,7 @@ pub use written::WrittenRow;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// SQLite refused: disk full, file damaged, locked by another program.
-    #[error("cannot use the run store {file}: {source}")]
+    #[error("cannot use the run store {}: {source}", shown_path(.file))]
     Database {
         /// The store's file.
         file: PathBuf,
@@ -53,7 +57,7 @@ pub enum StoreError {
         source: rusqlite::Error,
     },
     /// The folder or a file in it cannot be made or read.
-    #[error("cannot use {path}: {source}")]
+    #[error("cannot use {}: {source}", shown_path(.path))]
     Io {
         /// The folder or file.
         path: PathBuf,
@@ -62,7 +66,8 @@ pub enum StoreError {
     },
     /// Written by a newer program.
     #[error(
-        "the run store {file} was written by a newer carafe (format {found}); this one reads up to format {VERSION}"
+        "the run store {} was written by a newer carafe (format {found}); this one reads up to format {VERSION}",
+        shown_path(.file)
     )]
     Newer {
         /// The store's file.
@@ -71,7 +76,7 @@ pub enum StoreError {
         found: i64,
     },
     /// What stands in it does not make sense.
-    #[error("the run store {file} is damaged: {what}")]
+    #[error("the run store {} is damaged: {what}", shown_path(.file))]
     Damaged {
         /// The store's file.
         file: PathBuf,
@@ -80,7 +85,8 @@ pub enum StoreError {
     },
     /// Killed before anything was written.
     #[error(
-        "the run of {file} was interrupted before it began; nothing of it was sent: import the file again"
+        "the run of {} was interrupted before it began; nothing of it was sent: import the file again",
+        shown_path(.file)
     )]
     NotBegun {
         /// The store's file.
@@ -97,6 +103,13 @@ pub enum StoreError {
     },
 }
 
+/// The write-ahead log of a store.
+fn log_of(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
+}
+
 /// An open run store.
 #[derive(Debug)]
 pub struct Store {
@@ -108,9 +121,19 @@ impl Store {
     /// Makes the store of a new run, private to its user.
     pub fn create(file: &Path) -> Result<Self, StoreError> {
         folder::create_private_file(file)?;
-        let store = Self::connect(file)?;
-        store.try_db(|db| db.execute_batch(schema::CREATE))?;
-        Ok(store)
+        let make = || {
+            let store = Self::connect(file)?;
+            store.try_db(|db| {
+                #[cfg(test)]
+                full::take()?;
+                db.execute_batch(schema::CREATE)
+            })?;
+            Ok(store)
+        };
+        make().inspect_err(|_| {
+            // Half a store would stand among the runs, and be the last of them.
+            let _ = std::fs::remove_file(file);
+        })
     }
 
     /// Opens the store of an earlier run, to go on with it: one of an earlier
@@ -132,6 +155,7 @@ impl Store {
     fn open_as_it_is(file: &Path) -> Result<(Self, i64), StoreError> {
         let io = |source| StoreError::Io { path: file.to_owned(), source };
         std::fs::metadata(file).map_err(io)?;
+        let has_log = log_of(file).exists();
         let store = Self::connect(file)?;
         let found: i64 = store.try_db(|db| db.query_row("PRAGMA user_version", [], |row| row.get(0)))?;
         if found > VERSION {
@@ -140,12 +164,29 @@ impl Store {
         if found < 1 {
             let tables: u64 = store
                 .try_db(|db| db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)))?;
-            return Err(match tables {
-                0 => StoreError::NotBegun { file: file.to_owned() },
+            // A run that has told of its end has a store that is more than empty.
+            let has_begun =
+                ["summary.json", "results.csv"].iter().any(|name| file.with_file_name(name).exists());
+            return Err(match (tables, has_begun) {
+                (0, false) => StoreError::NotBegun { file: file.to_owned() },
+                (0, true) => {
+                    store.damaged("it is empty; records may have been created, see results.csv beside it")
+                }
                 _ => store.damaged("it has no format number"),
             });
         }
+        if !has_log && store.lacks_its_log().unwrap_or(false) {
+            return Err(store.damaged(
+                "its log run.db-wal is missing, which says what was sent last; records may have been created that it does not know of",
+            ));
+        }
         Ok((store, found))
+    }
+
+    /// Refuses a file whose pages do not hang together. Reads all of it.
+    pub fn check_whole(&self) -> Result<(), StoreError> {
+        let found: String = self.try_db(|db| db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)))?;
+        if found == "ok" { Ok(()) } else { Err(self.damaged(shown(&found).cut(200).to_string())) }
     }
 
     fn connect(file: &Path) -> Result<Self, StoreError> {
@@ -195,19 +236,45 @@ impl Store {
         let run = || {
             let transaction = self.connection.transaction()?;
             act(&transaction)?;
+            // Everything is written by now, and is to be taken back.
+            #[cfg(test)]
+            full::take()?;
             transaction.commit()
         };
         run().map_err(|source| StoreError::Database { file, source })
     }
 
+    /// Marks that requests are about to leave, or that none are any more.
+    ///
+    /// While they are, what happens stands in the write-ahead log beside the
+    /// file at first: without the log the file alone would say that nothing
+    /// was sent (see [`Self::lacks_its_log`]).
+    pub fn set_sending(&self, sending: bool) -> Result<(), StoreError> {
+        let attempts = if sending { Some(self.attempts()?) } else { None };
+        self.set("sending", &attempts)?;
+        self.try_db(|db| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
+    }
+
+    fn attempts(&self) -> Result<u64, StoreError> {
+        self.try_db(|db| db.query_row("SELECT count(*) FROM attempts", [], |row| row.get(0)))
+    }
+
+    /// Whether a process was sending, and what it sent is not in the store: its
+    /// log was lost, by a copy of the file alone.
+    fn lacks_its_log(&self) -> Result<bool, StoreError> {
+        let before = self.get::<Option<u64>>("sending")?.flatten();
+        Ok(before.is_some() && before == Some(self.attempts()?))
+    }
+
     /// Does several things as one: a process that is killed in between leaves
-    /// none of them.
+    /// none of them, nor does one that could not do them all.
     pub fn together<T, E: From<StoreError>>(&self, act: impl FnOnce(&Self) -> Result<T, E>) -> Result<T, E> {
-        self.try_db(|db| db.execute_batch("BEGIN IMMEDIATE"))?;
-        let done = act(self);
-        let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
-        self.try_db(|db| db.execute_batch(end))?;
-        done
+        let failed = |source| StoreError::Database { file: self.file.clone(), source };
+        // Taken back when it is dropped.
+        let transaction = self.connection.unchecked_transaction().map_err(failed)?;
+        let done = act(self)?;
+        transaction.commit().map_err(failed)?;
+        Ok(done)
     }
 
     /// Stores a fact about the run as JSON; see `docs/run-store.md` for the names.
@@ -215,7 +282,11 @@ impl Store {
         let json = serde_json::to_string(value).map_err(|error| self.damaged(error.to_string()))?;
         let sql =
             "INSERT INTO facts (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2";
-        self.try_db(|db| db.execute(sql, params![name, json]))?;
+        self.try_db(|db| {
+            #[cfg(test)]
+            full::take()?;
+            db.execute(sql, params![name, json])
+        })?;
         Ok(())
     }
 

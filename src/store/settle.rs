@@ -120,6 +120,15 @@ impl Store {
         Ok(ids.into_iter().filter_map(RecordId::new).collect())
     }
 
+    /// Requests that certainly or perhaps left, by what they were to do: creates, updates, deletes.
+    pub fn attempted(&self) -> Result<(u64, u64, u64), StoreError> {
+        let sql = "SELECT count(*) FROM attempts JOIN rows ON rows.row = attempts.row
+                   WHERE action = ?1 AND result IS NOT 'not_sent'";
+        let count =
+            |action: Action| self.try_db(|db| db.query_row(sql, [action.word()], |row| row.get::<_, u64>(0)));
+        Ok((count(Action::Create)?, count(Action::Update)?, count(Action::Delete)?))
+    }
+
     /// How many doubts ended in each way: adopted, sent again, held.
     pub fn settled_counts(&self) -> Result<(u64, u64, u64), StoreError> {
         let count = |settled: Settled| {

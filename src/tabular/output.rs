@@ -52,6 +52,11 @@ impl Output {
         file_name(&self.target)
     }
 
+    /// What the machine said while the file was written, with its name.
+    pub fn fault(&self, error: io::Error) -> OutputError {
+        OutputProblem::from(error).of(&self.target)
+    }
+
     /// Makes the content durable and gives the file its name. A link of that
     /// name is replaced, never followed.
     pub fn commit(self) -> Result<PathBuf, OutputError> {

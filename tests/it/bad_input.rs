@@ -335,7 +335,7 @@ fn no_server() {
         3,
         &format!(
             "error: cannot reach the CRM at {port}: the connection was refused; nothing listens there
-  check the address, the network and any proxy, then run it again"
+  check the address, the network and any proxy"
         ),
     );
 }

@@ -149,3 +149,65 @@ fn stable(text: &str) -> Vec<String> {
     let line = |line: &str| line.split_whitespace().map(word).collect::<Vec<_>>().join(" ");
     text.trim().lines().map(line).filter(|line| !line.contains(" calls")).collect()
 }
+
+/// All source text of a folder.
+fn sources(folder: &Path, out: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, out);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            out.push_str(&std::fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn every_fault_has_a_test_that_is_there_or_a_decision() {
+    let text = read("docs/faults.md");
+    let mut code = String::new();
+    ["src", "tests"].iter().for_each(|folder| sources(&project().join(folder), &mut code));
+    let (tables, decisions) = text.split_once("## Decisions").unwrap();
+    let rows: Vec<Vec<&str>> = tables
+        .lines()
+        .filter(|line| line.starts_with("| F") || line.starts_with("| 4") || line.starts_with("| 5"))
+        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+        .collect();
+    let numbers: Vec<&str> = rows.iter().map(|row| row[0].split(' ').next().unwrap()).collect();
+    let faults = (1..=45).map(|number| format!("F{number}"));
+    let wanted: Vec<String> = faults.chain((42..=50).map(|number| number.to_string())).collect();
+    assert_eq!(numbers, wanted);
+    for row in rows {
+        let [fault, behaviour, held] = row[..] else { panic!("three columns: {row:?}") };
+        assert!(!behaviour.is_empty(), "{fault}");
+        let tests: Vec<&str> = held.split('`').skip(1).step_by(2).collect();
+        let decided = held.split("decision ").nth(1);
+        assert!(!tests.is_empty() || decided.is_some(), "{fault} is held by nothing");
+        for test in tests {
+            assert!(code.contains(&format!("fn {test}(")), "{fault}: there is no test {test}");
+        }
+        if let Some(number) = decided {
+            assert!(decisions.contains(&format!("\n{number}. **")), "{fault}: there is no decision {number}");
+        }
+    }
+}
+
+#[test]
+fn every_test_with_a_number_is_in_the_list_of_faults() {
+    let text = read("docs/faults.md");
+    let mut code = String::new();
+    ["src", "tests"].iter().for_each(|folder| sources(&project().join(folder), &mut code));
+    let names = code.split("#[test]\n").skip(1).filter_map(|rest| {
+        let name = rest.split_once("fn ")?.1.split('(').next()?;
+        let number: u32 = name.get(1..3)?.parse().ok()?;
+        // Hostile files, up to 41, are an issue of their own.
+        let is_listed = name.starts_with('f') || (name.starts_with('h') && (42..=50).contains(&number));
+        is_listed.then_some(name)
+    });
+    let mut count = 0;
+    for name in names {
+        assert!(text.contains(&format!("`{name}`")), "{name} is not in docs/faults.md");
+        count += 1;
+    }
+    assert!(count >= 30, "{count}");
+}

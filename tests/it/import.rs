@@ -24,7 +24,7 @@ fn rows_without_a_mapping_become_new_records() {
             "causes": [{ "field": "type", "code": "lookup",
                          "message": "\"Custmer\" is not in the list; nearest \"Customer\"",
                          "rows": 1, "example": { "row": 3, "value": "Custmer" } }],
-            "promise": { "kind": "at_most_once", "settle_s": "0" },
+            "promise": { "kind": "at_most_once", "settle_s": 0.0 },
             "elapsed_s": 0,
             "files": { "errors": ".carafe/runs/RUN/errors.jsonl", "rejects": ".carafe/runs/RUN/rejects.csv",
                        "results": ".carafe/runs/RUN/results.csv", "summary": ".carafe/runs/RUN/summary.json" },
@@ -280,7 +280,7 @@ fn the_last_thing_printed_is_a_summary_whose_numbers_add_up() {
     let (_, rest) = figures.split_once('\n').unwrap();
     assert_eq!(
         rest,
-        "  promise  no duplicates and no losses, by name; assumes that the CRM finishes or drops a request within \
+        "  promise  no duplicates and no losses, by name; assumes that the CRM finishes or drops a request, and shows what it stored, within \
          0 s and that nobody else writes the same name meanwhile
   folder   .carafe/runs/RUN
   next     correct the rows of .carafe/runs/RUN/rejects.csv, then:

@@ -321,5 +321,79 @@ fn a_file_whose_import_was_interrupted_is_to_be_resumed_instead() {
     import(&desk, &crm, &["--max-calls", "12"]).ends_with(6);
     let run = desk.run().file_name().unwrap().to_str().unwrap().to_owned();
     let again = import(&desk, &crm, &[]).ends_with(0);
-    assert!(again.stderr.contains(&format!("carafe resume {run} goes on with it")), "{}", again.stderr);
+    assert!(
+        again.stderr.contains(&format!("carafe resume {run} --base-url {} goes on with it", crm.address())),
+        "{}",
+        again.stderr
+    );
+}
+
+#[test]
+fn a_keyless_row_is_no_record_that_was_there_before_the_run() {
+    let crm = Tiny::scripted(accounts(&[json!({ "id": 3, "name": "Old customer" })]), |request, _| {
+        is_post_of(request, "Row 1").then_some(Reply::Reset)
+    });
+    let desk = rows(3);
+    desk.carafe(["import", "a.csv", "--object", "accounts"]).at(&crm.address()).ends_with(7);
+    let refused = desk.carafe(["settle", "last", "--adopt", "3=3"]).at(&crm.address()).ends_with(2);
+    assert!(refused.stderr.contains("was there before the run"), "{}", refused.stderr);
+}
+
+#[test]
+fn what_an_undo_leaves_unknown_can_still_be_settled() {
+    let crm =
+        Tiny::scripted(accounts(&[]), |request, _| is_post_of(request, "Row 1").then_some(Reply::Reset));
+    let desk = rows(3);
+    desk.carafe(["import", "a.csv", "--object", "accounts"]).at(&crm.address()).ends_with(7);
+    let run = desk.run().file_name().unwrap().to_str().unwrap().to_owned();
+    desk.carafe(["undo", &run, "--yes"]).at(&crm.address()).ends_with(0);
+    let done = desk.carafe(["settle", &run, "--drop", "3", "--json"]).at(&crm.address()).ends_with(4);
+    assert!(done.stderr.contains("was undone by run"), "{}", done.stderr);
+}
+
+#[test]
+fn requests_of_a_process_that_was_killed_are_counted() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let crm = Tiny::scripted(accounts(&[]), move |request, before| {
+        if request.method == "POST" && before == 9 {
+            held.wait();
+        }
+        None
+    });
+    let desk = rows(20);
+    let running = import(&desk, &crm, &[]).start();
+    crm.wait_for("POST", 10);
+    running.signal("KILL");
+    running.end();
+    gate.open();
+    let done = resume(&desk, &crm).ends_with(0);
+    assert!(done.json()["calls"]["post"].as_u64().unwrap() >= 20, "{}", done.json()["calls"]);
+}
+
+#[test]
+fn a_store_that_lost_its_log_or_was_emptied_is_not_taken_for_one_that_sent_nothing() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let crm = Tiny::scripted(accounts(&[]), move |request, before| {
+        if request.method == "POST" && before == 9 {
+            held.wait();
+        }
+        None
+    });
+    let desk = rows(20);
+    let running = import(&desk, &crm, &[]).start();
+    crm.wait_for("POST", 10);
+    running.signal("KILL");
+    running.end();
+    gate.open();
+    std::fs::remove_file(desk.run().join("run.db-wal")).unwrap();
+    let refused = resume(&desk, &crm).ends_with(1);
+    assert!(refused.stderr.contains("run.db-wal is missing"), "{}", refused.stderr);
+
+    let desk = rows(2);
+    import(&desk, &crm, &[]).ends_with(0);
+    std::fs::write(desk.run().join("run.db"), "").unwrap();
+    let refused = resume(&desk, &crm).ends_with(1);
+    assert!(refused.stderr.contains("records may have been created"), "{}", refused.stderr);
 }

@@ -85,7 +85,9 @@ fn a_retry_that_was_declined_is_begun_anew_and_not_applied() {
     for act in ["apply", "resume"] {
         let refused = crm.carafe(&desk, [act, &plan, "--yes"]).ends_with(2).stderr;
         assert!(refused.contains(&format!("run {plan} is the plan of a retry")), "{refused}");
-        assert!(refused.contains(&format!("carafe retry {first} my rejects.csv")), "{refused}");
+        let advice =
+            format!("begin anew with my rejects.csv: carafe retry {first} --base-url {} FILE", crm.address());
+        assert!(refused.contains(&advice), "{refused}");
     }
     assert_eq!(crm.account("A")["phone"], "7");
 }

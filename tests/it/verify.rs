@@ -322,7 +322,7 @@ fn a_run_that_cannot_be_verified_is_refused_with_the_way_out() {
     let run = desk.run().file_name().unwrap().to_str().unwrap().to_owned();
     desk.carafe(["verify", "last"]).at(&crm.address()).run().fails(
         2,
-        &format!("error: run {run} is planned; nothing of it was sent that could be verified\n  send it first: carafe apply {run}"),
+        &format!("error: run {run} is planned; nothing of it was sent that could be verified\n  send it first: carafe apply {run} --base-url {}", crm.address()),
     );
     let other = Crm::start();
     let (here, there) = (crm.address(), other.address());

@@ -122,8 +122,10 @@ impl<'a> Coordinator<'a> {
             if let Err(error) = self.exchange(&starting) {
                 return Err(self.save_what_is_known(error).await);
             }
+            // Told before they leave: whoever ends the program a moment later must know.
+            let at_stake = (self.in_flight() + taken.len()) as u64 + self.doubts.waiting();
+            self.tools.reporter.event(Event::AtStake(at_stake));
             taken.into_iter().for_each(|row| self.hand_out(row));
-            self.tools.reporter.event(Event::AtStake(self.in_flight() as u64 + self.doubts.waiting()));
             if self.out.is_empty() && !self.has_doubts_to_wait_for() {
                 self.tell_echoes();
                 return match self.failed {

@@ -184,7 +184,8 @@ impl Coordinator<'_> {
 
     /// Says once that nothing else is left to do but to wait.
     fn tell_of_waiting(&mut self) {
-        let idle = self.out.is_empty() && self.ahead.is_empty() && self.taken_all;
+        let has_all = self.ahead.is_empty() && self.taken_all;
+        let idle = self.out.is_empty() && (has_all || self.breaker.is_silent(self.window));
         let Some(due) = self.doubts.next_due().filter(|_| idle && !self.doubts.told) else { return };
         let wait = due.saturating_duration_since(Instant::now());
         if wait > Duration::from_secs(2) {
@@ -277,7 +278,8 @@ impl Coordinator<'_> {
         match verdict {
             Verdict::Adopt(id) => {
                 let record = records.iter().find(|record| record.id == id);
-                AnswerKind::Adopted { outcome: row.action.done(), record: id, image: record.map(image) }
+                let image = record.and_then(|record| image_of_adopted(row, record));
+                AnswerKind::Adopted { outcome: row.action.done(), record: id, image }
             }
             Verdict::Done => match row.record {
                 Some(record) => AnswerKind::Adopted { outcome: row.action.done(), record, image: None },
@@ -302,6 +304,17 @@ impl Coordinator<'_> {
             Verdict::Hold(held, ids) => AnswerKind::Held(vec![held_finding(row.row, held, &ids)]),
         }
     }
+}
+
+/// How an adopted record looks, as far as it is the run's own doing: none of a
+/// new record that was changed since it was created, by whoever.
+pub fn image_of_adopted(row: &ToSend, record: &Record) -> Option<Vec<u8>> {
+    let at = |field: &str| record.get(field).filter(|at| !at.is_blank());
+    let is_changed = match (at("createddate"), at("modifieddate").or_else(|| at("modified"))) {
+        (Some(created), Some(modified)) => created != modified,
+        _ => false,
+    };
+    (row.action != Action::Create || !is_changed).then(|| image(record))
 }
 
 /// Why a row stays in doubt; the records that it may be are named.

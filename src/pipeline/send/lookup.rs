@@ -195,6 +195,36 @@ impl Settler {
         Ok(found)
     }
 
+    /// Whether a record may be a row's at all: it has the row's key, or where
+    /// rows have none, it is newer than the run.
+    pub(in crate::pipeline) fn may_be(&self, row: &ToSend, record: &Record) -> bool {
+        if row.action != Action::Create {
+            return row.record == Some(record.id);
+        }
+        let wanted = self.asker.keys.as_ref().and_then(|keys| keys.wanted_of(&values_of(&row.body)));
+        match (&self.asker.keys, wanted) {
+            (Some(keys), Some(wanted)) => keys.key(record) == wanted.key,
+            _ => record.id.get() > self.high_water,
+        }
+    }
+
+    /// The first of the rows whose key the CRM has, and the records that have it.
+    pub(in crate::pipeline) async fn keys_taken(
+        &mut self,
+        rows: &[ToSend],
+    ) -> Result<Option<(u64, String)>, PipelineError> {
+        for (row, finding) in rows.iter().zip(self.find(rows).await?) {
+            if let Finding::Candidates(Proof::Strong, records) = finding
+                && !records.is_empty()
+            {
+                let ids: Vec<RecordId> = records.iter().map(|record| record.id).collect();
+                let word = if ids.len() == 1 { "id" } else { "ids" };
+                return Ok(Some((row.row, format!("{word} {}", super::judging::ids_in_words(&ids)))));
+            }
+        }
+        Ok(None)
+    }
+
     fn has_key(&self, row: &ToSend) -> bool {
         self.asker.keys.as_ref().is_some_and(|finder| finder.wanted_of(&values_of(&row.body)).is_some())
     }

@@ -38,6 +38,7 @@ use crate::crm::{Client, CrmError};
 use crate::model::Dictionary;
 use crate::store::{Direction, Store};
 use coordinator::Coordinator;
+pub use doubts::image_of_adopted;
 pub use judging::doubt_finding;
 pub(super) use lookup::{Settler, high_water, needs_high_water};
 
