@@ -68,6 +68,12 @@ impl Again {
         format!("carafe retry {}{}", word(run), self.options)
     }
 
+    /// Imports a run's rejected rows again from this file.
+    pub fn retry_file(&self, run: &str, file: &str, yes: bool) -> String {
+        let yes = if yes { " --yes" } else { "" };
+        format!("carafe retry {} {}{yes}{}", word(run), word(file), self.options)
+    }
+
     /// Looks rows up whose outcome is unknown, and decides.
     pub fn settle(&self, run: &str, decision: &str) -> String {
         format!("carafe settle {}{decision}{}", word(run), self.options)

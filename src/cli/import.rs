@@ -96,13 +96,14 @@ pub async fn send(
             let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
             let harmless = planned.counts.deleted == 0 && planned.clearing == 0;
             if !terminal && !harmless {
-                let run = planned.folder.run.clone();
+                let (run, file) = (planned.folder.run.clone(), planned.input.name.clone());
+                let command = match planned.store.get::<String>("retry_of")? {
+                    Some(first) => again.retry_file(&first, &file, true),
+                    None => again.apply(&run, true),
+                };
                 decline_plan(planned, &outputs, tools)?;
                 let message = format!("{question}\n  nothing was sent: there is no terminal to answer on");
-                return Err(PipelineError::usage(
-                    message,
-                    format!("to go ahead: {}", again.apply(run.as_str(), true)),
-                ));
+                return Err(PipelineError::usage(message, format!("to go ahead: {command}")));
             }
             if terminal && !ask(&question) {
                 let finished = decline_plan(planned, &outputs, tools)?;

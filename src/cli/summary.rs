@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::advice::Again;
 use super::out::{self, BOLD, count, duration, styled, thousands};
-use crate::model::{Counts, Outcome, shown, shown_path};
-use crate::pipeline::{Ended, FinishedRun, RetryTally};
+use crate::model::{Code, Counts, Outcome, shown, shown_path};
+use crate::pipeline::{Ended, FinishedRun, GIVEN_UP, RetryTally};
 use crate::rules::additions::Addition;
 use crate::rules::causes::Cause;
 
@@ -26,7 +26,9 @@ pub fn closing(finished: &FinishedRun, into: &str, again: &Again, color: bool) -
         None => format!("  file     {} · {rows} · sha256 {hash}…", shown(&input.name)),
     });
     lines.push(format!("  into     {} at {}", shown(&summary.object), shown(into)));
-    if let Some(RetryTally { of, fixed, rejected }) = summary.retry.as_ref().filter(|_| !is_plan(finished)) {
+    if let Some(RetryTally { of, fixed, rejected, .. }) =
+        summary.retry.as_ref().filter(|_| !is_plan(finished))
+    {
         let (fixed, rejected) = (thousands(*fixed), count(*rejected, "row", "rows"));
         lines.push(format!("  retry    fixed {fixed} of {rejected} that run {of} rejected"));
     }
@@ -74,6 +76,9 @@ fn heading(finished: &FinishedRun) -> String {
     let Counts { read, unprocessed, rejected, unknown, .. } = finished.summary.rows;
     let left_out = rejected + unknown + unprocessed;
     match &finished.ended {
+        Ended::Cancelled if is_plan(finished) && finished.summary.command == "retry" => {
+            "Nothing was sent".to_owned()
+        }
         Ended::Cancelled if is_plan(finished) => "Nothing was sent; the plan is kept".to_owned(),
         _ if is_plan(finished) => "Plan made; nothing was sent".to_owned(),
         Ended::Complete if read == 0 => format!("{what} finished: the file has no data rows"),
@@ -301,14 +306,21 @@ fn next_steps(finished: &FinishedRun, again: &Again) -> Vec<String> {
     let run = summary.run.as_deref().unwrap_or("last");
     let to_send = summary.rows.created + summary.rows.updated + summary.rows.deleted;
     let mut steps = Vec::new();
-    if is_plan(finished) && to_send > 0 {
-        steps.push(format!("send this plan: {}", again.apply(run, summary.rows.deleted > 0)));
+    match &summary.retry {
+        _ if !is_plan(finished) || to_send == 0 => {}
+        // A plan holds no row back: another retry may fix them before this one is agreed to.
+        Some(RetryTally { of, .. }) => {
+            let command = again.retry_file(of, &finished.input.name, false);
+            return vec![format!("retry the rows after all: {command}")];
+        }
+        None => {
+            steps.push(format!("send this plan: {}", again.apply(run, summary.rows.deleted > 0)));
+        }
     }
     if let (Some(file), true) = (summary.files.get("rejects"), is_undo(finished)) {
         steps.push(format!("the records of {} were kept as they are: look at them by hand", shown(file)));
     } else if let Some(file) = summary.files.get("rejects") {
-        let command = again.retry(run);
-        steps.push(format!("correct the rows of {}, then:\n           {command}", shown(file)));
+        steps.extend(steps_of_rejects(finished, run, file, again));
     }
     let is_left = summary.rows.unprocessed + summary.rows.unknown > 0;
     let is_open = finished.ended != Ended::Complete || summary.rows.unprocessed > 0;
@@ -321,5 +333,29 @@ fn next_steps(finished: &FinishedRun, again: &Again) -> Vec<String> {
             shown(file)
         ));
     }
+    steps
+}
+
+/// What helps rejected rows: a correction, where it can help any of them.
+fn steps_of_rejects(finished: &FinishedRun, run: &str, file: &str, again: &Again) -> Vec<String> {
+    let summary = &finished.summary;
+    let rows = |is: &dyn Fn(&Cause) -> bool| -> u64 {
+        summary.causes.iter().filter(|cause| is(cause)).map(|cause| cause.rows).sum()
+    };
+    let given_up = rows(&|cause| cause.message == GIVEN_UP);
+    let refused = rows(&|cause| cause.code == Code::NotRejected.word());
+    let file = shown(file);
+    if given_up + refused < summary.rows.rejected {
+        return vec![format!("correct the rows of {file}, then:\n           {}", again.retry(run))];
+    }
+    let mut steps = Vec::new();
+    if given_up > 0 {
+        let what = "what is not there goes into an import of its own";
+        steps.push(format!("look in the CRM for the rows of {file}: {what}"));
+    }
+    let waiting = summary.retry.iter().flat_map(|retry| &retry.waiting);
+    steps.extend(
+        waiting.map(|other| format!("go on with the run that has rows to send: {}", again.resume(other))),
+    );
     steps
 }

@@ -6,6 +6,10 @@
 //! wrong columns: it is compared with what its run kept of it, and refused
 //! again where nothing was corrected. Who wants it as it stands empties its
 //! `_code`.
+//!
+//! A retry does the same with rows that were refused for what else there was,
+//! in the file or in the CRM: sent as it was, a duplicate would be created by
+//! now, and a conflict would write over what somebody has changed.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -16,7 +20,7 @@ use crate::model::{
     CODE_COLUMN, Code, EXTRA_COLUMN, Header, ROW_COLUMN, RUN_COLUMN, Row, RowFault, is_reserved,
 };
 use crate::store::Store;
-use crate::tabular::{Dialect, Form, Rows, Source, kept_cells};
+use crate::tabular::{Dialect, Form, Rows, Source, is_same_object, kept_cells};
 
 /// A pass over a job's file.
 pub struct JobRows {
@@ -47,7 +51,7 @@ impl JobRows {
 }
 
 /// The columns of a reject file, and the runs that its rows name.
-struct Again {
+pub(super) struct Again {
     row: usize,
     run: usize,
     code: usize,
@@ -58,7 +62,7 @@ struct Again {
 
 impl Again {
     /// None for a file that is no reject file.
-    fn of(header: &Header, runs: &Path) -> Option<Self> {
+    pub(super) fn of(header: &Header, runs: &Path) -> Option<Self> {
         Some(Self {
             row: header.reserved(ROW_COLUMN)?,
             run: header.reserved(RUN_COLUMN)?,
@@ -71,11 +75,40 @@ impl Again {
 
     /// Gives a row back the fault that it had, if it is still as it was.
     fn look_at(&mut self, row: &mut Row) {
-        let codes = row.cell(self.code).to_string();
-        let was_ragged = codes.split(';').any(|code| code.trim() == Code::ColumnCount.word());
-        if was_ragged && row.fault.is_none() {
+        if row.fault.is_none() && self.was_refused_for(row, &Code::ColumnCount) {
             row.fault = self.fault_of(row);
         }
+    }
+
+    /// Why a row must not be sent that comes as it was; none if it was
+    /// corrected, or may be sent again in any case.
+    pub(super) fn hindrance(&mut self, row: &Row) -> Option<Hindrance> {
+        let of = |code: Code, what: &str| {
+            let message =
+                format!("as it was refused, {what}; correct a cell, or empty _code to send it as it is");
+            Hindrance { column: self.code, code, message }
+        };
+        let known = [
+            of(Code::DuplicateInFile, "a duplicate of another row"),
+            of(Code::Conflict, "for what somebody else did in the CRM"),
+        ];
+        let found = known.into_iter().find(|known| self.was_refused_for(row, &known.code))?;
+        self.is_as_it_was(row)?.then_some(found)
+    }
+
+    fn was_refused_for(&self, row: &Row, wanted: &Code) -> bool {
+        row.cell(self.code).to_string().split(';').any(|code| code.trim() == wanted.word())
+    }
+
+    /// Whether the row's own cells are those that the run kept which refused it last.
+    fn is_as_it_was(&mut self, row: &Row) -> Option<bool> {
+        let (number, run) = (row.cell(self.row).to_string(), row.cell(self.run).to_string());
+        let (store, dialect) = self.store(run.trim())?;
+        let kept = store.source_of(number.trim().parse().ok()?).ok()??;
+        Some(match &dialect.form {
+            Form::Json(_) => is_same_object(&row.raw, &kept),
+            Form::Text(_) | Form::Sheet(_) => has_cells(row, dialect, &kept_cells(dialect, &kept)),
+        })
     }
 
     /// Follows the row through the runs that refused it, back to the file in
@@ -88,9 +121,8 @@ impl Again {
             let (store, dialect) = self.store(run.trim())?;
             let before = kept_cells(dialect, &store.source_of(number.trim().parse().ok()?).ok()??);
             let columns = &dialect.columns;
-            let mut own = (0..columns.len()).filter(|&at| !is_reserved(&columns[at].name)).enumerate();
             let cell = |at: usize| before.get(at).map(String::as_str).unwrap_or_default().trim();
-            if !own.all(|(now, then)| row.cell(now).to_string().trim() == cell(then)) {
+            if !has_cells(row, dialect, &before) {
                 return None;
             }
             if let (Some(earlier_row), Some(earlier_run)) =
@@ -125,4 +157,22 @@ impl Again {
         });
         opened.as_ref()
     }
+}
+
+/// Why a row is not sent that comes as it was refused.
+pub(super) struct Hindrance {
+    /// The column of its codes.
+    pub(super) column: usize,
+    /// What it was refused for.
+    pub(super) code: Code,
+    /// One sentence.
+    pub(super) message: String,
+}
+
+/// Whether a row of a reject file has the user's own cells that were kept.
+fn has_cells(row: &Row, dialect: &Dialect, before: &[String]) -> bool {
+    let columns = &dialect.columns;
+    let mut own = (0..columns.len()).filter(|&at| !is_reserved(&columns[at].name)).enumerate();
+    let cell = |at: usize| before.get(at).map(String::as_str).unwrap_or_default().trim();
+    own.all(|(now, then)| row.cell(now).to_string().trim() == cell(then))
 }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::again::JobRows;
 use super::check::missing_of_new;
 use super::finder::{Finder, FoundRecords, Parts, Wanted};
-use super::retry::RetryRows;
+use super::retry::{Corrects, RetryRows};
 use super::{Clock, Event, Job, Phase, PipelineError, Reporter, Tools};
 use crate::model::{Action, Code, Finding, Notice, Outcome, Record, RecordId, Row, Stage, Value, shown};
 use crate::rules::additions::{Addition, Additions};
@@ -75,6 +75,8 @@ enum Origin {
     None,
     /// A row of an earlier run.
     Row(u64),
+    /// A row of an earlier run, but it comes as that refused it.
+    AsRefused(u64),
     /// It should correct a row of an earlier run, and does not.
     Refused,
 }
@@ -176,7 +178,7 @@ impl<'a> Planner<'a> {
         let keys: Vec<Option<String>> = drafts.iter().map(|draft| draft.key(&self.job.program)).collect();
         for ((draft, key), origin) in drafts.iter_mut().zip(&keys).zip(&origins) {
             // A row that is not meant makes no other one its duplicate.
-            if *origin != Origin::Refused {
+            if matches!(origin, Origin::None | Origin::Row(_)) {
                 self.note_duplicate(draft, key.as_deref());
             }
         }
@@ -192,7 +194,10 @@ impl<'a> Planner<'a> {
             self.surplus_cells |= row.len() > columns;
             let row = match origin {
                 Origin::Refused => self.refused_row(row, draft),
-                Origin::Row(origin) => {
+                Origin::AsRefused(origin) if !draft.skipped => {
+                    PlannedRow { origin: Some(origin), ..self.refused_row(row, draft) }
+                }
+                Origin::Row(origin) | Origin::AsRefused(origin) => {
                     let row = self.plan_row(row, draft, key.as_deref(), &found);
                     PlannedRow { origin: Some(origin), ..row }
                 }
@@ -211,8 +216,12 @@ impl<'a> Planner<'a> {
         let mut origins = Vec::with_capacity(rows.len());
         for (row, draft) in rows.iter().zip(drafts) {
             origins.push(match retry.origin(&self.job.program, row)? {
-                Ok(origin) => Origin::Row(origin),
-                Err(finding) => {
+                Corrects::Row(origin) => Origin::Row(origin),
+                Corrects::AsRefused(origin, finding) => {
+                    draft.findings.push(finding);
+                    Origin::AsRefused(origin)
+                }
+                Corrects::None(finding) => {
                     draft.findings = vec![finding];
                     Origin::Refused
                 }

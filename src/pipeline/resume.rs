@@ -72,10 +72,21 @@ pub async fn open_plan(
         return Err(PipelineError::usage(message, advice));
     }
     let input: Input = store.fact("input")?;
+    refuse_plan_of_retry(&store, &folder.run, &input)?;
     check_same(&store, &input, tools)?;
     check_fields(&store, tools).await?;
     let calls = store.get("calls")?.unwrap_or_default();
     Ok(PlannedRun { calls, ..PlannedRun::of(folder, store, input, Instant::now())? })
+}
+
+/// A plan holds no row back, so another retry may have fixed its rows by now:
+/// which rows are still to be sent, only a new retry tells.
+fn refuse_plan_of_retry(store: &Store, run: &str, input: &Input) -> Result<(), PipelineError> {
+    let Some(first) = store.get::<String>("retry_of")? else { return Ok(()) };
+    let message =
+        format!("run {run} is the plan of a retry; its rows may have been fixed by another one since");
+    let file = shown(&input.name).to_string();
+    Err(PipelineError::usage(message, format!("begin anew with {file}: carafe retry {first} FILE")))
 }
 
 /// Takes up a run that was interrupted, in whatever way; `sends` says that
@@ -98,6 +109,7 @@ pub async fn open_interrupted(
         return unplanned(folder, store, input).map(Resumed::Unplanned);
     }
     if state == RunState::Planned.word() {
+        refuse_plan_of_retry(&store, &run, &input)?;
         let message = format!("run {run} is a plan of which nothing was sent yet");
         return Err(PipelineError::usage(message, format!("send it with: carafe apply {run}")));
     }

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use super::again::{Again, Hindrance};
 use super::family::{Family, RowStanding};
 use super::import::Typed;
 use super::outputs::write_whole;
@@ -18,8 +19,10 @@ use super::send::OnUnknown;
 use super::{Event, Job, PipelineError};
 use crate::model::{Code, Finding, Notice, ROW_COLUMN, RUN_COLUMN, Row, Stage, shown, shown_path};
 use crate::rules::draft::finding;
+use crate::rules::names::folded;
 use crate::rules::program::{Fault, Program};
 use crate::store::{RunFolder, RunName, Store};
+use crate::tabular::Form;
 
 /// A run whose rejected rows can be imported again, and how.
 #[derive(Debug)]
@@ -147,6 +150,43 @@ pub(super) struct RetryRows {
     run_at: usize,
     /// The row of this file that corrects a row of the first run.
     seen: HashMap<u64, u64>,
+    again: Option<Again>,
+}
+
+/// Without a mapping the columns say which fields are meant, so one that is not
+/// there any more would go unnoticed. JSON Lines have no columns to be missed.
+fn refuse_without_columns(job: &Job, family: &Family) -> Result<(), PipelineError> {
+    if !job.mapping.text.is_empty() || matches!(job.source.dialect().form, Form::Json(_)) {
+        return Ok(());
+    }
+    let columns = &job.source.header().columns;
+    let is_there = |field: &String| columns.iter().any(|column| folded(&column.name) == folded(field));
+    let missing: Vec<String> = family
+        .filled()?
+        .iter()
+        .filter(|field| !is_there(field))
+        .map(|field| format!("\"{field}\""))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let (file, first) = (shown(&job.input_name), family.first());
+    let what = if missing.len() == 1 { "column" } else { "columns" };
+    let missing = missing.join(", ");
+    Err(PipelineError::usage(
+        format!("{file} has no {what} {}, and the file of run {first} has", shown(&missing)),
+        "put back what stands in the run's own reject file",
+    ))
+}
+
+/// What a row of a retry's file is.
+pub(super) enum Corrects {
+    /// It corrects this row of the first run.
+    Row(u64),
+    /// It does, but comes as it was refused, and must not be sent so.
+    AsRefused(u64, Finding),
+    /// It corrects none.
+    None(Finding),
 }
 
 impl RetryRows {
@@ -166,21 +206,19 @@ impl RetryRows {
             ));
         };
         let family = Family::of(runs, first)?;
-        Ok(Some(Self { family, row_at, run_at, seen: HashMap::new() }))
+        refuse_without_columns(job, &family)?;
+        Ok(Some(Self { family, row_at, run_at, seen: HashMap::new(), again: Again::of(header, runs) }))
     }
 
     /// The row of the first run that this one corrects, or why there is none.
-    pub(super) fn origin(
-        &mut self,
-        program: &Program,
-        row: &Row,
-    ) -> Result<Result<u64, Finding>, PipelineError> {
+    pub(super) fn origin(&mut self, program: &Program, row: &Row) -> Result<Corrects, PipelineError> {
         let cell = |at: usize| row.cell(at).to_string().trim().to_owned();
         let (run, number) = (cell(self.run_at), cell(self.row_at));
         let refuse = |at: usize, value: &str, refusal: Refusal| {
             let Refusal { code, message, cause } = refusal;
             let fault = Fault { cause: Some(cause), ..Fault::new(code, Stage::Match, message) };
-            Ok(Err(finding(program, row.number, Some(at), None, fault, Some(value.to_owned()))))
+            let finding = finding(program, row.number, Some(at), None, fault, Some(value.to_owned()));
+            Ok(Corrects::None(finding))
         };
         let (false, Ok(named)) = (run.is_empty(), number.parse::<u64>()) else {
             let (at, value) = if run.is_empty() { (self.run_at, &run) } else { (self.row_at, &number) };
@@ -189,7 +227,7 @@ impl RetryRows {
         };
         match self.family.standing(&run, named)? {
             RowStanding::Rejected(origin) => match self.seen.insert(origin, row.number) {
-                None => Ok(Ok(origin)),
+                None => Ok(self.corrected(program, row, origin)),
                 Some(earlier) => {
                     self.seen.insert(origin, earlier);
                     let message =
@@ -207,6 +245,16 @@ impl RetryRows {
                 refuse(self.row_at, &number, Refusal::not_rejected(message, cause))
             }
         }
+    }
+}
+
+impl RetryRows {
+    /// A row that is meant, if it is not just as it was refused.
+    fn corrected(&mut self, program: &Program, row: &Row, origin: u64) -> Corrects {
+        let hindrance = self.again.as_mut().and_then(|again| again.hindrance(row));
+        let Some(Hindrance { column, code, message }) = hindrance else { return Corrects::Row(origin) };
+        let fault = Fault::new(code, Stage::Match, message);
+        Corrects::AsRefused(origin, finding(program, row.number, Some(column), None, fault, None))
     }
 }
 

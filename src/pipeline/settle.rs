@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
+use super::family::GIVEN_UP;
 use super::run::{PlannedRun, SendOptions, Tools, send_settings};
 use super::send::{Ended, Settler, doubt_finding, ended_by, image_of_adopted};
 use super::{Event, FinishedRun, PipelineError, send_plan};
@@ -192,7 +193,7 @@ async fn adoptable(
 }
 
 fn dropped(row: u64) -> Finding {
-    let message = "given up with settle --drop; whether the CRM has it was not found out".to_owned();
+    let message = GIVEN_UP.to_owned();
     Finding { code: Code::NoAnswer, cause: Some(message.clone()), ..doubt_finding(row, message) }
 }
 

@@ -150,7 +150,9 @@ impl Store {
     /// Opens the store of an earlier run to look into it: its format stays.
     pub fn peek(file: &Path) -> Result<Self, StoreError> {
         let (store, _) = Self::open_as_it_is(file)?;
-        store.keep_the_log(true)?;
+        if store.get::<Option<u64>>("sending")?.flatten().is_some() {
+            store.keep_the_log(true)?;
+        }
         Ok(store)
     }
 

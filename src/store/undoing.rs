@@ -91,6 +91,17 @@ impl Store {
             rows.collect()
         })
     }
+
+    /// The records that an undo deleted, or found deleted.
+    pub fn deleted_records(&self) -> Result<HashSet<RecordId>, StoreError> {
+        let sql = "SELECT record_id FROM rows WHERE outcome = 'deleted' AND record_id IS NOT NULL";
+        let records: Vec<u64> = self.try_db(|db| {
+            let mut statement = db.prepare(sql)?;
+            let records = statement.query_map([], |row| row.get(0))?;
+            records.collect()
+        })?;
+        Ok(records.into_iter().filter_map(RecordId::new).collect())
+    }
 }
 
 #[cfg(test)]

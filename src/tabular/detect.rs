@@ -1,7 +1,7 @@
 //! What a file really is, by its content: the ending is only a hint.
 
 use super::error::InputProblem;
-use super::json_line::{keys_beside_held, members};
+use super::json_line::{beside_held, members};
 
 /// What the first bytes and, for packages, the parts say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub(super) fn is_jsonl(head: &[u8]) -> bool {
             members(line).is_ok()
                 || line.get(1..).is_some_and(|rest| rest.trim_ascii_start().starts_with(b"\""))
         }
-        Some(_) => members(line).is_ok() || !keys_beside_held(line).is_empty(),
+        Some(_) => members(line).is_ok() || !beside_held(line).is_empty(),
     }
 }
 

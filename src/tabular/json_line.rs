@@ -33,15 +33,16 @@ pub(super) fn members(line: &[u8]) -> Result<Vec<Member<'_>>, String> {
         return Err(format!("it is {what}, not an object"));
     }
     let mut reader = serde_json::Deserializer::from_str(text);
-    let members = reader
+    let mut members = reader
         .deserialize_map(Members)
         .and_then(|members| reader.end().map(|()| members))
         .map_err(|error| plain(&error, text))?;
+    give_way(&mut members);
     distinct(&members)?;
     if let Some(raw) = held(&members) {
         let shown: String = text_of(raw.value).unwrap_or_default().chars().take(60).collect();
         return Err(format!(
-            "it still holds the rejected line {shown:?}; put the corrected object in its place"
+            "it still holds the rejected line {shown:?}; put the members of the corrected object in the place of _raw"
         ));
     }
     Ok(members)
@@ -55,15 +56,16 @@ fn held<'m, 'a>(members: &'m [Member<'a>]) -> Option<&'m Member<'a>> {
     members.iter().all(|member| member.key == RAW || is_empty(member)).then_some(raw)
 }
 
-/// The other keys of a line that still holds a rejected line; none of any other line.
-pub(super) fn keys_beside_held(line: &[u8]) -> Vec<String> {
+/// The other members of a line that still holds a rejected line; none of any other line.
+pub(super) fn beside_held(line: &[u8]) -> Vec<Member<'_>> {
     let Ok(text) = std::str::from_utf8(line) else { return Vec::new() };
     let mut reader = serde_json::Deserializer::from_str(text);
-    let Ok(members) = reader.deserialize_map(Members) else { return Vec::new() };
+    let Ok(mut members) = reader.deserialize_map(Members) else { return Vec::new() };
     if held(&members).is_none() {
         return Vec::new();
     }
-    members.into_iter().map(|member| member.key.into_owned()).filter(|key| key != RAW).collect()
+    members.retain(|member| member.key != RAW);
+    members
 }
 
 /// A value's text where it is a JSON text; the error says what is wrong with it.
@@ -91,6 +93,18 @@ fn other_kind(text: &str) -> Option<&'static str> {
             _ => None,
         },
     }
+}
+
+/// The columns that a reject file names in its first line, as null, give way to
+/// what a person has put into that line in the place of `_raw`.
+fn give_way(members: &mut Vec<Member<'_>>) {
+    if !members.iter().any(|member| is_reserved(&member.key)) {
+        return;
+    }
+    let has_value = |member: &&Member<'_>| member.value != "null";
+    let filled: HashSet<String> =
+        members.iter().filter(has_value).map(|member| member.key.clone().into_owned()).collect();
+    members.retain(|member| member.value != "null" || !filled.contains(member.key.as_ref()));
 }
 
 fn distinct(members: &[Member<'_>]) -> Result<(), String> {
@@ -215,6 +229,10 @@ mod tests {
             seen.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         assert_eq!(seen, [("b", "1.50"), ("a\u{301}", "[1, 2]"), ("", "\"x\"")]);
         assert_eq!(of("{}").unwrap(), []);
+        // What a reject file says of its columns gives way to what was put there.
+        let put = of("{\"a\":1,\"b\":2,\"a\":null,\"c\":null,\"_row\":3}").unwrap();
+        let keys: Vec<&str> = put.iter().map(|(key, _)| key.as_str()).collect();
+        assert_eq!(keys, ["a", "b", "c", "_row"]);
     }
 
     #[test]
@@ -238,6 +256,7 @@ mod tests {
             ("{\"a\" 1}", "a colon is missing behind a key"),
             ("{\"a\":\"\\d\"}", "a \\ stands before a character that needs none"),
             ("{\"a\":\"\t\"}", "a tab or another control character stands in a text"),
+            ("{\"a\":1,\"a\":null}", "the key \"a\" stands in it twice"),
             ("{\"_raw\":\"[1]\",\"_row\":3}", "it still holds the rejected line \"[1]\""),
         ] {
             let told = of(line).unwrap_err();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::charset::Charset;
 use super::csv_source::TextInput;
 use super::error::InputProblem;
-use super::json_line::{Member, members, text_of};
+use super::json_line::{Member, beside_held, members, text_of};
 use super::json_source::{JsonSource, Lines};
 use super::records::MAX_FIELD;
 use super::utf16::source_bytes;
@@ -53,7 +53,14 @@ impl JsonRows {
             let raw = std::mem::take(&mut row.raw);
             match members(&raw) {
                 Ok(members) => self.fill(row, &members),
-                Err(why) => row.fault = Some(RowFault::NotJson(why)),
+                Err(why) => {
+                    // What a reject file says of the line stays true of it.
+                    let marks = beside_held(&raw);
+                    if !marks.is_empty() {
+                        self.fill(row, &marks);
+                    }
+                    row.fault = Some(RowFault::NotJson(why));
+                }
             }
             row.raw = raw;
             if row.fault.is_some() || !row.is_blank() {

@@ -4,7 +4,6 @@
 //! first seen, so the whole file is read once on opening. There is no header
 //! row: line 1 is row 1.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
@@ -14,7 +13,7 @@ use super::charset::Charset;
 use super::csv_source::{MAX_COLUMNS, TextInput};
 use super::dialect::{Dialect, DialectColumn, Form, JsonForm, LineEnd};
 use super::error::InputProblem;
-use super::json_line::{keys_beside_held, members};
+use super::json_line::{Member, beside_held, members};
 use super::options::{Format, ReadOptions};
 use super::records::MAX_RECORD;
 use super::scan::{Scan, decide};
@@ -55,15 +54,15 @@ pub(super) fn open(
     let (mut line, mut line_end, mut wrong) = (Vec::new(), None, 0_u64);
     while lines.next(&mut line)?.is_some() {
         line_end = line_end.or(lines.end);
-        let keys: Vec<Cow<'_, str>> = match members(&line) {
-            Ok(members) => members.into_iter().map(|member| member.key).collect(),
+        let members = match members(&line) {
+            Ok(members) => members,
             Err(_) => {
                 wrong += 1;
                 // The first line of a reject file tells of all columns that its source had.
-                keys_beside_held(&line).into_iter().map(Cow::Owned).collect()
+                beside_held(&line)
             }
         };
-        for key in keys {
+        for Member { key, .. } in members {
             if places.contains_key(key.as_ref()) {
                 continue;
             }

@@ -1,6 +1,8 @@
 //! What a run keeps of a row, so that its reject can be written when the
 //! file is gone: a text's own bytes, or a workbook's typed cells as JSON.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::{DateTime, Time};
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
@@ -9,7 +11,7 @@ use super::charset::{Charset, Decoder};
 use super::dialect::{Dialect, Form};
 use super::json_line::{members, text_of};
 use super::records::{spans, unquoted};
-use crate::model::{Cell, CellFault, Row};
+use crate::model::{Cell, CellFault, Row, is_reserved};
 
 /// What to keep of a row: the bytes of a text's record as they are, or a
 /// workbook's cells as a JSON array.
@@ -43,6 +45,16 @@ fn json_cells(dialect: &Dialect, kept: &[u8]) -> Vec<String> {
         json => json.to_owned(),
     };
     dialect.columns.iter().map(|column| value(&column.name).map(text).unwrap_or_default()).collect()
+}
+
+/// Whether two lines of JSON Lines hold the same object, but for what a
+/// reject file adds: its marks, and columns that only other lines have.
+pub fn is_same_object(one: &[u8], other: &[u8]) -> bool {
+    let own = |line| {
+        let own = members(line).ok()?.into_iter().filter(|it| !is_reserved(&it.key) && it.value != "null");
+        Some(own.map(|member| (member.key.into_owned(), member.value)).collect::<BTreeMap<_, _>>())
+    };
+    own(one).is_some_and(|one| Some(one) == own(other))
 }
 
 /// A workbook's cell, owned.

@@ -57,7 +57,7 @@ mod xml;
 
 pub use dialect::{Dialect, DialectColumn, Form, JsonForm, LineEnd, SheetForm, TextForm, TitleRow};
 pub use error::{InputError, InputProblem, OutputError, OutputProblem, holding};
-pub use kept::{keep, kept_cells};
+pub use kept::{is_same_object, keep, kept_cells};
 pub use options::{Format, Hidden, ReadOptions, SheetChoice};
 pub use output::Output;
 pub use reject::{Mark, RejectWriter};

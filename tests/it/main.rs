@@ -32,6 +32,7 @@ mod rehearsal;
 mod rejects;
 mod resume;
 mod retry;
+mod retry_refused;
 mod runs;
 mod samples;
 mod schema;

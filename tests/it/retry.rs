@@ -8,7 +8,7 @@ use crate::support::{Crm, Desk, Done};
 use crate::tiny::{Tiny, accounts};
 use crate::workbook::{Sheet, book, texts};
 
-const MAPPING: &str = "version: 1
+pub const MAPPING: &str = "version: 1
 object: accounts
 mode: create
 fields:
@@ -20,12 +20,12 @@ fields:
 /// Three rows of five are rejected: rows 3, 4 and 6.
 const ROWS: &str = "Company,Tel,Kind\nA,1,Customer\nB,2,Custmer\n,3,Customer\nD,4,Prospect\nE,5,Prospct\n";
 
-fn retry(crm: &Crm, desk: &Desk, more: &[&str]) -> Done {
+pub fn retry(crm: &Crm, desk: &Desk, more: &[&str]) -> Done {
     crm.carafe(desk, ["retry"].into_iter().chain(more.iter().copied()).chain(["--json"])).run()
 }
 
 /// A run of which three rows were rejected, and its id.
-fn rejected() -> (Crm, Desk, String) {
+pub fn rejected() -> (Crm, Desk, String) {
     let (crm, desk) = (Crm::start(), Desk::with("m.yaml", MAPPING));
     desk.write("a.csv", ROWS);
     let done = crm.carafe(&desk, ["import", "a.csv", "-m", "m.yaml", "--json"]).ends_with(4);
@@ -35,7 +35,7 @@ fn rejected() -> (Crm, Desk, String) {
 }
 
 /// Puts one text in another's place, in a file of a run.
-fn correct(desk: &Desk, run: &str, replacements: &[(&str, &str)]) {
+pub fn correct(desk: &Desk, run: &str, replacements: &[(&str, &str)]) {
     let path = format!(".carafe/runs/{run}/rejects.csv");
     let mut text = desk.text(&path);
     for (from, to) in replacements {
@@ -46,7 +46,7 @@ fn correct(desk: &Desk, run: &str, replacements: &[(&str, &str)]) {
 }
 
 /// Code and message of each finding of a run, by row.
-fn findings(desk: &Desk, done: &Done) -> Vec<(u64, String, String)> {
+pub fn findings(desk: &Desk, done: &Done) -> Vec<(u64, String, String)> {
     let errors = desk.text(done.json()["files"]["errors"].as_str().unwrap());
     let finding = |line: &str| {
         let line: Json = serde_json::from_str(line).unwrap();
@@ -56,7 +56,7 @@ fn findings(desk: &Desk, done: &Done) -> Vec<(u64, String, String)> {
     errors.lines().map(finding).collect()
 }
 
-fn run_of(done: &Done) -> String {
+pub fn run_of(done: &Done) -> String {
     done.json()["run"].as_str().unwrap().to_owned()
 }
 
@@ -99,6 +99,8 @@ fn corrected_rows_are_fixed_over_as_many_retries_as_it_takes() {
         let (_, code, message) = findings(&desk, &done).remove(0);
         assert_eq!(code, "not_rejected");
         assert!(message.contains("was fixed by run 20") && message.ends_with("(created)"), "{message}");
+        let told = crm.carafe(&desk, ["retry", named, &file]).ends_with(4).stdout;
+        assert!(!told.contains("  next "), "{told}");
     }
 }
 
@@ -248,7 +250,7 @@ fn a_mapping_that_is_gone_is_the_one_that_the_run_kept() {
 }
 
 /// A run of three rejected rows, corrected, in a CRM whose calls can be counted.
-fn corrected() -> (Tiny, Desk, String) {
+pub fn corrected() -> (Tiny, Desk, String) {
     let crm = Tiny::serve(accounts(&[]));
     let desk = Desk::with("a.csv", "name,leadscore\nA,x\nB,y\nC,z\nD,1\n");
     desk.write("m.yaml", BY_NAME_AND_SCORE);
@@ -258,7 +260,7 @@ fn corrected() -> (Tiny, Desk, String) {
     (crm, desk, run)
 }
 
-const BY_NAME_AND_SCORE: &str = "version: 1\nobject: accounts\nmode: upsert\nmatch: [name]\nfields: { name: name, leadscore: leadscore }\n";
+pub const BY_NAME_AND_SCORE: &str = "version: 1\nobject: accounts\nmode: upsert\nmatch: [name]\nfields: { name: name, leadscore: leadscore }\n";
 
 #[test]
 fn a_retry_that_was_interrupted_while_it_sent_is_resumed() {
@@ -276,6 +278,11 @@ fn a_retry_that_was_interrupted_while_it_sent_is_resumed() {
     let messages: Vec<String> = findings(&desk, &other).into_iter().map(|(.., message)| message).collect();
     let waits = messages.iter().filter(|message| message.contains("is still to be sent by run 20"));
     assert_eq!((messages.len(), waits.count()), (3, 1), "{messages:?}");
+    // Nothing can be corrected: what helps is to go on with it.
+    let told = desk.carafe(["retry", &run]).at(&crm.address()).ends_with(4).stdout;
+    let advice = format!("carafe resume {} --base-url {}", run_of(&stopped), crm.address());
+    let steps: Vec<&str> = told.lines().filter(|line| line.contains("carafe ")).collect();
+    assert_eq!(steps, [format!("  next     go on with the run that has rows to send: {advice}")]);
     let done = tiny(&["resume", &run_of(&stopped)]);
     done.is(0);
     assert_eq!(done.rows(), json!({ "read": 3, "created": 3 }));
@@ -317,6 +324,22 @@ fn what_an_undo_took_back_is_fixed_no_more() {
     assert_eq!(done.rows(), json!({ "read": 3, "created": 1, "rejected": 2 }));
     assert_eq!(done.json()["retry"], json!({ "of": run, "fixed": 1, "rejected": 3 }));
     crm.account("B");
+}
+
+#[test]
+fn a_row_whose_record_an_undo_of_the_first_run_deleted_is_fixed_no_more() {
+    let (crm, desk, run) = rejected();
+    desk.write("m.yaml", MAPPING.replace("mode: create", "mode: upsert\nmatch: [name]"));
+    // It turns out to be the record that row 2 has created.
+    correct(&desk, &run, &[("B,2,Custmer", "A,1,Customer")]);
+    let done = retry(&crm, &desk, &[&run]);
+    assert_eq!(done.rows(), json!({ "read": 3, "unchanged": 1, "rejected": 2 }));
+    assert_eq!(done.json()["retry"]["fixed"], 1);
+    crm.carafe(&desk, ["undo", &run, "--yes"]).ends_with(0);
+    let done = retry(&crm, &desk, &[&run]);
+    assert_eq!(done.rows(), json!({ "read": 3, "created": 1, "rejected": 2 }));
+    assert_eq!(done.json()["retry"]["fixed"], 1);
+    crm.account("A");
 }
 
 #[test]
