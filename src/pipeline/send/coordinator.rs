@@ -189,7 +189,7 @@ impl<'a> Coordinator<'a> {
     }
 
     /// Rows that are handed out.
-    fn in_flight(&self) -> usize {
+    pub(super) fn in_flight(&self) -> usize {
         self.out.values().filter(|out| matches!(out, Out::Row(_))).count()
     }
 

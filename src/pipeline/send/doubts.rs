@@ -24,6 +24,9 @@ const BATCH: usize = 500;
 /// So often a row is sent whose answer is lost each time and that is not stored.
 const MOST_TRIES: u32 = 6;
 
+/// So often a row waits for a record that shows that the CRM answers.
+const MOST_WITNESSES: u32 = 3;
+
 /// How long a row waits for another one, with the same values, to be answered.
 const FOR_TWINS: Duration = Duration::from_secs(1);
 
@@ -38,6 +41,8 @@ pub(super) struct Doubts {
     /// How often a row was found not to be stored.
     absent: HashMap<u64, u32>,
     settle: Duration,
+    /// How often a row waited for a witness.
+    unwitnessed: HashMap<u64, u32>,
     /// Changes that were waited for as long as the CRM may take.
     waited: HashSet<u64>,
     key: Vec<String>,
@@ -70,6 +75,7 @@ impl Doubts {
             twins,
             absent: HashMap::new(),
             settle: settings.settle,
+            unwitnessed: HashMap::new(),
             waited: HashSet::new(),
             key: strong_key(settings),
             settler: None,
@@ -239,6 +245,12 @@ impl Coordinator<'_> {
     ) -> Result<(), PipelineError> {
         let sent = xxh3_64(row.body.as_bytes());
         let (verdict, records) = match found {
+            Found::Unwitnessed if self.may_get_a_witness(row.row)? => {
+                let due = Instant::now() + self.doubts.settle.max(FOR_TWINS);
+                self.doubts.put(Waiting { due, row: row.row, sent });
+                return Ok(());
+            }
+            Found::Unwitnessed => (Verdict::Absent, Vec::new()),
             Found::Judged(verdict, record) => (verdict, record.into_iter().collect::<Vec<_>>()),
             Found::Candidates(proof, records) => {
                 let verdict = self.judge_candidates(&row, proof, &records, claimed)?;
@@ -328,6 +340,18 @@ impl Coordinator<'_> {
 }
 
 impl Coordinator<'_> {
+    /// Whether a record of the run's own may yet show that the CRM finds what
+    /// it is asked for: a row waits for that a few times.
+    fn may_get_a_witness(&mut self, row: u64) -> Result<bool, PipelineError> {
+        let is_more_to_come = !self.taken_all || !self.ahead.is_empty() || self.in_flight() > 0;
+        if !is_more_to_come && self.store.first_made()?.is_none() {
+            return Ok(false);
+        }
+        let times = self.doubts.unwitnessed.entry(row).or_default();
+        *times += 1;
+        Ok(*times <= MOST_WITNESSES)
+    }
+
     /// Whether the CRM has answered with another value of the key than was sent.
     fn is_key_altered(&self) -> bool {
         self.doubts.key.iter().any(|name| self.echoes.contains_key(name))

@@ -25,6 +25,9 @@ pub(super) type Verdicts = Vec<Finding>;
 pub(super) enum Finding {
     /// Of a create: records that may be the row's, and what they prove.
     Candidates(Proof, Vec<Record>),
+    /// Of a create: nothing was found, and no record of the run bears witness
+    /// yet that one would be.
+    Unwitnessed,
     /// Of a change: told by the record itself.
     Judged(Verdict, Option<Record>),
 }
@@ -203,7 +206,7 @@ impl Settler {
     /// The records that rows' keys name, and whether finding none proves
     /// anything. What is not found is looked for among the newer ones, as long
     /// as nothing shows that the CRM answers this question.
-    async fn by_proven_key(&mut self, rows: &[&ToSend]) -> Result<(ByRow, Proof), PipelineError> {
+    async fn by_proven_key(&mut self, rows: &[&ToSend]) -> Result<(ByRow, Option<Proof>), PipelineError> {
         let asked = self.asker.by_key(rows).await?;
         // One that may not be seen yet bears no witness.
         let settle = self.settings.settle;
@@ -221,14 +224,14 @@ impl Settler {
         let mut missing: Vec<&ToSend> =
             rows.iter().copied().filter(|row| !found.contains_key(&row.row)).collect();
         if is_proven || missing.is_empty() {
-            return Ok((found, Proof::Strong));
+            return Ok((found, Some(Proof::Strong)));
         }
         missing.extend(&witness);
         let mut newer = self.asker.newer(self.high_water.unwrap_or(0), &missing).await?;
         let seen = witness.as_ref().map(|witness| newer.remove(&witness.row).is_some());
         found.extend(newer);
         // The CRM changes keys as it stores them: by one, its own record is not found.
-        Ok((found, if seen == Some(false) { Proof::Weak } else { Proof::Strong }))
+        Ok((found, seen.map(|seen| if seen { Proof::Strong } else { Proof::Weak })))
     }
 
     /// What the CRM holds for each of the rows, in their order.
@@ -238,14 +241,19 @@ impl Settler {
         let (keyed, keyless): (Vec<&ToSend>, Vec<&ToSend>) =
             creates.into_iter().partition(|row| self.has_key(row));
         let (mut found, of_keys) = match keyed.is_empty() {
-            true => (ByRow::new(), Proof::Strong),
+            true => (ByRow::new(), Some(Proof::Strong)),
             false => self.by_proven_key(&keyed).await?,
         };
         found.extend(self.by_values(&keyless).await?);
         let judge = |row: &ToSend| match row.action {
             Action::Create => {
-                let proof = if self.has_key(row) { of_keys } else { Proof::Weak };
-                Finding::Candidates(proof, found.remove(&row.row).unwrap_or_default())
+                let records = found.remove(&row.row).unwrap_or_default();
+                match of_keys {
+                    _ if !self.has_key(row) => Finding::Candidates(Proof::Weak, records),
+                    None if records.is_empty() => Finding::Unwitnessed,
+                    None => Finding::Candidates(Proof::Strong, records),
+                    Some(proof) => Finding::Candidates(proof, records),
+                }
             }
             Action::Update | Action::Delete => {
                 let record = row.record.and_then(|id| changes.get(&id));
@@ -266,7 +274,9 @@ impl Settler {
         for (row, finding) in rows.iter().zip(self.find(rows).await?) {
             match finding {
                 Finding::Candidates(Proof::Strong, records) => drop(found.insert(row.row, records)),
-                Finding::Candidates(Proof::Weak, _) => keyless.push((row.row, values_of(&row.body))),
+                Finding::Candidates(Proof::Weak, _) | Finding::Unwitnessed => {
+                    keyless.push((row.row, values_of(&row.body)));
+                }
                 Finding::Judged(_, record) => drop(found.insert(row.row, record.into_iter().collect())),
             }
         }
