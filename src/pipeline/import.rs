@@ -16,7 +16,7 @@ use super::run::{Input, PlannedRun, Tools};
 use super::send::{OnUnknown, blocking};
 use super::{Event, Job, PipelineError};
 use crate::crm::NextStep;
-use crate::model::{FieldKind, Notice, RunState, shown};
+use crate::model::{Calls, FieldKind, Notice, RunState, shown};
 use crate::store::{RunFolder, Store};
 use crate::tabular::Fingerprint;
 
@@ -118,6 +118,8 @@ async fn plan_into(
     tools: Tools<'_>,
 ) -> Result<PlannedRun, PipelineError> {
     let begun = Instant::now();
+    // Of a run that is planned anew: what the process sent that was interrupted.
+    let before: Calls = store.get("calls")?.unwrap_or_default();
     let input = store.together(|store| store_facts(store, job, settings, &folder, tools))?;
     let planned = async {
         let planner = Planner::new(job, &folder, &mut store, settings.reference.as_deref(), tools)?;
@@ -125,15 +127,15 @@ async fn plan_into(
     };
     if let Err(error) = planned.await {
         store.set("state", state_after(&error).word())?;
-        store.set("calls", &tools.client.calls())?;
+        store.set("calls", &before.and(tools.client.calls()))?;
         return Err(error);
     }
     store.together(|store| {
         store.set("plan_complete", &true)?;
         store.set("state", RunState::Planned.word())?;
-        store.set("calls", &tools.client.calls())
+        store.set("calls", &before.and(tools.client.calls()))
     })?;
-    Ok(PlannedRun { is_fresh: true, ..PlannedRun::of(folder, store, input, begun)? })
+    Ok(PlannedRun { calls: before, is_fresh: true, ..PlannedRun::of(folder, store, input, begun)? })
 }
 
 /// The state of a run whose planning ended early; `resume` plans it again.
