@@ -3,6 +3,7 @@
 
 mod apply;
 mod bad_input;
+mod brakes;
 mod check;
 mod conflicts;
 mod crm_faults;

@@ -139,7 +139,6 @@ fn wait_of(doubt: &Doubt, settle: Duration) -> Duration {
 impl Coordinator<'_> {
     /// Looks up the rows in doubt that have waited long enough.
     pub(super) fn settle_due(&mut self) -> Result<(), PipelineError> {
-        self.tell_of_waiting();
         if self.doubts.asked > 0 {
             return Ok(());
         }
@@ -182,10 +181,10 @@ impl Coordinator<'_> {
         Ok(())
     }
 
-    /// Says once that nothing else is left to do but to wait.
-    fn tell_of_waiting(&mut self) {
-        let idle = self.out.is_empty() && self.ahead.is_empty() && self.taken_all;
-        let Some(due) = self.doubts.next_due().filter(|_| idle && !self.doubts.told) else { return };
+    /// Says once, where no row may be sent, that there is nothing to do but to wait.
+    pub(super) fn tell_of_waiting(&mut self) {
+        let idle = self.out.is_empty() && !self.doubts.told;
+        let Some(due) = self.doubts.next_due().filter(|_| idle) else { return };
         let wait = due.saturating_duration_since(Instant::now());
         if wait > Duration::from_secs(2) {
             self.doubts.told = true;
