@@ -1,5 +1,7 @@
 //! Imports from file to closing numbers, in process.
 
+use std::num::NonZeroUsize;
+
 use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
 
@@ -171,8 +173,8 @@ fn a_token_that_is_refused_midway_leaves_the_rest_unprocessed() {
     assert_eq!(finished.summary.state, RunState::Failed.word());
 }
 
-#[test]
-fn outcomes_that_cannot_be_stored_are_told() {
+/// Sends two rows with a store that fails; what is told, and how many requests were sent.
+fn sent_with_a_full_disk(sabotage: &str, at_once: usize) -> (String, u64) {
     let desk = Desk::new("Name,Phone,Value\na,1,1\nb,1,1\n", MAPPING);
     let (_sandbox, client) = sandbox();
     let (stop, notices) = (CancellationToken::new(), Notices::default());
@@ -181,16 +183,36 @@ fn outcomes_that_cannot_be_stored_are_told() {
     let error = run(async {
         let mut job = desk.job(&client, &Silent).await.unwrap();
         let planned = plan_import(&mut job, &settings, tools).await.unwrap();
-        planned.store.sabotage(
-            "CREATE TRIGGER full BEFORE UPDATE ON rows BEGIN SELECT RAISE(ABORT, 'disk full'); END",
-        );
-        send_plan(planned, &plain_options(), tools).await.unwrap_err()
+        planned.store.sabotage(sabotage);
+        let options = SendOptions { concurrency: NonZeroUsize::new(at_once).unwrap(), ..plain_options() };
+        send_plan(planned, &options, tools).await.unwrap_err()
     });
     assert_eq!(error.exit_code(), 1, "{error}");
     let told = notices.0.lock().unwrap().join("\n");
-    for row in ["\"row\":2", "\"row\":3"] {
-        assert!(told.contains(row) && told.contains("\"outcome\":\"created\""), "{told}");
+    (told, client.calls().post)
+}
+
+#[test]
+fn outcomes_that_cannot_be_stored_are_told() {
+    let full = "CREATE TRIGGER full BEFORE UPDATE ON rows BEGIN SELECT RAISE(ABORT, 'disk full'); END";
+    // Of two requests at once both are done; with one at a time, the other row was handed out too.
+    for (at_once, created) in [(2, 2), (1, 1)] {
+        let (told, posts) = sent_with_a_full_disk(full, at_once);
+        for row in ["\"row\":2", "\"row\":3"] {
+            assert!(told.contains(row), "{told}");
+        }
+        let told = told.matches("\"outcome\":\"created\"").count();
+        assert!(told >= created && told as u64 == posts, "{told} of {posts}");
     }
+}
+
+#[test]
+fn what_cannot_be_noted_before_it_is_sent_is_not_sent() {
+    let (told, posts) = sent_with_a_full_disk(
+        "CREATE TRIGGER full BEFORE INSERT ON attempts BEGIN SELECT RAISE(ABORT, 'disk full'); END",
+        2,
+    );
+    assert_eq!((told.as_str(), posts), ("", 0));
 }
 
 #[test]
