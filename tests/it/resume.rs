@@ -107,6 +107,8 @@ fn a_reference_field_must_be_a_text_field_of_its_own() {
         ("note", "accounts has no such field, did you mean notes?"),
         ("name", "the mapping fills this field"),
         ("id", "it is read-only"),
+        ("leadscore", "it is no plain text field"),
+        ("addresscounty/state", "a reference takes up to 80 characters"),
     ] {
         let refused = import(&desk, &crm, &["--ref-field", field]).ends_with(2);
         assert!(refused.stderr.contains(&format!("--ref-field {field}: {why}")), "{}", refused.stderr);
@@ -280,6 +282,20 @@ fn a_reject_file_that_was_edited_is_not_written_over_when_a_run_goes_on() {
     let files = &done.json()["files"];
     assert!(files["rejects"].as_str().unwrap().ends_with("rejects-2.csv"), "{files}");
     assert!(done.stderr.contains("was edited since it was written"), "{}", done.stderr);
+    // So is the one beside it, if it was edited too.
+    std::fs::write(desk.run().join("rejects-2.csv"), "more of them").unwrap();
+    let files = resume(&desk, &crm).ends_with(4).json()["files"].clone();
+    assert!(files["rejects"].as_str().unwrap().ends_with("rejects-3.csv"), "{files}");
+    assert_eq!(desk.run_text("rejects-2.csv"), "more of them");
+}
+
+#[test]
+fn a_file_of_rows_that_was_edited_is_left_when_no_such_row_is_left() {
+    let (crm, desk) = (Tiny::serve(accounts(&[])), rows(30));
+    import(&desk, &crm, &["--max-calls", "12"]).ends_with(6);
+    std::fs::write(desk.run().join("unprocessed.csv"), "my notes").unwrap();
+    resume(&desk, &crm).ends_with(0);
+    assert_eq!(desk.run_text("unprocessed.csv"), "my notes");
 }
 
 #[test]
@@ -324,7 +340,7 @@ fn settle_shows_candidates_and_takes_decisions() {
     let done =
         desk.carafe(["settle", "last", "--adopt", &decision, "--json"]).at(&crm.address()).ends_with(0);
     assert_eq!(done.rows(), json!({ "read": 4, "created": 4 }));
-    assert!(!desk.run().join("unknown.csv").exists());
+    assert!(!desk.run().join("unknown.csv").exists() && !desk.run().join("errors.jsonl").exists());
     assert_eq!(crm.asked_by("POST").len(), 4);
 }
 
@@ -435,4 +451,41 @@ fn a_file_whose_import_was_interrupted_is_to_be_resumed_instead() {
     let run = desk.run().file_name().unwrap().to_str().unwrap().to_owned();
     let again = import(&desk, &crm, &[]).ends_with(0);
     assert!(again.stderr.contains(&format!("carafe resume {run} goes on with it")), "{}", again.stderr);
+}
+
+#[test]
+fn a_file_is_told_to_be_going_in_right_now_or_to_have_left_rows_unknown() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let crm = Tiny::scripted(accounts(&[]), move |request, before| {
+        (request.method == "POST" && before == 0).then(|| {
+            held.wait();
+            Reply::Reset
+        })
+    });
+    let (desk, object) = (rows(1), ["import", "a.csv", "--object", "accounts"]);
+    let running = desk.carafe(object).at(&crm.address()).start();
+    crm.wait_for("POST", 1);
+    let run = desk.run().file_name().unwrap().to_str().unwrap().to_owned();
+    let now = desk.carafe(object).at(&crm.address()).ends_with(0);
+    assert!(
+        now.stderr
+            .contains(&format!("this file is going into accounts right now, by run {run} (nothing yet)")),
+        "{}",
+        now.stderr
+    );
+    let second = desk.runs().into_iter().find(|folder| !folder.ends_with(&run)).unwrap();
+    // Nothing is left of that one, neither its run nor its record.
+    std::fs::remove_dir_all(second).unwrap();
+    crm.become_another(accounts(&[]));
+    gate.open();
+    running.end().is(7);
+    let told = desk.carafe(object).at(&crm.address()).ends_with(0).stderr;
+    assert!(
+        told.contains(&format!("(1 row left unknown): carafe settle {run} finds out about the unknown ones")),
+        "{told}"
+    );
+    // Into the CRM of another company it goes for the first time.
+    let other = Tiny::serve(accounts(&[]));
+    assert_eq!(desk.carafe(object).at(&other.address()).ends_with(0).stderr, "");
 }
