@@ -474,7 +474,7 @@ mod tests {
             image: Some(vec![1]),
             doubted: true,
         };
-        assert_eq!(store.next_to_send(None, 9, Direction::Forward).unwrap(), [row.clone()]);
+        assert_eq!(store.next_to_send(None, 9, Direction::Forward).unwrap(), std::slice::from_ref(&row));
         assert_eq!(store.rows_of(&[2, 3]).unwrap(), [row]);
     }
 }

@@ -86,6 +86,8 @@ fn changed_four(age: i64, jump: i64) -> Vec<String> {
             return (200, list(&["7", "8", "9", "10"].map(|id| record(id, "1"))));
         };
         if patched.fetch_add(1, Ordering::Relaxed) == 1 {
+            // By now the rows behind the next ones are taken from the store.
+            std::thread::sleep(Duration::from_millis(200));
             jumping.0.fetch_add(jump, Ordering::Relaxed);
         }
         let metadata = r#"{"object_type":"record","record_type":"account"}"#;
