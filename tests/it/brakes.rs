@@ -135,3 +135,20 @@ fn conflicts_that_are_found_as_rows_are_sent_count_for_stop_after_too() {
         done.is(code);
     }
 }
+
+#[test]
+fn rows_that_wait_for_their_turn_are_called_back_when_a_run_ends() {
+    // Four are on their way and four wait when the token is refused; the other three answers take a while.
+    let crm = crm(|post| {
+        if post == 0 {
+            return Some(Reply::error(403, "Unauthenticated"));
+        }
+        std::thread::sleep(Duration::from_millis(800));
+        None
+    });
+    let arguments = ["import", "a.csv", "--object", "accounts", "--json", "--concurrency", "4"];
+    let desk = rows(20);
+    desk.carafe(arguments).at(&crm.address()).ends_with(3);
+    let sent = crm.asked_by("POST").len();
+    assert!(sent <= 6, "{sent} rows were sent");
+}

@@ -85,8 +85,7 @@ fn a_record_of_an_equal_row_that_is_still_under_way_is_not_taken_for_ones_own() 
     let held = gate.clone();
     // The first is not stored; the second is, and its answer comes late.
     let record = json!({ "id": 95_950_731, "name": "Same", "phone": "1" });
-    let answer =
-        json!({ "metadata": { "object_type": "record", "record_type": "account" }, "record": record });
+    let answer = shows(&record);
     let crm = Tiny::scripted(accounts(&[]), move |request, before| {
         if is_first(request, "POST", before) {
             return Some(Reply::Reset);
@@ -106,39 +105,72 @@ fn a_record_of_an_equal_row_that_is_still_under_way_is_not_taken_for_ones_own() 
     assert_eq!(done.rows(), json!({ "read": 2, "created": 1, "unknown": 1 }));
 }
 
+/// The CRM's answer that shows a record.
+fn shows(record: &Json) -> Json {
+    json!({ "metadata": { "object_type": "record", "record_type": "account" }, "record": record })
+}
+
 #[test]
-fn a_record_of_an_equal_row_that_set_out_during_the_look_up_is_not_taken_for_ones_own_either() {
-    let (looking, sending) = (Gate::default(), Gate::default());
-    let (held_look, held_row) = (looking.clone(), sending.clone());
-    let sent = AtomicU64::new(0);
-    let record = json!({ "id": 95_950_900, "name": "Same", "phone": "1" });
-    let answer =
-        json!({ "metadata": { "object_type": "record", "record_type": "account" }, "record": record });
+fn a_record_of_a_row_that_set_out_during_the_look_up_is_not_taken_for_ones_own_either() {
+    // Neither that of an equal row, nor that of one that sends more.
+    for phone in ["1", ""] {
+        let (looking, sending) = (Gate::default(), Gate::default());
+        let (held_look, held_row) = (looking.clone(), sending.clone());
+        let sent = AtomicU64::new(0);
+        let record = json!({ "id": 95_950_900, "name": "Same", "phone": "1" });
+        let answer = shows(&record);
+        let crm = Tiny::scripted(accounts(&[]), move |request, _| {
+            if request.method == "GET" && request.query("q").is_some_and(|q| q.contains("Same")) {
+                held_look.wait();
+            }
+            if request.method != "POST" || request.json()["name"] != "Same" {
+                return None;
+            }
+            if sent.fetch_add(1, Ordering::Relaxed) == 0 {
+                return Some(Reply::Reset);
+            }
+            held_row.wait();
+            Some(Reply::json(201, &answer))
+        });
+        // The first is not stored; the last is, and is sent while the first is looked up.
+        let others: String = (0..9).map(|n| format!("Other {n},1\n")).collect();
+        let desk = desk(&format!("name,phone\nSame,{phone}\n{others}Same,1\n"));
+        let call = ["import", "a.csv", "--object", "accounts", "--concurrency", "3"];
+        let running = carafe(&desk, &crm, &call).start();
+        crm.wait_for("POST", 11);
+        crm.restore("accounts", record);
+        looking.open();
+        std::thread::sleep(Duration::from_millis(500));
+        sending.open();
+        let done = running.end();
+        assert_eq!(done.rows(), json!({ "read": 11, "created": 10, "unknown": 1 }), "{phone}");
+    }
+}
+
+#[test]
+fn a_row_that_has_found_its_record_is_no_reason_to_take_one_of_two_that_may_be_somebody_elses() {
+    let gate = Gate::default();
+    let held = gate.clone();
     let crm = Tiny::scripted(accounts(&[]), move |request, _| {
-        if request.method == "GET" && request.query("q").is_some_and(|q| q.contains("Same")) {
-            held_look.wait();
-        }
-        if request.method != "POST" || request.json()["name"] != "Same" {
+        if request.method != "POST" {
             return None;
         }
-        if sent.fetch_add(1, Ordering::Relaxed) == 0 {
-            return Some(Reply::Reset);
+        if request.json()["name"] == "Other 8" {
+            held.wait();
         }
-        held_row.wait();
-        Some(Reply::json(201, &answer))
+        (request.json()["name"] == "Same").then_some(Reply::StoreAndReset)
     });
-    // The first is not stored; the last is, and is sent while the first is looked up.
-    let others: String = (0..9).map(|n| format!("Other {n},1\n")).collect();
+    let others: String = (0..12).map(|n| format!("Other {n},1\n")).collect();
     let desk = desk(&format!("name,phone\nSame,1\n{others}Same,1\n"));
-    let running =
-        carafe(&desk, &crm, &["import", "a.csv", "--object", "accounts", "--concurrency", "3"]).start();
-    crm.wait_for("POST", 11);
-    crm.restore("accounts", record);
-    looking.open();
+    let call = ["import", "a.csv", "--object", "accounts", "--concurrency", "1"];
+    let running = carafe(&desk, &crm, &call).start();
+    // One asks for the fields, one for the newest record, one for the first row's.
+    crm.wait_for("GET", 3);
     std::thread::sleep(Duration::from_millis(500));
-    sending.open();
+    crm.restore("accounts", json!({ "id": 95_950_900, "name": "Same", "phone": "1" }));
+    gate.open();
     let done = running.end();
-    assert_eq!(done.rows(), json!({ "read": 11, "created": 10, "unknown": 1 }));
+    assert_eq!(done.rows(), json!({ "read": 14, "created": 13, "unknown": 1 }));
 }
 
 #[test]
