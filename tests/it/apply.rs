@@ -53,6 +53,10 @@ fn apply_sends_exactly_the_plan_and_needs_no_file_for_it() {
     assert_eq!(done.rows(), json!({ "read": 4, "created": 1, "updated": 1, "unchanged": 1, "rejected": 1 }));
     assert_eq!(done.json()["state"], "finished");
     assert!(done.stderr.contains("a.csv is not there any more"), "{}", done.stderr);
+    let store = rusqlite::Connection::open(desk.run().join("run.db")).unwrap();
+    let sql = "SELECT group_concat(action || ' ' || status, ', ') FROM (SELECT * FROM rows WHERE status > 0 ORDER BY action)";
+    let answered: String = store.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(answered, "create 201, update 200");
     let calls = done.json()["calls"]["total"].as_u64().unwrap();
     assert_eq!(calls, crm.asked().len() as u64, "the calls of both processes");
     let mut sent: Vec<_> = crm.asked()[reads..]
