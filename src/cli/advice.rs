@@ -116,7 +116,7 @@ pub fn with_options(sentence: &str, common: &CommonArgs) -> String {
         let (carafe, command, run) = (words.next(), words.next(), words.next());
         let run = run.map(|run| run.trim_end_matches(|c: char| !c.is_alphanumeric()));
         let taken = match (carafe, command, run) {
-            (Some(carafe), Some(command), Some(run)) if OF_RUNS.contains(&command) && !run.is_empty() => {
+            (Some(carafe), Some(command), Some(run)) if OF_RUNS.contains(&command) && is_run(run) => {
                 let length = carafe.len() + command.len() + run.len() + 2;
                 out.push_str(found.get(..length).unwrap_or_default());
                 out.push_str(&options);
@@ -131,6 +131,11 @@ pub fn with_options(sentence: &str, common: &CommonArgs) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// A run's id, or the word for the newest.
+fn is_run(word: &str) -> bool {
+    word == "last" || word.starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// The options without which another CRM would be asked, or other runs be

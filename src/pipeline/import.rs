@@ -16,7 +16,7 @@ use super::run::{Input, PlannedRun, Tools, note_high_water};
 use super::send::{OnUnknown, blocking, needs_high_water};
 use super::{Event, Job, PipelineError};
 use crate::crm::NextStep;
-use crate::model::{FieldKind, Notice, RunState, shown};
+use crate::model::{Calls, FieldKind, Notice, RunState, shown};
 use crate::store::{RunFolder, Store};
 use crate::tabular::Fingerprint;
 
@@ -122,6 +122,8 @@ async fn plan_into(
     tools: Tools<'_>,
 ) -> Result<PlannedRun, PipelineError> {
     let begun = Instant::now();
+    // Of a run that is planned anew: what the process sent that was interrupted.
+    let before: Calls = store.get("calls")?.unwrap_or_default();
     let input = store.together(|store| store_facts(store, job, settings, &folder, tools))?;
     let planned = async {
         let planner = Planner::new(job, &folder, &mut store, settings.reference.as_deref(), tools)?;
@@ -135,7 +137,7 @@ async fn plan_into(
     };
     if let Err(error) = planned.await {
         store.set("state", state_after(&error).word())?;
-        store.set("calls", &tools.client.calls())?;
+        store.set("calls", &before.and(tools.client.calls()))?;
         return Err(error);
     }
     // As one: a whole plan that is not called planned would be sent by `resume`
@@ -143,9 +145,9 @@ async fn plan_into(
     store.together(|store| {
         store.set("plan_complete", &true)?;
         store.set("state", RunState::Planned.word())?;
-        store.set("calls", &tools.client.calls())
+        store.set("calls", &before.and(tools.client.calls()))
     })?;
-    Ok(PlannedRun { is_fresh: true, ..PlannedRun::of(folder, store, input, begun)? })
+    Ok(PlannedRun { calls: before, is_fresh: true, ..PlannedRun::of(folder, store, input, begun)? })
 }
 
 /// The state of a run whose planning ended early; `resume` plans it again.

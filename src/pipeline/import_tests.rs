@@ -1,5 +1,8 @@
 //! Imports from file to closing numbers, in process.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
 use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
 
@@ -171,26 +174,65 @@ fn a_token_that_is_refused_midway_leaves_the_rest_unprocessed() {
     assert_eq!(finished.summary.state, RunState::Failed.word());
 }
 
-#[test]
-fn outcomes_that_cannot_be_stored_are_told() {
-    let desk = Desk::new("Name,Phone,Value\na,1,1\nb,1,1\n", MAPPING);
-    let (_sandbox, client) = sandbox();
+/// Sends two rows with a store that fails; what is told, and how many requests were sent.
+fn sent_with_a_full_disk(sabotage: &str) -> (String, usize) {
+    let desk = Desk::new("Name\na\nb\n", "version: 1\nobject: accounts\nfields: { name: Name }\n");
+    let posts = AtomicU64::new(0);
+    let server = TinyServer::start(move |request, body| {
+        if request.contains("dictionar") {
+            let fields = r#"{"id":{"name":"id","type":"number"},"name":{"name":"name","type":"text"}}"#;
+            return (200, format!(r#"{{"metadata":{{}},"list":{fields}}}"#));
+        }
+        if request.starts_with("GET") {
+            return (200, list(&[]));
+        }
+        // The second answer comes when the first one could not be stored.
+        let number = posts.fetch_add(1, Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(400 * number));
+        let record = body.replacen('{', &format!(r#"{{"id":{},"#, 7 + number), 1);
+        let metadata = r#"{"object_type":"record","record_type":"account"}"#;
+        (201, format!(r#"{{"metadata":{metadata},"record":{record}}}"#))
+    });
+    let client = server.client();
     let (stop, notices) = (CancellationToken::new(), Notices::default());
     let tools = Tools { client: &client, reporter: &notices, stop: &stop, clock: &SystemClock };
     let settings = settings(&desk);
-    let error = run(async {
+    // Requests must not have to wait for the store to leave.
+    let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let error = threads.block_on(async {
         let mut job = desk.job(&client, &Silent).await.unwrap();
         let planned = plan_import(&mut job, &settings, tools).await.unwrap();
-        planned.store.sabotage(
-            "CREATE TRIGGER full BEFORE UPDATE ON rows BEGIN SELECT RAISE(ABORT, 'disk full'); END",
-        );
+        planned.store.sabotage(sabotage);
         send_plan(planned, &plain_options(), tools).await.unwrap_err()
     });
     assert_eq!(error.exit_code(), 1, "{error}");
+    let (runs, _) = RunInfo::all(&settings.runs).unwrap();
+    assert!(!settings.runs.join(&runs[0].run).join("ballast.tmp").exists(), "it made no room");
     let told = notices.0.lock().unwrap().join("\n");
+    (told, server.count("POST"))
+}
+
+#[test]
+fn outcomes_that_cannot_be_stored_are_told_those_under_way_too() {
+    let (told, posts) = sent_with_a_full_disk(
+        "CREATE TRIGGER full BEFORE UPDATE ON rows BEGIN SELECT RAISE(ABORT, 'disk full'); END",
+    );
     for row in ["\"row\":2", "\"row\":3"] {
-        assert!(told.contains(row) && told.contains("\"outcome\":\"created\""), "{told}");
+        assert!(told.contains(row), "{told}");
     }
+    assert_eq!((told.matches("\"outcome\":\"created\"").count(), posts), (2, 2), "{told}");
+}
+
+#[test]
+fn what_cannot_be_noted_before_it_is_sent_is_not_sent() {
+    // It takes the store a while to find out.
+    let (told, posts) = sent_with_a_full_disk(
+        "CREATE VIEW slow AS WITH RECURSIVE upward (n) AS
+            (SELECT 1 UNION ALL SELECT n + 1 FROM upward WHERE n < 2000000) SELECT max(n) AS n FROM upward;
+         CREATE TRIGGER full BEFORE INSERT ON attempts
+            BEGIN SELECT RAISE(ABORT, 'disk full') FROM slow WHERE n > 0; END",
+    );
+    assert_eq!((told.as_str(), posts), ("", 0));
 }
 
 #[test]

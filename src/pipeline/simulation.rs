@@ -20,7 +20,7 @@ use super::origins::Origins;
 use super::send::{
     Ended, OnUnknown, Purpose, SendSettings, SendTools, doubt_finding, high_water, needs_high_water, send,
 };
-use super::{PipelineError, Silent};
+use super::{Event, PipelineError, Reporter};
 use crate::crm::simulated::{Dice, SimulatedCrm, TIMEOUT, Weather};
 use crate::crm::{Client, CrmError};
 use crate::model::{Action, Counts, Dictionary, Field, FieldKind, Outcome, RecordId};
@@ -54,6 +54,17 @@ impl Clock for SimulatedClock {
     fn now(&self) -> jiff::Timestamp {
         let passed = jiff::SignedDuration::try_from(self.0.elapsed()).unwrap();
         jiff::Timestamp::from_second(1_790_000_000 + self.1).unwrap() + passed
+    }
+}
+
+/// Wants every count that is shown on the way to add up.
+struct Watching;
+
+impl Reporter for Watching {
+    fn event(&self, event: Event) {
+        if let Event::Rows(counts) = event {
+            assert!(counts.add_up(), "on the way: {counts:?}");
+        }
     }
 }
 
@@ -152,7 +163,7 @@ impl World {
         }
         let origins = Origins::default();
         let tools =
-            SendTools { client: &client, origins: &origins, reporter: &Silent, stop: &stop, clock: &clock };
+            SendTools { client: &client, origins: &origins, reporter: &Watching, stop: &stop, clock: &clock };
         let work = async {
             if let Err(error) = self.find_high_water(tools.client).await {
                 return Ended::Failed(error);

@@ -117,3 +117,11 @@ fn a_value_that_the_crm_made_something_else_of_as_it_stored_it_is_no_change() {
     // A value that went is one that changed.
     assert!(matches!(look(r#"{"value":1.01}"#), Look::Changed(_)));
 }
+
+#[test]
+fn a_row_that_sent_nothing_is_no_record_whatever_there_is() {
+    for proof in [Proof::Strong, Proof::Weak] {
+        let verdict = judge_create(&dictionary(), &Vec::new(), &[record(5, FITS)], proof, 1, |_| false);
+        assert_eq!(verdict, Verdict::Hold(Held::NothingFound, vec![]));
+    }
+}

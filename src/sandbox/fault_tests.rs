@@ -108,6 +108,15 @@ fn a_reset_comes_before_or_after_the_record_is_stored() {
 }
 
 #[test]
+fn a_refusal_is_as_bad_an_answer_as_any_and_is_not_made_worse() {
+    for spec in ["wrong=100%", "echo=100%"] {
+        let refused = Faulty::new(spec).try_call("POST", "/accounts", r#"{"phone":"1"}"#).unwrap();
+        assert_eq!(refused.status(), 422, "{spec}");
+        assert!(refused.json()["validation"].is_object(), "{spec}: {refused:?}");
+    }
+}
+
+#[test]
 fn a_refused_connection_ends_before_anything_is_read() {
     let crm = Faulty::new("refuse=100%");
     let refused = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe];

@@ -169,4 +169,25 @@ COMMIT;
             PlannedRow { row: 4, action: Some(Action::Create), looked: Some(1), ..PlannedRow::default() };
         store.add_rows(&[new]).unwrap();
     }
+
+    #[test]
+    fn a_plan_of_the_first_format_that_was_not_whole_is_none_now_and_the_tables_are_those_of_a_new_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let (old, new) = (folder.path().join("old.db"), folder.path().join("new.db"));
+        Connection::open(&old).unwrap().execute_batch(FIRST).unwrap();
+        assert_eq!(Store::open(&old).unwrap().get::<bool>("plan_complete").unwrap(), None);
+        Store::create(&new).unwrap();
+        let lines = |file, sql: &str| -> Vec<String> {
+            let db = Connection::open(file).unwrap();
+            let mut statement = db.prepare(sql).unwrap();
+            statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+        };
+        for sql in [
+            "SELECT sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL ORDER BY name",
+            "SELECT tables.name || '.' || columns.name || ' ' || columns.type FROM sqlite_schema AS tables
+             JOIN pragma_table_info(tables.name) AS columns WHERE tables.type = 'table' ORDER BY 1",
+        ] {
+            assert_eq!(lines(&old, sql), lines(&new, sql));
+        }
+    }
 }

@@ -312,3 +312,169 @@ fn store_answer(db: &Transaction<'_>, answer: &Answer, now: &str) -> rusqlite::R
     update.execute(params![row, outcome, status, record.map(RecordId::get), image])?;
     add_findings(db, kind.findings())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Code, Stage};
+    use crate::store::PlannedRow;
+
+    fn blamed(message: &str) -> Vec<Finding> {
+        vec![Finding {
+            row: 2,
+            cell: Some("B2".to_owned()),
+            column: Some("Tel".to_owned()),
+            field: Some("phone".to_owned()),
+            code: Code::Refused,
+            message: message.to_owned(),
+            cause: Some("a cause".to_owned()),
+            value: Some("1".to_owned()),
+            stage: Stage::Send,
+        }]
+    }
+
+    /// A store whose row 2 changes record 7, and was sent and not answered.
+    fn in_doubt() -> Store {
+        let mut store = Store::in_memory();
+        let row = PlannedRow {
+            row: 2,
+            action: Some(Action::Update),
+            record: RecordId::new(7),
+            key: vec!["Acme".to_owned()],
+            body: Some("{}".to_owned()),
+            before: Some("{\"phone\":null}".to_owned()),
+            looked: Some(5),
+            image: Some(vec![1]),
+            ..PlannedRow::default()
+        };
+        store.add_rows(&[row]).unwrap();
+        store.exchange(&[], &[2], "begun").unwrap();
+        answer(&mut store, AnswerKind::InDoubt(blamed("lost")), None);
+        store
+    }
+
+    fn answer(store: &mut Store, kind: AnswerKind, status: Option<u16>) {
+        let message = status.map(|status| format!("said {status}"));
+        store.exchange(&[Answer { row: 2, kind, status, message }], &[], "ended").unwrap();
+    }
+
+    /// What the columns hold that `docs/run-store.md` names, in one line.
+    fn line(store: &Store, sql: &str) -> String {
+        let read = |row: &Row<'_>| {
+            let count = row.as_ref().column_count();
+            let word = |at| {
+                Ok::<_, rusqlite::Error>(match row.get_ref(at)? {
+                    rusqlite::types::ValueRef::Null => "-".to_owned(),
+                    rusqlite::types::ValueRef::Integer(number) => number.to_string(),
+                    rusqlite::types::ValueRef::Blob(bytes) => format!("{bytes:?}"),
+                    other => other.as_str()?.to_owned(),
+                })
+            };
+            Ok((0..count).map(word).collect::<Result<Vec<_>, _>>()?.join(" "))
+        };
+        let lines: rusqlite::Result<Vec<String>> =
+            store.connection.prepare(sql).unwrap().query_map([], read).unwrap().collect();
+        lines.unwrap().join("; ")
+    }
+
+    #[test]
+    fn each_answer_leaves_its_row_its_attempt_and_its_findings_as_documented() {
+        let image = || Some(vec![2]);
+        let record = || RecordId::new(7).unwrap();
+        let done = AnswerKind::Done { outcome: Outcome::Updated, record: RecordId::new(7), image: image() };
+        let adopted = AnswerKind::Adopted { outcome: Outcome::Updated, record: record(), image: image() };
+        let unseen = AnswerKind::Adopted { outcome: Outcome::Deleted, record: record(), image: None };
+        for (kind, status, row, attempts, findings) in [
+            (done, Some(200), "updated 200 7 5 [2]", "in_doubt - - -; done 200 said 200 -", "lost"),
+            (
+                AnswerKind::Refused(blamed("no")),
+                Some(422),
+                "rejected 422 7 5 [1]",
+                "in_doubt - - -; refused 422 said 422 -",
+                "lost; no",
+            ),
+            (AnswerKind::NotSent, None, "- - 7 5 [1]", "in_doubt - - -; not_sent - - -", "lost"),
+            (adopted, None, "updated - 7 5 [2]", "in_doubt - - adopted", ""),
+            (unseen, None, "deleted - 7 5 [1]", "in_doubt - - adopted", ""),
+            (AnswerKind::Absent, None, "- - 7 5 [1]", "in_doubt - - absent", ""),
+            (AnswerKind::Held(blamed("why")), None, "unknown - 7 5 [1]", "in_doubt - - held", "why"),
+            (AnswerKind::Overtaken(blamed("why")), None, "rejected - 7 5 [1]", "in_doubt - - absent", "why"),
+            (AnswerKind::Dropped(blamed("why")), None, "rejected - 7 5 [1]", "in_doubt - - dropped", "why"),
+            (
+                AnswerKind::Unchanged { record: RecordId::new(7) },
+                None,
+                "unchanged - 7 5 [1]",
+                "in_doubt - - -",
+                "",
+            ),
+            (AnswerKind::Conflict(blamed("why")), None, "rejected - 7 5 [1]", "in_doubt - - -", "why"),
+            (AnswerKind::TakenBack, None, "- - 7 5 [1]", "in_doubt - - -", ""),
+            (AnswerKind::Fresh { looked: 9 }, None, "unknown - 7 9 [1]", "in_doubt - - -", "lost"),
+        ] {
+            let told = format!("{kind:?}");
+            let mut store = in_doubt();
+            if kind.result().is_some() {
+                store.exchange(&[], &[2], "begun").unwrap();
+            }
+            answer(&mut store, kind, status);
+            let rows = line(&store, "SELECT outcome, status, record_id, looked, image FROM rows");
+            assert_eq!(rows, row, "{told}");
+            let sql = "SELECT result, status, message, settled FROM attempts ORDER BY id";
+            assert_eq!(line(&store, sql), attempts, "{told}");
+            assert_eq!(line(&store, "SELECT message FROM findings ORDER BY id"), findings, "{told}");
+            assert_eq!(line(&store, "SELECT count(*) FROM attempts WHERE ended IS NULL"), "0", "{told}");
+        }
+    }
+
+    #[test]
+    fn what_is_done_together_is_done_whole_or_not_at_all() {
+        let store = in_doubt();
+        let failed = store.together(|store| {
+            store.set("half", &true)?;
+            Err::<(), _>(store.damaged("the other half"))
+        });
+        assert!(failed.is_err());
+        assert_eq!(store.get::<bool>("half").unwrap(), None);
+        store.together(|store| store.set("half", &true)).unwrap();
+        assert_eq!(store.get("half").unwrap(), Some(true));
+    }
+
+    #[test]
+    fn what_is_asked_for_every_row_is_answered_by_an_index() {
+        let store = in_doubt();
+        for (sql, index) in [
+            (
+                "SELECT row FROM rows WHERE record_id = 7 AND action = 'create' AND row <> 2 LIMIT 1",
+                "rows_made",
+            ),
+            ("SELECT 1 FROM attempts WHERE attempts.row = 2 AND result = 'in_doubt'", "attempts_row"),
+            ("SELECT DISTINCT row FROM attempts WHERE ended IS NULL ORDER BY row", "attempts_open"),
+            ("SELECT row FROM findings WHERE row = 2", "findings_row"),
+        ] {
+            let plan = line(&store, &format!("EXPLAIN QUERY PLAN {sql}"));
+            assert!(plan.contains(index), "{sql}: {plan}");
+        }
+    }
+
+    #[test]
+    fn a_row_is_handed_out_with_all_that_is_known_of_it() {
+        let mut store = in_doubt();
+        let sql = "SELECT cell, \"column\", field, code, message, cause, value, stage FROM findings";
+        assert_eq!(line(&store, sql), "B2 Tel phone refused lost a cause 1 send");
+        assert_eq!(store.next_to_send(None, 9, Direction::Forward).unwrap(), [], "it is in doubt");
+        answer(&mut store, AnswerKind::Absent, None);
+        let row = ToSend {
+            row: 2,
+            action: Action::Update,
+            record: RecordId::new(7),
+            key: vec!["Acme".to_owned()],
+            body: "{}".to_owned(),
+            before: Some("{\"phone\":null}".to_owned()),
+            looked: Some(5),
+            image: Some(vec![1]),
+            doubted: true,
+        };
+        assert_eq!(store.next_to_send(None, 9, Direction::Forward).unwrap(), std::slice::from_ref(&row));
+        assert_eq!(store.rows_of(&[2, 3]).unwrap(), [row]);
+    }
+}

@@ -160,3 +160,104 @@ pub(super) fn note(db: &Transaction<'_>, row: u64, settled: Settled) -> rusqlite
     let sql = "UPDATE attempts SET settled = ?2 WHERE id = (SELECT max(id) FROM attempts WHERE row = ?1)";
     db.prepare_cached(sql)?.execute(params![row, settled.word()]).map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Code, Outcome, Stage};
+    use crate::store::{Answer, AnswerKind, PlannedRow};
+
+    fn finding(row: u64) -> Finding {
+        Finding {
+            row,
+            cell: None,
+            column: None,
+            field: None,
+            code: Code::NoAnswer,
+            message: "lost".to_owned(),
+            cause: None,
+            value: None,
+            stage: Stage::Send,
+        }
+    }
+
+    /// Three rows that create, one that changes record 7; all of them under way.
+    fn under_way() -> Store {
+        let mut store = Store::in_memory();
+        let create = |row| PlannedRow {
+            row,
+            action: Some(Action::Create),
+            body: Some("{}".to_owned()),
+            ..PlannedRow::default()
+        };
+        let change = PlannedRow {
+            row: 5,
+            action: Some(Action::Update),
+            record: RecordId::new(7),
+            body: Some("{}".to_owned()),
+            ..PlannedRow::default()
+        };
+        store.add_rows(&[create(2), create(3), create(4), change]).unwrap();
+        store.exchange(&[], &[2, 3, 4, 5], "begun").unwrap();
+        store
+    }
+
+    fn answer(store: &mut Store, row: u64, kind: AnswerKind, now: &str) {
+        store.exchange(&[Answer { row, kind, status: None, message: None }], &[], now).unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_process_left_under_way_is_in_doubt_and_blamed_for_it_once() {
+        let mut store = under_way();
+        let done = AnswerKind::Done { outcome: Outcome::Created, record: RecordId::new(9), image: None };
+        answer(&mut store, 2, done, "1");
+        assert_eq!(store.doubt_open_attempts("2", finding).unwrap(), 3);
+        assert_eq!(store.counts().unwrap().unknown, 3);
+        assert_eq!(
+            store.doubts(|doubt| (doubt.row, doubt.held)).unwrap(),
+            [(3, false), (4, false), (5, false)]
+        );
+        assert_eq!(store.reasons_of(3).unwrap(), ["lost"]);
+        assert_eq!(store.doubt_open_attempts("3", finding).unwrap(), 0);
+        assert_eq!(store.reasons_of(3).unwrap(), ["lost"]);
+    }
+
+    #[test]
+    fn doubts_come_in_the_order_in_which_they_arose_each_by_its_last_attempt() {
+        let mut store = under_way();
+        answer(&mut store, 3, AnswerKind::InDoubt(Vec::new()), "1");
+        answer(&mut store, 4, AnswerKind::InDoubt(Vec::new()), "2");
+        answer(&mut store, 2, AnswerKind::InDoubt(Vec::new()), "3");
+        answer(&mut store, 3, AnswerKind::Held(Vec::new()), "4");
+        let doubts = |store: &Store| store.doubts(|doubt| (doubt.row, doubt.held)).unwrap();
+        assert_eq!(doubts(&store), [(3, true), (4, false), (2, false)]);
+        // Held, sent again as a person decided, and lost once more: it must be waited for.
+        answer(&mut store, 3, AnswerKind::Absent, "5");
+        store.exchange(&[], &[3], "6").unwrap();
+        answer(&mut store, 3, AnswerKind::InDoubt(Vec::new()), "7");
+        assert_eq!(doubts(&store), [(4, false), (2, false), (3, false)]);
+        assert_eq!(store.settled_counts().unwrap(), (0, 1, 0));
+        answer(&mut store, 2, AnswerKind::Held(Vec::new()), "8");
+        answer(&mut store, 4, AnswerKind::Dropped(Vec::new()), "8");
+        answer(&mut store, 5, AnswerKind::Dropped(Vec::new()), "8");
+        let adopted = |id| AnswerKind::Adopted {
+            outcome: Outcome::Created,
+            record: RecordId::new(id).unwrap(),
+            image: None,
+        };
+        answer(&mut store, 3, adopted(9), "8");
+        assert_eq!(store.settled_counts().unwrap(), (1, 1, 1));
+    }
+
+    #[test]
+    fn a_record_is_another_rows_only_if_that_row_made_it() {
+        let mut store = under_way();
+        let id = |id| RecordId::new(id).unwrap();
+        let done = |outcome, id| AnswerKind::Done { outcome, record: RecordId::new(id), image: None };
+        answer(&mut store, 2, done(Outcome::Created, 9), "1");
+        answer(&mut store, 5, done(Outcome::Updated, 7), "1");
+        assert_eq!((store.maker_of(id(9), 3).unwrap(), store.maker_of(id(9), 2).unwrap()), (Some(2), None));
+        assert_eq!(store.maker_of(id(7), 3).unwrap(), None, "changed, not made");
+        assert_eq!(store.some_made(9).unwrap(), [id(9)]);
+    }
+}

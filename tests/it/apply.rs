@@ -53,6 +53,12 @@ fn apply_sends_exactly_the_plan_and_needs_no_file_for_it() {
     assert_eq!(done.rows(), json!({ "read": 4, "created": 1, "updated": 1, "unchanged": 1, "rejected": 1 }));
     assert_eq!(done.json()["state"], "finished");
     assert!(done.stderr.contains("a.csv is not there any more"), "{}", done.stderr);
+    let store = rusqlite::Connection::open(desk.run().join("run.db")).unwrap();
+    let sql = "SELECT group_concat(action || ' ' || status, ', ') FROM (SELECT * FROM rows WHERE status > 0 ORDER BY action)";
+    let answered: String = store.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(answered, "create 201, update 200");
+    let calls = done.json()["calls"]["total"].as_u64().unwrap();
+    assert_eq!(calls, crm.asked().len() as u64, "the calls of both processes");
     let mut sent: Vec<_> = crm.asked()[reads..]
         .iter()
         .filter(|r| r.method != "GET")
@@ -84,6 +90,8 @@ fn apply_refuses_a_file_or_a_mapping_that_changed_and_names_the_first_difference
     refused("a.csv changed since the run was planned: row 3 is the first that differs");
     desk.write("a.csv", format!("{rows}One more,0,\n"));
     refused(&format!("row {} is the first that differs", lines.len() + 1));
+    desk.write("a.csv", format!("{}\n", lines[..lines.len() - 1].join("\n")));
+    refused(&format!("row {} is the first that differs", lines.len()));
     desk.write("a.csv", &rows);
     desk.write("m.yaml", mapping.replace("Tel", "Phone"));
     refused("changed since the run was planned: line ");

@@ -35,6 +35,7 @@ fn apply_rejects_what_changed_since_the_plan_and_takes_what_is_as_wanted_already
         error["message"],
         "the record changed since it was read for the plan: phone was \"1\" and is \"3\""
     );
+    assert_eq!(error["value"], "3");
     assert_eq!(done.json()["causes"][0]["message"], "the record changed since it was read for the plan");
 }
 
@@ -83,6 +84,21 @@ fn apply_creates_nothing_that_somebody_created_since_the_plan() {
 }
 
 #[test]
+fn where_rows_are_to_create_a_record_that_came_up_since_is_a_conflict_whatever_it_holds() {
+    let crm = Tiny::serve(accounts(&[]));
+    let desk = Desk::with("a.csv", "name,phone\nSame,3\n");
+    desk.write(
+        "m.yaml",
+        "version: 1\nobject: accounts\nmode: create\nmatch: [name]\nfields: { name: name, phone: phone }\n",
+    );
+    desk.carafe(["import", "a.csv", "-m", "m.yaml", "--dry-run"]).at(&crm.address()).ends_with(0);
+    crm.restore("accounts", json!({ "id": 8, "name": "Same", "phone": "3" }));
+    let done = desk.carafe(["apply", "last", "--json"]).at(&crm.address()).ends_with(4);
+    assert_eq!(done.rows(), json!({ "read": 1, "rejected": 1 }));
+    assert_eq!(desk.errors()[0]["code"], "conflict");
+}
+
+#[test]
 fn an_export_that_comes_back_writes_over_nothing_that_changed_since() {
     let (crm, desk) = (Crm::start(), Desk::new());
     let fields =
@@ -115,4 +131,48 @@ fn an_export_that_comes_back_writes_over_nothing_that_changed_since() {
     assert!(
         error["message"].as_str().unwrap().starts_with("the record changed since this file was exported")
     );
+}
+
+#[test]
+fn deletes_and_documents_of_an_export_are_held_against_their_last_change_too() {
+    let (crm, desk) = (Crm::start(), Desk::with("a.csv", "name\nOld\n"));
+    crm.carafe(&desk, ["import", "a.csv", "--object", "accounts"]).ends_with(0);
+    let id = crm.account("Old")["id"].clone();
+    desk.write("d.csv", format!("parentid,parentobject,name\n{id},Account,Offer\n"));
+    crm.carafe(&desk, ["import", "d.csv", "--object", "documents"]).ends_with(0);
+    let document = crm.records("documents", r#"{"name":"Offer"}"#)[0]["id"].clone();
+    for (object, rows, mode) in [
+        ("accounts", format!("id,modifieddate\n{id},2020-01-01 00:00:00\n"), "delete"),
+        ("documents", format!("id,description,modified\n{document},new,2020-01-01 00:00:00\n"), "update"),
+    ] {
+        desk.write("b.csv", rows);
+        let call = ["import", "b.csv", "--object", object, "--mode", mode, "--yes", "--json"];
+        let done = crm.carafe(&desk, call).ends_with(4);
+        assert_eq!(done.json()["causes"][0]["code"], "conflict", "{object}");
+        assert_eq!(done.rows(), json!({ "read": 1, "rejected": 1 }), "{object}");
+    }
+}
+
+#[test]
+fn the_date_of_a_row_that_names_no_id_says_nothing_about_the_record() {
+    let (crm, desk) =
+        (Crm::start(), Desk::with("a.csv", "name,phone,modifieddate\n3M,999,2020-01-01 00:00:00\n"));
+    desk.write(
+        "m.yaml",
+        "version: 1\nobject: accounts\nmatch: [name]\nfields: { name: name, phone: phone }\n",
+    );
+    let done = crm.carafe(&desk, ["import", "a.csv", "-m", "m.yaml", "--json"]).ends_with(0);
+    assert_eq!(done.rows(), json!({ "read": 1, "updated": 1 }));
+}
+
+#[test]
+fn a_date_of_change_that_is_not_as_an_export_writes_it_is_told_to_protect_nothing() {
+    let crm = Crm::start();
+    let desk = Desk::with("a.csv", "id,phone,modifieddate\n95920978,999,24.11.2026 10:20\n");
+    let done = crm
+        .carafe(&desk, ["import", "a.csv", "--object", "accounts", "--mode", "update", "--json"])
+        .ends_with(0);
+    assert_eq!(done.rows(), json!({ "read": 1, "updated": 1 }));
+    let told = "modifieddate of row 2 is not as an export writes it (2026-11-24 10:20:30), so changes since the export go unnoticed there";
+    assert!(done.stderr.contains(told), "{}", done.stderr);
 }

@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 
 use crate::support::{Desk, Done};
 use crate::tiny::{Reply, Tiny, accounts};
+use crate::workbook::{Sheet, book, texts};
 
 /// Imports two rows; the first one's POST is answered like this.
 fn first_post(reply: Reply) -> (Tiny, Desk, Done) {
@@ -124,4 +125,58 @@ fn an_answer_that_names_another_record_is_not_taken_for_ours() {
         desk.carafe(arguments).at(&crm.address()).ends_with(7).rows(),
         json!({ "read": 1, "unknown": 1 })
     );
+}
+
+/// Where a refusal of the second row's phone is told to stand: cell and column.
+fn place_of_a_refusal(name: &str, content: impl AsRef<[u8]>, source: &str) -> (Json, Json) {
+    let crm = Tiny::scripted(accounts(&[]), |request, _| {
+        let refused = request.method == "POST" && request.json()["name"] == "Second";
+        refused.then(|| {
+            let body = json!({ "type": "Validation error", "code": 422, "message": "The given data was invalid.",
+                               "validation": { "phone": [{ "Max": ["3"] }] } });
+            Reply::json(422, &body)
+        })
+    });
+    let desk = Desk::with(name, content);
+    desk.write(
+        "m.yaml",
+        format!("version: 1\nobject: accounts\n{source}fields: {{ name: Firm, phone: Tel }}\n"),
+    );
+    desk.carafe(["import", name, "-m", "m.yaml"]).at(&crm.address()).ends_with(4);
+    let error = desk.errors().remove(0);
+    (error["cell"].clone(), error["column"].clone())
+}
+
+#[test]
+fn what_the_crm_refuses_is_told_where_it_stands_in_the_file() {
+    let csv = "Firm,Tel\nFirst,1\nSecond,2000\n";
+    assert_eq!(place_of_a_refusal("a.csv", csv, ""), (json!("B3"), json!("Tel")));
+    let indented = |words: [&str; 3]| texts(["", "", words[0], words[1], words[2]]);
+    let sheet = Sheet::new("EU")
+        .blank_row()
+        .row(indented(["Firm", "Since", "Tel"]))
+        .row(indented(["First", "", "1"]))
+        .row(indented(["Second", "", "2000"]));
+    for source in ["", "source: { range: \"C2:E4\" }\n"] {
+        let place = place_of_a_refusal("a.xlsx", book(std::slice::from_ref(&sheet)), source);
+        assert_eq!(place, (json!("EU!E4"), json!("Tel")), "{source}");
+    }
+    let lines = "{\"Firm\":\"First\",\"Tel\":\"1\"}\n{\"Firm\":\"Second\",\"Tel\":\"2000\"}\n";
+    assert_eq!(place_of_a_refusal("a.jsonl", lines, ""), (Json::Null, json!("Tel")));
+}
+
+#[test]
+fn fields_that_the_crm_answers_with_another_value_are_told_each_with_its_records() {
+    let crm = Tiny::scripted(accounts(&[]), |request, before| {
+        // What the answer does not show, here the notes, says nothing.
+        let metadata = json!({ "object_type": "record", "record_type": "account" });
+        (request.method == "POST").then(|| {
+            let record = json!({ "id": 1 + before, "name": request.json()["name"], "phone": "+44" });
+            Reply::json(201, &json!({ "metadata": metadata, "record": record }))
+        })
+    });
+    let desk = Desk::with("a.csv", "name,phone,notes\nA,1,x\nB,+44,x\nC,2,x\n");
+    let done = desk.carafe(["import", "a.csv", "--object", "accounts"]).at(&crm.address()).ends_with(0);
+    let told = "notice: in 2 records the CRM answered with another value of phone than was sent; carafe verify shows them\n";
+    assert_eq!(done.stderr, told);
 }

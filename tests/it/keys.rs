@@ -112,3 +112,11 @@ fn keys_of_250_rows_are_looked_up_in_three_requests() {
     assert_eq!(done.rows(), json!({ "read": 250, "unchanged": 250 }));
     crate::references::assert_batches(&crm, "/accounts", "name", &[50, 100, 100]);
 }
+
+#[test]
+fn an_id_tells_no_new_record_from_another_and_nothing_is_promised_by_it() {
+    let (crm, desk) = (Tiny::serve(accounts(&[])), Desk::with("a.csv", "id,name\n,New\n"));
+    let done =
+        desk.carafe(["import", "a.csv", "--object", "accounts", "--json"]).at(&crm.address()).ends_with(0);
+    assert_eq!(done.json()["promise"]["kind"], "at_most_once");
+}

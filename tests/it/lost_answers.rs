@@ -178,16 +178,19 @@ fn slow(gate: &Gate) -> Tiny {
 
 #[test]
 fn an_interrupt_finishes_what_is_in_flight_and_takes_no_more() {
-    for signal in ["INT", "TERM"] {
+    for signal in ["INT", "TERM", "HUP"] {
         let gate = Gate::default();
         let (crm, desk) = (slow(&gate), rows(400));
         let mut running = import(&desk, &crm, &["--concurrency", "2"]).start();
         crm.wait_for("POST", 2);
         running.signal(signal);
         running.until_it_says("stopping: no more rows are taken");
+        // It calls back at once what waits for its turn: two wait behind two.
+        std::thread::sleep(std::time::Duration::from_secs(1));
         gate.open();
         let done = running.end();
         done.is(5);
+        assert_eq!(crm.asked_by("POST").len(), 2);
         let document = done.json();
         let (created, rest) = (&document["rows"]["created"], &document["rows"]["unprocessed"]);
         assert_eq!(document["state"], "cancelled");
@@ -223,9 +226,38 @@ fn a_second_interrupt_leaves_at_once() {
 }
 
 #[test]
+fn whoever_abandons_a_run_is_told_of_lost_answers_too() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let crm = Tiny::scripted(accounts(&[]), move |request, before| match (request.method.as_str(), before) {
+        ("POST", 0) => Some(Reply::Reset),
+        ("POST", _) => {
+            held.wait();
+            None
+        }
+        _ => None,
+    });
+    let desk = rows(2);
+    let mut running = import(&desk, &crm, &["--concurrency", "1", "--settle", "60"]).start();
+    crm.wait_for("POST", 2);
+    running.signal("INT");
+    running.until_it_says("stopping");
+    running.signal("INT");
+    running.until_it_says("abandoned: 2 rows may have been stored without an answer");
+    running.end().is(5);
+    gate.open();
+}
+
+#[test]
 fn a_system_that_asks_to_end_is_not_kept_waiting_for_more_than_twenty_seconds() {
     let gate = Gate::default();
     let (crm, desk) = (slow(&gate), rows(4));
+    // A person who asks is not hurried, and may press again.
+    let (other_crm, other_desk) = (slow(&gate), rows(4));
+    let mut unhurried = import(&other_desk, &other_crm, &["--concurrency", "1", "--timeout", "55"]).start();
+    other_crm.wait_for("POST", 1);
+    unhurried.signal("INT");
+    unhurried.until_it_says("stopping");
     let mut running = import(&desk, &crm, &["--concurrency", "1", "--timeout", "55"]).start();
     crm.wait_for("POST", 1);
     running.signal("TERM");
@@ -234,6 +266,9 @@ fn a_system_that_asks_to_end_is_not_kept_waiting_for_more_than_twenty_seconds() 
     running.until_it_says("abandoned: 1 row may have been stored without an answer");
     running.end().is(5);
     gate.open();
+    let done = unhurried.end();
+    done.is(5);
+    assert_eq!(done.rows(), json!({ "read": 4, "created": 1, "unprocessed": 3 }));
 }
 
 #[test]

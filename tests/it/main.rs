@@ -3,11 +3,13 @@
 
 mod apply;
 mod bad_input;
+mod brakes;
 mod check;
 mod conflicts;
 mod crm_faults;
 mod describe;
 mod docs;
+mod doubts;
 mod draft;
 mod drift;
 mod escapes;

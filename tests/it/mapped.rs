@@ -153,3 +153,22 @@ fn columns_left_out_are_told_and_those_on_the_ignore_list_are_not() {
     let quiet = crm.carafe(&desk, ["check", "a.csv", "-m", "m.yaml", "--quiet"]).ends_with(0);
     assert_eq!(quiet.stderr, "");
 }
+
+#[test]
+fn a_text_that_otherwise_rejects_is_told_with_the_nearest_of_the_values() {
+    let (crm, desk) = (Crm::start(), Desk::with("a.csv", "Company,Kind\nA,Cusst\nB,Zebra\n"));
+    desk.write(
+        "m.yaml",
+        "version: 1\nobject: accounts\nmode: create\nfields:\n  name: Company\n  type: { from: Kind, values: { Cust: Customer, Supp: Supplier }, otherwise: reject }\n",
+    );
+    crm.carafe(&desk, ["import", "a.csv", "-m", "m.yaml"]).ends_with(4);
+    let messages: Vec<String> =
+        desk.errors().iter().map(|error| error["message"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(
+        messages,
+        [
+            "\"Cusst\" is not among the mapping's values; nearest \"Cust\"",
+            "\"Zebra\" is not among the mapping's values",
+        ]
+    );
+}

@@ -229,4 +229,10 @@ fn a_ragged_row_that_comes_again_as_it_was_is_refused_again() {
     let done = crm.carafe(&desk, ["import", "corrected.csv", "-m", "m.yaml", "--json"]).ends_with(0);
     assert_eq!(done.rows(), json!({ "read": 3, "created": 3 }));
     assert_eq!(crm.account("B")["notes"], "n surplus");
+    // What was too much may also be meant for nothing: its `_extra` emptied, the row is whole.
+    let emptied = rejects.replace(",surplus\n", ",\n").replace("Nope", "Customer");
+    assert_ne!(emptied, rejects.replace("Nope", "Customer"));
+    desk.write("emptied.csv", emptied);
+    let checked = crm.carafe(&desk, ["check", "emptied.csv", "-m", "m.yaml", "--json"]).ends_with(4);
+    assert_eq!(checked.json()["rows"], json!({ "read": 3, "valid": 2, "skipped": 0, "rejected": 1 }));
 }

@@ -1,10 +1,12 @@
 //! What else a mapping can do: filter rows, cut, replace and compute texts,
 //! empty fields by a word, add to lists.
 
+use std::sync::{Arc, Mutex};
+
 use serde_json::{Value as Json, json};
 
 use crate::support::{Crm, Desk, Done};
-use crate::tiny::{Reply, Tiny, accounts};
+use crate::tiny::{Reply, Request, Tiny, accounts};
 
 fn desk(rows: &str, mapping: &str) -> Desk {
     let desk = Desk::with("a.csv", rows);
@@ -184,6 +186,13 @@ fn lookup_append_shows_what_it_would_add_and_adds_it_before_the_first_row() {
 /// Accounts with a dropdown whose list has another name than its field; the
 /// answer to what would be added to it.
 fn crm_with_a_list(added: impl Fn() -> Reply + Send + Sync + 'static) -> Tiny {
+    crm_with_the_list(|| json!([]), added)
+}
+
+fn crm_with_the_list(
+    listed: impl Fn() -> Json + Send + Sync + 'static,
+    added: impl Fn() -> Reply + Send + Sync + 'static,
+) -> Tiny {
     Tiny::scripted(accounts(&[]), move |request, _| match (request.method.as_str(), request.path.as_str()) {
         ("GET", "/datadictionary/accounts") => Some(Reply::json(
             200,
@@ -194,7 +203,7 @@ fn crm_with_a_list(added: impl Fn() -> Reply + Send + Sync + 'static) -> Tiny {
                 { "name": "type", "type": "text", "lookup": "account_types" },
             ]),
         )),
-        ("GET", "/lookup/accounts/type") => Some(Reply::json(200, &json!({ "items": [] }))),
+        ("GET", "/lookup/accounts/type") => Some(Reply::json(200, &json!({ "items": listed() }))),
         ("PATCH", path) if path.starts_with("/lookup/") => Some(added()),
         _ => None,
     })
@@ -209,6 +218,23 @@ fn values_go_to_the_list_first_and_to_the_list_that_the_dictionary_names() {
     let writes: Vec<String> = writes.map(|r| format!("{} {} {}", r.method, r.path, r.body)).collect();
     assert_eq!(writes[0], r#"PATCH /lookup/account_types {"items":["Charity"]}"#);
     assert!(writes[1].starts_with("POST /accounts"), "{writes:?}");
+}
+
+#[test]
+fn a_value_that_somebody_added_to_the_list_since_the_plan_is_not_added_twice() {
+    let list = Arc::new(Mutex::new(json!([])));
+    let listed = Arc::clone(&list);
+    let crm = crm_with_the_list(
+        move || listed.lock().unwrap().clone(),
+        || Reply::json(200, &json!({ "message": "Lookup values added", "items": [] })),
+    );
+    let desk = desk("Company,Kind,Tel\nA,Charity,1\nB,Club,2\n", APPENDS);
+    desk.carafe(["import", "a.csv", "-m", "m.yaml", "--dry-run"]).at(&crm.address()).ends_with(0);
+    *list.lock().unwrap() = json!(["CHARITY"]);
+    desk.carafe(["apply", "last"]).at(&crm.address()).ends_with(0);
+    let bodies = |method: &str| crm.asked_by(method).iter().map(Request::json).collect::<Vec<_>>();
+    assert_eq!(bodies("PATCH"), [json!({ "items": ["Club"] })]);
+    assert_eq!(bodies("POST").len(), 2);
 }
 
 #[test]

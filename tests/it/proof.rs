@@ -233,3 +233,32 @@ fn what_the_mapping_gives_is_neither_told_nor_kept_as_proven() {
         store.query_row("SELECT value FROM facts WHERE name = 'proofs'", [], |row| row.get(0)).unwrap();
     assert_eq!(proofs, "[]");
 }
+
+#[test]
+fn rejects_of_two_runs_that_read_a_column_in_two_ways_are_not_read_in_either() {
+    let (crm, desk) = (Crm::start(), desk(""));
+    let rejects = |first: &str| {
+        desk.write("a.csv", format!("Company,Since,Value,Kind\nA,{first},7,\nB,01/02/2024,7,Nope\n"));
+        let run = import(&crm, &desk, "a.csv").json()["run"].as_str().unwrap().to_owned();
+        (desk.text(format!(".carafe/runs/{run}/rejects.csv")).replace("Nope", ""), run)
+    };
+    let ((one, first), (other, second)) = (rejects("25/12/2023"), rejects("12/25/2023"));
+    let merged = |more: &str| format!("{one}{}\n", more.lines().nth(1).unwrap().replacen('B', "C", 1));
+    desk.write("merged.csv", merged(&other));
+    crm.carafe(&desk, ["check", "merged.csv", "-m", "m.yaml"]).run().fails(
+        2,
+        &format!(
+            "error: the file holds rows of two runs that read \"Since\" in two ways: {first} day-month-year, {second} month-day-year\n  import the rows of each run from a file of their own"
+        ),
+    );
+    // Of a run that proved nothing about the column, the other's proof says nothing.
+    desk.write("m.yaml", MAPPING.replace("Since", "{ from: Since, date: '%d/%m/%Y' }"));
+    let (silent, _) = rejects("25/12/2023");
+    desk.write("m.yaml", MAPPING);
+    desk.write("merged.csv", merged(&silent));
+    let done = crm.carafe(&desk, ["check", "merged.csv", "-m", "m.yaml"]).ends_with(2);
+    assert!(done.stderr.contains("no row shows which"), "{}", done.stderr);
+    // Two that read it in the same way are read so.
+    desk.write("merged.csv", merged(&rejects("26/12/2022").0));
+    crm.carafe(&desk, ["check", "merged.csv", "-m", "m.yaml"]).ends_with(0);
+}

@@ -94,3 +94,12 @@ fn a_byte_that_was_no_utf8_is_none_in_the_rejects() {
     assert_eq!(again, ["byte 0xEB", "byte 0xEB", "x", "Y"]);
     assert!(said.contains("the file is UTF-8 but for 2 places,"), "{said}");
 }
+
+#[test]
+fn a_byte_that_was_no_utf8_is_no_letter_of_another_encoding_in_the_rejects() {
+    // Nothing among the rejects tells of UTF-8 any more; the run knows.
+    let (crm, desk) = (Crm::start(), Desk::new());
+    let file = ["Name,Kind\nKöln,Customer\nZoë,Customer\nTromsø,Customer\n".as_bytes(), b"A\xEB,Customer\n"];
+    let file = rejects(&crm, &desk, &file.concat());
+    assert_eq!(values(&crm, &desk, &file).1, ["byte 0xEB"]);
+}

@@ -89,12 +89,26 @@ fn a_reference_finds_records_whose_rows_have_no_key() {
 }
 
 #[test]
+fn what_no_record_has_the_reference_of_was_not_stored_and_is_sent_again() {
+    let crm = Tiny::scripted(accounts(&[]), |request, before| {
+        (is_post_of(request, "Row 1") && before < 3).then_some(Reply::Reset)
+    });
+    let desk = rows(3);
+    let arguments = ["import", "a.csv", "--object", "accounts", "--ref-field", "notes", "--json"];
+    let done = desk.carafe(arguments).at(&crm.address()).ends_with(0);
+    assert_eq!(done.rows(), json!({ "read": 3, "created": 3 }));
+    assert_eq!(names(&crm), ["Row 0", "Row 1", "Row 2"]);
+}
+
+#[test]
 fn a_reference_field_must_be_a_text_field_of_its_own() {
     let (crm, desk) = (Tiny::serve(accounts(&[])), rows(1));
     for (field, why) in [
         ("note", "accounts has no such field, did you mean notes?"),
         ("name", "the mapping fills this field"),
         ("id", "it is read-only"),
+        ("leadscore", "it is no plain text field"),
+        ("addresscounty/state", "a reference takes up to 80 characters"),
     ] {
         let refused = import(&desk, &crm, &["--ref-field", field]).ends_with(2);
         assert!(refused.stderr.contains(&format!("--ref-field {field}: {why}")), "{}", refused.stderr);
@@ -141,9 +155,12 @@ fn resume_after_a_spent_budget_sends_the_rest_and_writes_the_files_anew() {
     assert_eq!(names(&crm).len(), 30);
     assert!(!desk.run().join("unprocessed.csv").exists(), "nothing is unprocessed any more");
     assert!(done.json()["calls"]["total"].as_u64().unwrap() >= 31, "the calls of both processes");
-    // Once more changes nothing.
+    // Once more changes nothing, but for what a killed process may have left behind.
+    let ballast = desk.run().join("ballast.tmp");
+    std::fs::write(&ballast, "x").unwrap();
     let again = resume(&desk, &crm).ends_with(0);
     assert_eq!(again.rows(), done.rows());
+    assert!(!ballast.exists());
     assert_eq!(crm.asked_by("POST").len(), 30);
 }
 
@@ -197,6 +214,50 @@ fn resume_plans_anew_what_was_interrupted_while_it_planned() {
 }
 
 #[test]
+fn a_run_that_is_planned_anew_keeps_its_reference_and_what_becomes_of_unknown_rows() {
+    let crm = Tiny::scripted(accounts(&[]), |request, _| {
+        (request.path == "/accounts").then(|| Reply::error(403, "Unauthenticated"))
+    });
+    let desk = rows(2);
+    import(&desk, &crm, &["--ref-field", "notes", "--on-unknown", "resend"]).ends_with(3);
+    crm.heal();
+    let done = resume(&desk, &crm).ends_with(0);
+    assert_eq!(done.json()["promise"]["kind"], "reference");
+    let run = done.json()["run"].as_str().unwrap().to_owned();
+    let notes: Vec<Json> = crm.records("accounts").iter().map(|record| record["notes"].clone()).collect();
+    assert!(notes.contains(&json!(format!("{run}#2"))), "{notes:?}");
+    let store = rusqlite::Connection::open(desk.run().join("run.db")).unwrap();
+    let sql = "SELECT value FROM facts WHERE name = 'on_unknown'";
+    assert_eq!(store.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap(), "\"resend\"");
+}
+
+#[test]
+fn what_was_found_before_a_plan_was_interrupted_is_told_once_when_it_is_made_anew() {
+    // A window of rows is planned and stored; the one behind it is not.
+    let crm = Tiny::scripted(accounts(&[]), |request, _| {
+        let is_second = request.method == "GET" && request.query("q").is_some_and(|q| q.contains("Late"));
+        is_second.then(|| Reply::error(403, "Unauthenticated"))
+    });
+    let desk = rows(999);
+    desk.write("a.csv", format!("{}Bad,{}\nLate,1\n", desk.text("a.csv"), "x".repeat(300)));
+    import(&desk, &crm, &["--dry-run"]).ends_with(3);
+    let shown = desk.carafe(["runs", "last"]).ends_with(0).stdout;
+    assert!(shown.contains("import into accounts: failed"), "{shown}");
+    crm.heal();
+    // Whoever puts the file right meanwhile is told so, and not only of its rows.
+    let text = desk.text("a.csv");
+    desk.write("a.csv", text.replace("Late", "Later"));
+    let refused = resume(&desk, &crm).ends_with(2);
+    assert!(refused.stderr.contains("a.csv changed since the run was planned"), "{}", refused.stderr);
+    desk.write("a.csv", text);
+    let done = resume(&desk, &crm).ends_with(4);
+    assert_eq!(done.rows(), json!({ "read": 1001, "created": 1000, "rejected": 1 }));
+    assert_eq!(desk.errors().len(), 1);
+    let calls = done.json()["calls"]["total"].as_u64().unwrap();
+    assert_eq!(calls, crm.asked().len() as u64, "the calls of both processes");
+}
+
+#[test]
 fn resume_refuses_a_changed_file_and_another_companys_crm() {
     let (crm, desk) = (Tiny::serve(accounts(&[])), rows(30));
     import(&desk, &crm, &["--max-calls", "12"]).ends_with(6);
@@ -224,6 +285,20 @@ fn a_reject_file_that_was_edited_is_not_written_over_when_a_run_goes_on() {
     let files = &done.json()["files"];
     assert!(files["rejects"].as_str().unwrap().ends_with("rejects-2.csv"), "{files}");
     assert!(done.stderr.contains("was edited since it was written"), "{}", done.stderr);
+    // So is the one beside it, if it was edited too.
+    std::fs::write(desk.run().join("rejects-2.csv"), "more of them").unwrap();
+    let files = resume(&desk, &crm).ends_with(4).json()["files"].clone();
+    assert!(files["rejects"].as_str().unwrap().ends_with("rejects-3.csv"), "{files}");
+    assert_eq!(desk.run_text("rejects-2.csv"), "more of them");
+}
+
+#[test]
+fn a_file_of_rows_that_was_edited_is_left_when_no_such_row_is_left() {
+    let (crm, desk) = (Tiny::serve(accounts(&[])), rows(30));
+    import(&desk, &crm, &["--max-calls", "12"]).ends_with(6);
+    std::fs::write(desk.run().join("unprocessed.csv"), "my notes").unwrap();
+    resume(&desk, &crm).ends_with(0);
+    assert_eq!(desk.run_text("unprocessed.csv"), "my notes");
 }
 
 #[test]
@@ -252,9 +327,13 @@ fn settle_shows_candidates_and_takes_decisions() {
         json!([{ "id": id, "row": null, "fields": { "name": "Row 1", "phone": "+1 000" } }])
     );
 
+    let of_row_2 =
+        crm.records("accounts").iter().find(|record| record["name"] == "Row 0").unwrap()["id"].clone();
+    let taken = format!("3={of_row_2}");
     for (decision, why) in [
         ("2=5", "row 2 is created, not unknown"),
         ("99=5", "row 99 is no row of this run"),
+        (taken.as_str(), "row 2 created that record"),
         ("3=999999", "the CRM has no such record"),
     ] {
         let refused = desk.carafe(["settle", "last", "--adopt", decision]).at(&crm.address()).ends_with(2);
@@ -264,8 +343,33 @@ fn settle_shows_candidates_and_takes_decisions() {
     let done =
         desk.carafe(["settle", "last", "--adopt", &decision, "--json"]).at(&crm.address()).ends_with(0);
     assert_eq!(done.rows(), json!({ "read": 4, "created": 4 }));
-    assert!(!desk.run().join("unknown.csv").exists());
+    assert!(!desk.run().join("unknown.csv").exists() && !desk.run().join("errors.jsonl").exists());
     assert_eq!(crm.asked_by("POST").len(), 4);
+}
+
+#[test]
+fn a_change_in_doubt_can_be_no_other_record_than_the_one_that_was_to_be_changed() {
+    // The CRM makes something else of the value, and the answer is lost.
+    let record = |id: u64| json!({ "id": id, "name": format!("A{id}"), "phone": "1" });
+    let crm = Tiny::scripted_and_altered(
+        accounts(&[record(7), record(8)]),
+        |request, _| (request.method == "PATCH").then_some(Reply::StoreAndReset),
+        |record| {
+            if record["id"] == 7 {
+                record.insert("phone".to_owned(), json!("+44"));
+            }
+        },
+    );
+    let desk = Desk::with("a.csv", "id,phone\n7,2\n");
+    let call = ["import", "a.csv", "--object", "accounts", "--mode", "update", "--retries", "0"];
+    desk.carafe(call).at(&crm.address()).ends_with(7);
+    let settle = |decision: &str| {
+        desk.carafe(["settle", "last", "--adopt", decision, "--json"]).at(&crm.address()).run()
+    };
+    let refused = settle("2=8");
+    refused.is(2);
+    assert!(refused.stderr.contains("it was to change record 7"), "{}", refused.stderr);
+    assert_eq!(settle("2=7").rows(), json!({ "read": 1, "updated": 1 }));
 }
 
 #[test]
@@ -283,6 +387,34 @@ fn settle_sends_again_or_gives_up_as_it_is_told() {
     assert_eq!(done.rows(), json!({ "read": 2, "created": 1, "rejected": 1 }));
     assert_eq!(names(&crm), ["Row 0"]);
     assert!(desk.run_text("rejects.csv").contains("given up with settle --drop"));
+}
+
+#[test]
+fn a_run_whose_doubts_are_decided_is_not_finished_while_rows_are_still_to_be_sent() {
+    let crm = Tiny::scripted(accounts(&[]), |request, before| {
+        (request.method == "POST" && before == 0).then_some(Reply::Reset)
+    });
+    let desk = rows(9);
+    let call =
+        ["import", "a.csv", "--object", "accounts", "--json", "--max-calls", "5", "--concurrency", "1"];
+    let stopped = desk.carafe(call).at(&crm.address()).run();
+    let row = desk.errors()[0]["row"].to_string();
+    assert_eq!(stopped.rows()["unknown"], 1);
+    let done = desk.carafe(["settle", "last", "--drop", &row, "--json"]).at(&crm.address()).run();
+    assert_eq!((&done.json()["state"], &done.rows()["rejected"]), (&json!("stopped"), &json!(1)));
+    assert_eq!(done.rows()["unprocessed"], stopped.rows()["unprocessed"], "nothing else is sent");
+    let done = resume(&desk, &crm).ends_with(4);
+    assert_eq!(done.rows(), json!({ "read": 9, "created": 8, "rejected": 1 }));
+    assert_eq!(done.json()["state"], "finished");
+}
+
+#[test]
+fn a_plan_is_not_resumed_but_applied() {
+    let (crm, desk) = (Tiny::serve(accounts(&[])), rows(3));
+    import(&desk, &crm, &["--dry-run"]).ends_with(0);
+    let refused = resume(&desk, &crm).ends_with(2);
+    assert!(refused.stderr.contains("is a plan of which nothing was sent yet"), "{}", refused.stderr);
+    assert_eq!(crm.writes(), 0);
 }
 
 #[test]
@@ -396,4 +528,44 @@ fn a_store_that_lost_its_log_or_was_emptied_is_not_taken_for_one_that_sent_nothi
     std::fs::write(desk.run().join("run.db"), "").unwrap();
     let refused = resume(&desk, &crm).ends_with(1);
     assert!(refused.stderr.contains("records may have been created"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_file_is_told_to_be_going_in_right_now_or_to_have_left_rows_unknown() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let crm = Tiny::scripted(accounts(&[]), move |request, before| {
+        (request.method == "POST" && before == 0).then(|| {
+            held.wait();
+            Reply::Reset
+        })
+    });
+    let (desk, object) = (rows(1), ["import", "a.csv", "--object", "accounts"]);
+    let running = desk.carafe(object).at(&crm.address()).start();
+    crm.wait_for("POST", 1);
+    let run = desk.run().file_name().unwrap().to_str().unwrap().to_owned();
+    let now = desk.carafe(object).at(&crm.address()).ends_with(0);
+    assert!(
+        now.stderr
+            .contains(&format!("this file is going into accounts right now, by run {run} (nothing yet)")),
+        "{}",
+        now.stderr
+    );
+    let second = desk.runs().into_iter().find(|folder| !folder.ends_with(&run)).unwrap();
+    // Nothing is left of that one, neither its run nor its record.
+    std::fs::remove_dir_all(second).unwrap();
+    crm.become_another(accounts(&[]));
+    gate.open();
+    running.end().is(7);
+    let told = desk.carafe(object).at(&crm.address()).ends_with(0).stderr;
+    assert!(
+        told.contains(&format!(
+            "(1 row left unknown): carafe settle {run} --base-url {} finds out about the unknown ones",
+            crm.address()
+        )),
+        "{told}"
+    );
+    // Into the CRM of another company it goes for the first time.
+    let other = Tiny::serve(accounts(&[]));
+    assert_eq!(desk.carafe(object).at(&other.address()).ends_with(0).stderr, "");
 }

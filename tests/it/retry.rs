@@ -5,7 +5,7 @@ use std::io::{Cursor, Read, Write};
 use serde_json::{Value as Json, json};
 
 use crate::support::{Crm, Desk, Done};
-use crate::tiny::{Tiny, accounts};
+use crate::tiny::{Gate, Reply, Tiny, accounts};
 use crate::workbook::{Sheet, book, texts};
 
 pub const MAPPING: &str = "version: 1
@@ -128,6 +128,7 @@ fn rows_that_are_not_meant_are_refused_and_say_what_they_are() {
         b.to_owned(),
         format!("A,1,Customer,2,{run},,,"),
         b.replace("B,2", "B2,2"),
+        b.replace("B,2", "B3,2"),
         "New,1,Customer,,,,,".to_owned(),
         format!("New,1,Customer,x,{run},,,"),
         format!("New,1,Customer,99,{run},,,"),
@@ -138,14 +139,15 @@ fn rows_that_are_not_meant_are_refused_and_say_what_they_are() {
     desk.write("r.csv", file.join("\n"));
     let done = retry(&crm, &desk, &[&run, "r.csv"]);
     done.is(4);
-    assert_eq!(done.rows(), json!({ "read": 9, "created": 3, "rejected": 6 }));
+    assert_eq!(done.rows(), json!({ "read": 10, "created": 3, "rejected": 7 }));
     let wanted = [
         (3, "not_rejected", format!("row 2 of run {run} was created, not rejected")),
         (4, "duplicate", format!("row 2 corrects the same row of run {run}")),
-        (5, "not_rejected", format!("names no row of run {run}")),
+        (5, "duplicate", format!("row 2 corrects the same row of run {run}")),
         (6, "not_rejected", format!("names no row of run {run}")),
-        (7, "not_rejected", format!("row 99 of run {run} does not exist")),
-        (8, "not_rejected", format!("names a row of another run than {run}: {other}")),
+        (7, "not_rejected", format!("names no row of run {run}")),
+        (8, "not_rejected", format!("row 99 of run {run} does not exist")),
+        (9, "not_rejected", format!("names a row of another run than {run}: {other}")),
     ];
     assert_eq!(findings(&desk, &done), wanted.map(|(row, code, message)| (row, code.to_owned(), message)));
     let errors = desk.text(done.json()["files"]["errors"].as_str().unwrap());
@@ -363,4 +365,96 @@ fn runs_and_files_that_cannot_be_retried_are_refused_with_a_reason() {
     refused(&["last"], "is an undo; its rows cannot be imported again");
     let done = Crm::start().carafe(&desk, ["retry", &run, "b.csv"]).ends_with(2);
     assert!(done.stderr.contains("was planned for http://127.0.0.1:"), "{}", done.stderr);
+}
+
+#[test]
+fn a_row_that_is_not_meant_makes_no_other_one_its_duplicate() {
+    let (crm, desk, run) = corrected();
+    let rejects = desk.text(format!(".carafe/runs/{run}/rejects.csv"));
+    let stranger = "A,9,2,20200101-000000-accounts-aaaa,,,";
+    desk.write("r.csv", rejects.replacen('\n', &format!("\n{stranger}\n"), 1));
+    let done = desk.carafe(["retry", &run, "r.csv", "--json"]).at(&crm.address()).ends_with(4);
+    assert_eq!(done.rows(), json!({ "read": 4, "created": 3, "rejected": 1 }));
+    assert_eq!(findings(&desk, &done)[0].0, 2);
+}
+
+#[test]
+fn a_retry_keeps_the_runs_reference_and_what_becomes_of_unknown_rows() {
+    let (crm, desk) = (Crm::start(), Desk::with("m.yaml", MAPPING));
+    desk.write("a.csv", ROWS);
+    for (option, value, kind) in
+        [("--ref-field", "notes", "reference"), ("--on-unknown", "resend", "at_least_once")]
+    {
+        let call = ["import", "a.csv", "-m", "m.yaml", option, value, "--json"];
+        let run = run_of(&crm.carafe(&desk, call).ends_with(4));
+        correct(&desk, &run, &[("Custmer", "Customer")]);
+        let done = retry(&crm, &desk, &[&run]);
+        assert_eq!(done.rows(), json!({ "read": 3, "created": 1, "rejected": 2 }));
+        assert_eq!(done.json()["promise"]["kind"], kind);
+    }
+    assert!(
+        crm.records("accounts", r#"{"name":"B"}"#)
+            .iter()
+            .any(|record| { record["notes"].as_str().is_some_and(|notes| notes.ends_with("#2")) })
+    );
+}
+
+#[test]
+fn the_reject_file_is_found_from_wherever_a_retry_is_begun() {
+    let (crm, desk, run) = rejected();
+    correct(&desk, &run, &[("Custmer", "Customer")]);
+    let (elsewhere, runs) = (tempfile::tempdir().unwrap(), desk.path(".carafe/runs"));
+    let mut call = crm.carafe(&desk, ["retry", &run, "--json", "--runs-dir", runs.to_str().unwrap()]);
+    call.command.current_dir(elsewhere.path());
+    let done = call.ends_with(4);
+    assert_eq!(done.json()["retry"]["fixed"], 1);
+}
+
+#[test]
+fn a_row_that_is_unknown_in_a_retry_is_sent_by_no_other_one() {
+    let crm = Tiny::scripted(accounts(&[]), |request, _| {
+        (request.method == "POST" && request.json()["name"] == "A").then_some(Reply::Reset)
+    });
+    let desk = Desk::with("a.csv", "name,leadscore\nA,x\n");
+    let run = run_of(
+        &desk.carafe(["import", "a.csv", "--object", "accounts", "--json"]).at(&crm.address()).ends_with(4),
+    );
+    correct(&desk, &run, &[("A,x", "A,1")]);
+    let tiny = || desk.carafe(["retry", &run, "--json"]).at(&crm.address()).run();
+    let first = tiny();
+    assert_eq!(first.rows(), json!({ "read": 1, "unknown": 1 }));
+    let second = tiny();
+    assert_eq!(second.rows(), json!({ "read": 1, "rejected": 1 }));
+    let message = findings(&desk, &second).remove(0).2;
+    assert!(
+        message.ends_with(&format!("is unknown in run {0}: carafe settle {0}", run_of(&first))),
+        "{message}"
+    );
+}
+
+#[test]
+fn two_retries_of_one_family_wait_for_each_other() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let crm = Tiny::scripted(accounts(&[]), move |request, _| {
+        if request.method == "POST" && request.json()["name"] == "B" {
+            held.wait();
+        }
+        None
+    });
+    let desk = Desk::with("a.csv", "name,leadscore\nA,x\nB,y\n");
+    let import = ["import", "a.csv", "--object", "accounts", "--json"];
+    let first = run_of(&desk.carafe(import).at(&crm.address()).ends_with(4));
+    let second = run_of(&desk.carafe(["retry", &first, "--json"]).at(&crm.address()).ends_with(4));
+    correct(&desk, &first, &[("B,y", "B,2")]);
+    let running = desk.carafe(["retry", &first]).at(&crm.address()).start();
+    crm.wait_for("POST", 1);
+    let refused = desk.carafe(["retry", &second]).at(&crm.address()).ends_with(2);
+    assert!(
+        refused.stderr.contains(&format!("run {first} is active in another process")),
+        "{}",
+        refused.stderr
+    );
+    gate.open();
+    running.end().is(4);
 }

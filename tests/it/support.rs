@@ -194,7 +194,7 @@ impl Done {
         };
         // Whatever happens, nobody is shown the inside of the program.
         for word in
-            ["fault of carafe", "panicked", "RUST_BACKTRACE", "unwrap()", "src/", "Os {", "reqwest", "hyper"]
+            ["fault of carafe", "panicked", "RUST_BACKTRACE", "unwrap()", ".rs:", "Os {", "reqwest", "hyper"]
         {
             assert!(!done.stderr.contains(word) && !done.stdout.contains(word), "{word}: {done:?}");
         }

@@ -425,3 +425,141 @@ fn a_field_that_was_filled_since_and_shown_nowhere_before_is_a_change() {
     assert_eq!(done.rows(), json!({ "read": 3, "rejected": 3 }));
     assert_eq!(crm.records("accounts").len(), 3);
 }
+
+#[test]
+fn what_the_run_added_to_a_list_stays_and_is_told() {
+    let (crm, desk) = (Crm::start(), Desk::with("a.csv", "name,type\nA,Charity\n"));
+    desk.write(
+        "m.yaml",
+        "version: 1\nobject: accounts\nfields: { name: name, type: { from: type, lookup: append } }\n",
+    );
+    let told = "values that the run added to the list of type stay: the CRM's API cannot take them away";
+    crm.carafe(&desk, ["import", "a.csv", "-m", "m.yaml"]).ends_with(0);
+    let done = undo(&crm, &desk);
+    done.is(0);
+    assert!(done.stderr.contains(told), "{}", done.stderr);
+}
+
+#[test]
+fn rows_that_were_under_way_when_the_run_was_killed_are_left_alone() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let crm = Tiny::scripted(accounts(&[]), move |request, before| {
+        if request.method == "POST" && before == 3 {
+            held.wait();
+        }
+        None
+    });
+    let rows: String = (0..9).map(|n| format!("Row {n}\n")).collect();
+    let desk = Desk::with("a.csv", format!("name\n{rows}"));
+    let call = ["import", "a.csv", "--object", "accounts", "--concurrency", "1"];
+    let running = desk.carafe(call).at(&crm.address()).start();
+    crm.wait_for("POST", 4);
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    running.signal("KILL");
+    running.end();
+    gate.open();
+    let done = desk.carafe(["undo", "last", "--yes", "--json"]).at(&crm.address()).ends_with(0);
+    assert_eq!(done.rows(), json!({ "read": 3, "deleted": 3 }));
+    assert!(done.stderr.contains("2 rows are unknown and left alone"), "{}", done.stderr);
+}
+
+/// A run's store, opened by hand.
+fn store_of(desk: &Desk, run: &str) -> rusqlite::Connection {
+    rusqlite::Connection::open(desk.path(format!(".carafe/runs/{run}/run.db"))).unwrap()
+}
+
+#[test]
+fn a_record_of_which_nobody_noted_how_it_looked_is_kept() {
+    let (crm, desk) = three(|_, _| None);
+    let run = import(&desk, &crm).ends_with(0).json()["run"].as_str().unwrap().to_owned();
+    store_of(&desk, &run).execute("UPDATE rows SET image = NULL WHERE action = 'create'", []).unwrap();
+    let done = desk.carafe(["undo", "last", "--yes", "--json"]).at(&crm.address()).ends_with(4);
+    assert_eq!(done.rows(), json!({ "read": 3, "updated": 1, "rejected": 2 }));
+    let told = format!("kept: run {run} did not note how the record looked");
+    assert!(done.json()["causes"][0]["message"].as_str().unwrap().starts_with(&told), "{}", done.stdout);
+}
+
+#[test]
+fn an_undo_that_was_interrupted_while_it_planned_is_begun_anew() {
+    let (crm, desk) = three(|_, _| None);
+    let first = import(&desk, &crm).ends_with(0).json()["run"].as_str().unwrap().to_owned();
+    let stopped = ["undo", "last", "--yes", "--json", "--max-calls", "1"];
+    let undo =
+        desk.carafe(stopped).at(&crm.address()).ends_with(6).json()["run"].as_str().unwrap().to_owned();
+    store_of(&desk, &undo).execute("DELETE FROM facts WHERE name = 'plan_complete'", []).unwrap();
+    let refused = desk.carafe(["resume", &undo]).at(&crm.address()).ends_with(2);
+    assert!(refused.stderr.contains(&format!("carafe undo {first}")), "{}", refused.stderr);
+    let done = desk.carafe(["undo", &first, "--yes", "--json"]).at(&crm.address()).ends_with(0);
+    assert_eq!(done.rows(), json!({ "read": 3, "updated": 1, "deleted": 2 }));
+}
+
+#[test]
+fn an_undo_with_unknown_rows_is_settled_before_it_is_begun_again() {
+    // The CRM makes something else of what is put back, and the answer is lost.
+    let lost = Arc::new(AtomicBool::new(false));
+    let (is_lost, is_altered) = (Arc::clone(&lost), Arc::clone(&lost));
+    let crm = Tiny::scripted_and_altered(
+        accounts(&[json!({ "id": 7, "name": "Old", "phone": "1" })]),
+        move |request, _| {
+            let loses = request.method == "PATCH" && is_lost.load(Ordering::Relaxed);
+            loses.then_some(Reply::StoreAndReset)
+        },
+        move |record| {
+            if is_altered.load(Ordering::Relaxed) {
+                record.insert("phone".to_owned(), json!("+44"));
+            }
+        },
+    );
+    let desk = Desk::with("a.csv", "id,phone\n7,2\n");
+    let update = ["import", "a.csv", "--object", "accounts", "--mode", "update", "--json"];
+    let first =
+        desk.carafe(update).at(&crm.address()).ends_with(0).json()["run"].as_str().unwrap().to_owned();
+    lost.store(true, Ordering::Relaxed);
+    let undo = ["undo", first.as_str(), "--yes", "--json", "--retries", "0"];
+    let unknown =
+        desk.carafe(undo).at(&crm.address()).ends_with(7).json()["run"].as_str().unwrap().to_owned();
+    let refused = desk.carafe(undo).at(&crm.address()).ends_with(2);
+    assert!(refused.stderr.contains(&format!("carafe settle {unknown}")), "{}", refused.stderr);
+}
+
+#[test]
+fn an_answer_that_does_not_show_all_that_was_sent_is_no_proof_that_the_rest_is_blank() {
+    for (phone, rows) in
+        [("1", json!({ "read": 1, "deleted": 1 })), ("2", json!({ "read": 1, "rejected": 1 }))]
+    {
+        let shown = json!({ "id": 500, "name": "New" });
+        let metadata = json!({ "object_type": "record", "record_type": "account" });
+        let crm = Tiny::scripted(accounts(&[]), move |request, _| {
+            let answer = json!({ "metadata": metadata, "record": shown });
+            (request.method == "POST").then(|| Reply::json(201, &answer))
+        });
+        let desk = Desk::with("a.csv", "name,phone\nNew,1\n");
+        import(&desk, &crm).ends_with(0);
+        // As it was sent, or edited since.
+        crm.restore("accounts", json!({ "id": 500, "name": "New", "phone": phone }));
+        let done = desk.carafe(["undo", "last", "--yes", "--json"]).at(&crm.address()).run();
+        assert_eq!(done.rows(), rows, "{phone}");
+    }
+}
+
+#[test]
+fn three_runs_over_the_same_record_are_undone_one_after_the_other() {
+    let (crm, desk) = (Crm::start(), Desk::with("m.yaml", BY_NAME.replace("  type: Kind\n", "")));
+    let before = all(&crm);
+    let runs: Vec<String> = ["1", "2", "3"]
+        .into_iter()
+        .map(|phone| {
+            // The date of change must be another one.
+            std::thread::sleep(std::time::Duration::from_millis(1_100));
+            desk.write("a.csv", format!("Company,Tel,Notes\nA,{phone},\n"));
+            let done = crm.carafe(&desk, ["import", "a.csv", "-m", "m.yaml", "--json"]).ends_with(0);
+            done.json()["run"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    for run in runs.iter().rev() {
+        std::thread::sleep(std::time::Duration::from_millis(1_100));
+        crm.carafe(&desk, ["undo", run, "--yes"]).ends_with(0);
+    }
+    assert_eq!(all(&crm), before);
+}

@@ -181,9 +181,13 @@ impl<'a> Coordinator<'a> {
         self.settle_due()?;
         // One of the silent rows will show whether the CRM is there.
         if self.breaker.is_silent(self.window) && self.doubts.waiting() > 0 {
+            self.tell_of_waiting();
             return Ok(Vec::new());
         }
         self.fill_ahead()?;
+        if self.ahead.is_empty() && self.taken_all {
+            self.tell_of_waiting();
+        }
         let room = self.window.saturating_sub(self.in_flight()).min(self.ahead.len());
         Ok(self.ahead.drain(..room).collect())
     }

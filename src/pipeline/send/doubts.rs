@@ -148,7 +148,6 @@ fn wait_of(doubt: &Doubt, settle: Duration) -> Duration {
 impl Coordinator<'_> {
     /// Looks up the rows in doubt that have waited long enough.
     pub(super) fn settle_due(&mut self) -> Result<(), PipelineError> {
-        self.tell_of_waiting();
         if self.doubts.asked > 0 {
             return Ok(());
         }
@@ -191,11 +190,10 @@ impl Coordinator<'_> {
         self.out.values().filter_map(sent).collect()
     }
 
-    /// Says once that nothing else is left to do but to wait.
-    fn tell_of_waiting(&mut self) {
-        let has_all = self.ahead.is_empty() && self.taken_all;
-        let idle = self.out.is_empty() && (has_all || self.breaker.is_silent(self.window));
-        let Some(due) = self.doubts.next_due().filter(|_| idle && !self.doubts.told) else { return };
+    /// Says once, where no row may be sent, that there is nothing to do but to wait.
+    pub(super) fn tell_of_waiting(&mut self) {
+        let idle = self.out.is_empty() && !self.doubts.told;
+        let Some(due) = self.doubts.next_due().filter(|_| idle) else { return };
         let wait = due.saturating_duration_since(Instant::now());
         if wait > Duration::from_secs(2) {
             self.doubts.told = true;
@@ -217,16 +215,8 @@ impl Coordinator<'_> {
         match result {
             Ok(found) => {
                 self.breaker.heard();
-                let mut claimed = Vec::new();
-                let in_flight = self.sent_in_flight();
                 for (row, found) in rows.into_iter().zip(found) {
-                    let sent = xxh3_64(row.body.as_bytes());
-                    // A twin that was handed out meanwhile may have made what was found.
-                    if matches!(found, Found::Candidates(Proof::Weak, _)) && in_flight.contains(&sent) {
-                        self.doubts.put(Waiting { due: Instant::now() + FOR_TWINS, row: row.row, sent });
-                        continue;
-                    }
-                    if let Err(error) = self.take_verdict(row, found, &mut claimed) {
+                    if let Err(error) = self.take_verdict(row, found) {
                         self.end_by(error);
                     }
                 }
@@ -236,13 +226,7 @@ impl Coordinator<'_> {
         }
     }
 
-    /// `claimed` are records that rows of this batch were found to have made.
-    fn take_verdict(
-        &mut self,
-        row: ToSend,
-        found: Found,
-        claimed: &mut Vec<RecordId>,
-    ) -> Result<(), PipelineError> {
+    fn take_verdict(&mut self, row: ToSend, found: Found) -> Result<(), PipelineError> {
         let sent = xxh3_64(row.body.as_bytes());
         let (verdict, records) = match found {
             Found::Unwitnessed if self.may_get_a_witness(row.row)? => {
@@ -252,8 +236,12 @@ impl Coordinator<'_> {
             }
             Found::Unwitnessed => (Verdict::Absent, Vec::new()),
             Found::Judged(verdict, record) => (verdict, record.into_iter().collect::<Vec<_>>()),
+            Found::Candidates(Proof::Weak, records) if !records.is_empty() && self.has_rival(&row) => {
+                self.doubts.put(Waiting { due: Instant::now() + FOR_TWINS, row: row.row, sent });
+                return Ok(());
+            }
             Found::Candidates(proof, records) => {
-                let verdict = self.judge_candidates(&row, proof, &records, claimed)?;
+                let verdict = self.judge_candidates(&row, proof, &records)?;
                 (verdict, records)
             }
         };
@@ -266,9 +254,6 @@ impl Coordinator<'_> {
         }
         self.doubts.forget(sent);
         let kind = self.kind_of(&row, verdict, &records);
-        if let AnswerKind::Adopted { record, .. } = &kind {
-            claimed.push(*record);
-        }
         let (absent, rejected) =
             (matches!(kind, AnswerKind::Absent), matches!(kind, AnswerKind::Overtaken(_)));
         self.note(Some(Outcome::Unknown), Answer { row: row.row, kind, status: None, message: None });
@@ -282,16 +267,37 @@ impl Coordinator<'_> {
         Ok(())
     }
 
+    /// Whether a row that set out meanwhile may have become one of the records
+    /// that fit this one: whose they are is known when its answer is here.
+    fn has_rival(&self, row: &ToSend) -> bool {
+        let sent = values_of(&row.body);
+        self.out.values().any(|out| match out {
+            Out::Row(other) if other.action == Action::Create => {
+                let others = values_of(&other.body);
+                sent.iter().all(|value| others.contains(value))
+            }
+            Out::Row(_) | Out::Look(_) | Out::Settle(_) => false,
+        })
+    }
+
+    /// Whether an answer that is not stored yet says that a row made this record.
+    fn is_made_just_now(&self, id: RecordId) -> bool {
+        self.answers.iter().any(|answer| match answer.kind {
+            AnswerKind::Done { outcome: Outcome::Created, record, .. } => record == Some(id),
+            AnswerKind::Adopted { outcome: Outcome::Created, record, .. } => record == id,
+            _ => false,
+        })
+    }
+
     fn judge_candidates(
         &self,
         row: &ToSend,
         proof: Proof,
         records: &[Record],
-        claimed: &[RecordId],
     ) -> Result<Verdict, PipelineError> {
         let mut made = Vec::new();
         for record in records {
-            if claimed.contains(&record.id) || self.store.maker_of(record.id, row.row)?.is_some() {
+            if self.is_made_just_now(record.id) || self.store.maker_of(record.id, row.row)?.is_some() {
                 made.push(record.id);
             }
         }

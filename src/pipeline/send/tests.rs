@@ -1,12 +1,14 @@
 use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::coordinator::{Coordinator, Out, Reply};
 use super::*;
-use crate::model::{Action, Outcome};
-use crate::pipeline::testing::client_of;
+use crate::model::{Action, Field, FieldKind, Outcome, RecordId};
+use crate::pipeline::testing::{TinyServer, client_of, list, run};
 use crate::pipeline::{Silent, SystemClock};
 use crate::store::PlannedRow;
 
@@ -60,4 +62,72 @@ async fn a_request_that_panics_is_in_doubt_and_ends_the_run_instead_of_hanging_i
     let counts = store.counts().unwrap();
     assert_eq!((counts.get(Outcome::Unknown), counts.get(Outcome::Unprocessed)), (1, 1));
     assert!(counts.add_up());
+}
+
+/// A clock that somebody sets.
+#[derive(Debug, Default)]
+struct SetClock(AtomicI64);
+
+impl Clock for SetClock {
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::from_second(1_790_000_000 + self.0.load(Ordering::Relaxed)).unwrap()
+    }
+}
+
+/// Changes four records that this very process looked at `age` seconds ago; the
+/// clock jumps by `jump` seconds with the second request. The methods of all requests.
+fn changed_four(age: i64, jump: i64) -> Vec<String> {
+    let clock = Arc::new(SetClock::default());
+    let jumping = Arc::clone(&clock);
+    let patched = AtomicI64::new(0);
+    let record = |id: &str, phone: &str| format!(r#"{{"id":{id},"phone":"{phone}"}}"#);
+    let server = TinyServer::start(move |request, _| {
+        let Some((_, id)) = request.split_once("PATCH /accounts/") else {
+            return (200, list(&["7", "8", "9", "10"].map(|id| record(id, "1"))));
+        };
+        if patched.fetch_add(1, Ordering::Relaxed) == 1 {
+            // By now the rows behind the next ones are taken from the store.
+            std::thread::sleep(Duration::from_millis(200));
+            jumping.0.fetch_add(jump, Ordering::Relaxed);
+        }
+        let metadata = r#"{"object_type":"record","record_type":"account"}"#;
+        (200, format!(r#"{{"metadata":{metadata},"record":{}}}"#, record(id, "2")))
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::create(&folder.path().join("run.db")).unwrap();
+    let planned = |row: u64| PlannedRow {
+        row,
+        action: Some(Action::Update),
+        record: RecordId::new(row + 5),
+        body: Some(r#"{"phone":"2"}"#.to_owned()),
+        before: Some(r#"{"phone":"1"}"#.to_owned()),
+        looked: Some(clock.now().as_second() - age),
+        ..PlannedRow::default()
+    };
+    store.add_rows(&[planned(2), planned(3), planned(4), planned(5)]).unwrap();
+    store.set("rows_read", &4_u64).unwrap();
+    let dictionary = Dictionary::new("accounts", vec![Field::new("phone", FieldKind::Text)]);
+    let settings = SendSettings { dictionary, ..settings(folder.path().to_owned()) };
+    let (client, stop, origins) = (server.client(), CancellationToken::new(), Origins::default());
+    let tools =
+        SendTools { client: &client, origins: &origins, reporter: &Silent, stop: &stop, clock: &*clock };
+    run(async { assert_eq!(send(&mut store, &settings, tools).await.unwrap(), Ended::Complete) });
+    assert_eq!(store.counts().unwrap().updated, 4);
+    let asked = server.asked.lock().unwrap();
+    asked.iter().map(|request| request.split(' ').next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_record_is_looked_at_once_more_where_the_last_look_is_older_than_a_minute_or_still_to_come() {
+    for (age, looks) in [(0, 0), (60, 0), (61, 1), (-1, 1)] {
+        let asked = changed_four(age, 0);
+        assert_eq!(asked.iter().filter(|method| *method == "GET").count(), looks, "{age}: {asked:?}");
+    }
+}
+
+#[test]
+fn rows_that_waited_too_long_for_their_turn_are_looked_at_again() {
+    let asked = changed_four(0, 61);
+    assert_eq!(asked.last().unwrap(), "PATCH");
+    assert!(asked.contains(&"GET".to_owned()), "{asked:?}");
 }

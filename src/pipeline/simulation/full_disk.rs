@@ -2,6 +2,7 @@
 //! refused, once or from then on, and the run is taken up again.
 
 use super::*;
+use crate::pipeline::Silent;
 use crate::store::full;
 
 /// Seeds that are played for each write.

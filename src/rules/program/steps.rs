@@ -337,6 +337,10 @@ mod tests {
             (r"replace: { '[^0-9]': '' }, pad: 6", "no 12", "000012"),
             (r"replace: { x: '' }, pad: 6", "x", ""),
             (r"replace: { '\b': '|' }", "é a", "|é| |a|"),
+            (r"replace: { LTD: Limited }, case: upper", "Acme LTD", "ACME LIMITED"),
+            (r"replace: { '/': ',' }, split: { by: ',', part: 2 }", "a/b", "b"),
+            (r"split: { by: ' x ', part: 1 }, case: upper", "a x b", "A"),
+            (r"replace: { x: ' ' }, pad: 3", "x7", "007"),
             (r"replace: { '(B)(?P<t>T)': '${t}a$1$$ $' }", "BT", "TaB$ $"),
             (r"replace: { 'x*': '-' }", "ab", "-a-b-"),
         ] {
