@@ -41,6 +41,7 @@ pub async fn run(context: &Context, args: ImportArgs) -> Result<u8, PipelineErro
             OnUnknownArg::Resend => OnUnknown::Resend,
         },
         typed: typed(&args.input, &context.common),
+        sends: !args.dry_run,
         mapped_by: Some(again.mapping().to_owned()),
         retry_of: None,
     };

@@ -6,8 +6,8 @@ use super::args::{BlankArg, CommonArgs, ModeArg, ResumeArgs};
 use super::connection::Connection;
 use super::import::{self, close, earlier, go_on, outputs, prove_columns, say_settings, tools};
 use crate::pipeline::{
-    ImportSettings, Job, JobSettings, PipelineError, Resumed, Typed, Unplanned, finish_run, open_interrupted,
-    plan_again,
+    ImportSettings, Job, JobSettings, PipelineError, Resumed, Typed, Unplanned, finish_plan, finish_run,
+    open_interrupted, plan_again,
 };
 use crate::rules::mapping::{Blank, Mode};
 use crate::store::RunName;
@@ -24,6 +24,10 @@ pub async fn run(context: &Context, args: ResumeArgs) -> Result<u8, PipelineErro
         Resumed::Open(planned) => {
             let again = Again::of_plan(&context.common, planned.store.get("mapped_by")?);
             go_on(context, planned, &args.send, &connection, &again).await
+        }
+        Resumed::Unsent(planned) => {
+            let again = Again::of_plan(&context.common, planned.store.get("mapped_by")?);
+            import::send(context, planned, &args.send, &connection, &again).await
         }
         Resumed::Done(planned) => {
             let again = Again::of_plan(&context.common, planned.store.get("mapped_by")?);
@@ -42,7 +46,7 @@ async fn plan_anew(
     args: &ResumeArgs,
     connection: &Connection,
 ) -> Result<u8, PipelineError> {
-    let Unplanned { folder, store, input, typed, reference, retry_of, on_unknown } = unplanned;
+    let Unplanned { folder, store, input, typed, reference, retry_of, on_unknown, sends } = unplanned;
     context.screen.say("the run was interrupted while it planned; nothing was sent, and it is planned again");
     let dictionary = context.common.dictionary.clone().or_else(|| typed.dictionary.clone());
     let catalog = connection.catalog(&CommonArgs { dictionary, ..context.common.clone() })?;
@@ -65,10 +69,16 @@ async fn plan_anew(
         reference,
         on_unknown,
         typed,
+        sends,
         mapped_by: store.get("mapped_by")?,
         retry_of,
     };
     let planned = plan_again(folder, store, &mut job, &settings, tools(context, connection)).await?;
+    if !sends {
+        // A dry run that was interrupted is one still.
+        let finished = finish_plan(planned, &outputs(&args.send)?, tools(context, connection))?;
+        return Ok(close(context, &finished, connection, &again));
+    }
     import::send(context, planned, &args.send, connection, &again).await
 }
 

@@ -26,6 +26,7 @@ pub async fn run(context: &Context, args: RetryArgs) -> Result<u8, PipelineError
         reference: retry.reference.clone(),
         on_unknown: retry.on_unknown,
         typed: retry.typed.clone(),
+        sends: true,
         mapped_by: retry.mapped_by.clone(),
         retry_of: Some(retry.first.clone()),
     };

@@ -18,7 +18,7 @@ pub async fn run(context: &Context, args: SettleArgs) -> Result<u8, PipelineErro
     let name = RunName(args.run.clone());
     let opening = open_interrupted(&context.common.runs_dir, &name, &connection.name, false, tools);
     let planned = match super::unless_stopped(context, opening).await? {
-        Resumed::Open(planned) | Resumed::Done(planned) => planned,
+        Resumed::Open(planned) | Resumed::Unsent(planned) | Resumed::Done(planned) => planned,
         Resumed::Unplanned(unplanned) => {
             let run = &unplanned.folder.run;
             let message = format!("run {run} was interrupted while it planned; nothing of it was sent");

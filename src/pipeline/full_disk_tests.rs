@@ -68,7 +68,9 @@ impl World {
         let (runs, last, client) = (self.desk.path("runs"), RunName("last".to_owned()), self.client());
         let tools = self.tools(&client);
         let done = match open_interrupted(&runs, &last, "test", true, tools).await {
-            Ok(Resumed::Open(planned)) => send_plan(planned, &plain_options(), tools).await,
+            Ok(Resumed::Open(planned) | Resumed::Unsent(planned)) => {
+                send_plan(planned, &plain_options(), tools).await
+            }
             Ok(Resumed::Done(planned)) => finish_run(planned, &OutputSettings::default(), tools),
             Ok(Resumed::Unplanned(unplanned)) => {
                 let mut job = self.desk.job(&client, &Silent).await.unwrap();

@@ -35,6 +35,8 @@ pub struct ImportSettings {
     pub on_unknown: OnUnknown,
     /// How the file is to be read again, should planning be interrupted.
     pub typed: Typed,
+    /// The plan is to be sent, as far as nobody says no: no dry run.
+    pub sends: bool,
     /// The same as it was typed, for commands that are advised.
     pub mapped_by: Option<String>,
     /// Of a retry: the run whose rejected rows the file corrects.
@@ -216,6 +218,7 @@ fn store_facts(
     store.set("match", &job.program.key_names())?;
     store.set("input", &input)?;
     store.set("typed", &settings.typed)?;
+    store.set("sends", &settings.sends)?;
     if let Some(mapped_by) = &settings.mapped_by {
         store.set("mapped_by", mapped_by)?;
     }

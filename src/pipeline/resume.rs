@@ -28,6 +28,8 @@ use crate::tabular::{Source, keep};
 pub enum Resumed {
     /// Some of its plan is still to be sent or settled.
     Open(PlannedRun),
+    /// Its plan is whole, and nothing of it was sent.
+    Unsent(PlannedRun),
     /// Nothing is left to be done but to write its files.
     Done(PlannedRun),
     /// It was interrupted while it planned: nothing was sent, and it must be planned again.
@@ -51,6 +53,8 @@ pub struct Unplanned {
     pub retry_of: Option<String>,
     /// What becomes of rows that cannot be settled.
     pub on_unknown: super::send::OnUnknown,
+    /// The plan is to be sent: no dry run.
+    pub sends: bool,
 }
 
 /// Takes up the plan of an earlier dry run.
@@ -109,6 +113,18 @@ pub async fn open_interrupted(
         return unplanned(folder, store, input).map(Resumed::Unplanned);
     }
     if state == RunState::Planned.word() {
+        // Killed between its plan and its first row: it was to be sent.
+        if store.get("sends")?.unwrap_or(false) {
+            check_same(&store, &input, tools)?;
+            if store.get::<String>("retry_of")?.is_some() {
+                // Another retry may have fixed its rows since.
+                return unplanned(folder, store, input).map(Resumed::Unplanned);
+            }
+            check_fields(&store, tools).await?;
+            let calls = store.get("calls")?.unwrap_or_default();
+            let planned = PlannedRun::of(folder, store, input, Instant::now())?;
+            return Ok(Resumed::Unsent(PlannedRun { calls, ..planned }));
+        }
         refuse_plan_of_retry(&store, &run, &input)?;
         let message = format!("run {run} is a plan of which nothing was sent yet");
         return Err(PipelineError::usage(message, format!("send it with: carafe apply {run}")));
@@ -196,6 +212,7 @@ fn unplanned(folder: RunFolder, store: Store, input: Input) -> Result<Unplanned,
         reference: store.get("ref_field")?.flatten(),
         retry_of: store.get("retry_of")?,
         on_unknown: store.get("on_unknown")?.unwrap_or_default(),
+        sends: store.get("sends")?.unwrap_or(true),
         folder,
         store,
     })

@@ -308,6 +308,7 @@ pub fn decline_plan(
     outputs: &OutputSettings,
     tools: Tools<'_>,
 ) -> Result<FinishedRun, PipelineError> {
+    planned.store.set("sends", &false)?;
     finish(planned, RunState::Planned, Ended::Cancelled, outputs, tools)
 }
 

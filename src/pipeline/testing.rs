@@ -137,6 +137,7 @@ pub fn plain_settings() -> ImportSettings {
         reference: None,
         on_unknown: OnUnknown::Hold,
         typed: Typed::default(),
+        sends: true,
         mapped_by: None,
         retry_of: None,
     }

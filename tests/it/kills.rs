@@ -89,10 +89,6 @@ impl Round {
             if done.code != Some(2) {
                 return done;
             }
-            // Killed between its plan and the first row, it is a plan that nobody has sent yet.
-            if done.stderr.contains("is a plan of which nothing was sent yet") {
-                return self.carafe(&["apply", "last", "--json"]).run();
-            }
             // A run that was killed before it began is imported anew.
             assert!(done.stderr.contains("import the file again"), "{}{:#?}", done.stderr, self.log);
             std::fs::remove_dir_all(self.desk.path(".carafe/runs")).unwrap();

@@ -192,6 +192,33 @@ fn resume_after_a_kill_asks_about_what_was_under_way_before_it_sends_it_again() 
 }
 
 #[test]
+fn a_run_that_was_killed_between_its_plan_and_its_first_row_is_sent_and_a_dry_run_is_not() {
+    let (crm, desk) = (Tiny::serve(accounts(&[])), rows(3));
+    import(&desk, &crm, &["--dry-run"]).ends_with(0);
+    let refused = resume(&desk, &crm).ends_with(2);
+    assert!(refused.stderr.contains("is a plan of which nothing was sent yet"), "{}", refused.stderr);
+    let db = rusqlite::Connection::open(desk.run().join("run.db")).unwrap();
+    // As an import has it at this moment that is no dry run.
+    db.execute("UPDATE facts SET value = 'true' WHERE name = 'sends'", []).unwrap();
+    drop(db);
+    let done = resume(&desk, &crm).ends_with(0);
+    assert_eq!(done.rows(), json!({ "read": 3, "created": 3 }));
+}
+
+#[test]
+fn a_dry_run_that_is_planned_anew_sends_nothing() {
+    let crm = Tiny::scripted(accounts(&[]), |request, _| {
+        (request.method == "GET" && request.query("q").is_some_and(|q| q.contains("Row")))
+            .then(|| Reply::error(403, "Unauthenticated"))
+    });
+    let desk = rows(5);
+    import(&desk, &crm, &["--dry-run"]).ends_with(3);
+    crm.heal();
+    let done = resume(&desk, &crm).ends_with(0);
+    assert_eq!((&done.json()["state"], crm.writes()), (&json!("planned"), 0));
+}
+
+#[test]
 fn a_plan_is_shown_as_what_it_would_do() {
     let (crm, desk) = (Tiny::serve(accounts(&[])), rows(3));
     import(&desk, &crm, &["--dry-run"]).ends_with(0);
