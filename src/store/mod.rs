@@ -252,7 +252,7 @@ impl Store {
     ///
     /// While they are, what happens stands in the write-ahead log beside the
     /// file at first: without the log the file alone would say that nothing
-    /// was sent (see [`Self::lacks_its_log`]).
+    /// was sent (see `lacks_its_log`).
     pub fn set_sending(&self, sending: bool) -> Result<(), StoreError> {
         let attempts = if sending { Some(self.attempts()?) } else { None };
         if sending {
