@@ -623,3 +623,32 @@ fn one_row_in_doubt_does_not_read_everything_of_its_name() {
     let reads = crm.asked_by("GET").len();
     assert!(reads < 10, "{reads} requests for one row in doubt");
 }
+
+#[test]
+fn of_a_key_of_several_fields_the_crm_is_asked_by_the_one_that_it_is_known_to_take() {
+    let old = |id: u64| json!({ "id": id, "name": format!("Old {id}") });
+    let crm = Tiny::scripted(accounts(&(1..=25).map(old).collect::<Vec<_>>()), |request, before| {
+        let q = request.query("q").unwrap_or_default();
+        if q.contains("$in") && q.contains("phone") {
+            let none = json!({ "object_type": "list", "total_count": 0, "has_more": false });
+            return Some(Reply::json(200, &json!({ "metadata": none, "list": [] })));
+        }
+        (request.method == "POST" && before == 0).then_some(Reply::StoreAndReset)
+    });
+    let desk = Desk::with("a.csv", "name,phone\nRow 0,0\n");
+    desk.write("m.yaml", BY_NAME.replace("[name]", "[phone, name]"));
+    let done = desk.carafe(["import", "a.csv", "-m", "m.yaml", "--json"]).at(&crm.address()).run();
+    let found = crm.records("accounts").iter().filter(|record| record["name"] == "Row 0").count();
+    assert_eq!(found, 1, "{}", done.rows());
+}
+
+#[test]
+fn a_keyless_row_that_is_sent_again_and_again_is_never_said_not_to_be_stored() {
+    let crm =
+        Tiny::scripted(accounts(&[]), |request, _| is_post_of(request, "Row 0").then_some(Reply::Reset));
+    let desk = Desk::with("a.csv", "name,phone\nRow 0,0\n");
+    let resend = ["import", "a.csv", "--object", "accounts", "--on-unknown", "resend", "--json"];
+    let done = desk.carafe(resend).at(&crm.address()).ends_with(7);
+    assert_eq!(done.rows(), json!({ "read": 1, "unknown": 1 }));
+    assert_eq!(crm.asked_by("POST").len(), 6);
+}

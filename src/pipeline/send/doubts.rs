@@ -327,9 +327,11 @@ impl Coordinator<'_> {
             Verdict::Absent => {
                 let times = self.doubts.absent.entry(row.row).or_default();
                 *times += 1;
-                match *times < MOST_TRIES {
-                    true => AnswerKind::Absent,
-                    false => AnswerKind::Overtaken(vec![never_stored(row.row)]),
+                match (*times < MOST_TRIES, row.action == Action::Create && !self.doubts.has_key(row)) {
+                    (true, _) => AnswerKind::Absent,
+                    // By its values alone nobody can say that it was not stored.
+                    (false, true) => AnswerKind::Held(vec![held_finding(row.row, Held::NothingFound, &[])]),
+                    (false, false) => AnswerKind::Overtaken(vec![never_stored(row.row)]),
                 }
             }
             Verdict::Overtaken(why) => {

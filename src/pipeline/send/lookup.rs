@@ -48,7 +48,10 @@ impl Asker {
         let key = strong_key(settings);
         let finder = |name: &str| {
             let scratch = settings.scratch.join(name);
-            (!key.is_empty()).then(|| Finder::new(client, &settings.dictionary, &key, Parts::Apart, scratch))
+            let mut finder = Finder::new(client, &settings.dictionary, &key, Parts::Apart, scratch);
+            // Of several fields, by one of which the CRM is known to take the question.
+            finder.ask_by(key.iter().position(|name| PROVEN.contains(&name.as_str())).unwrap_or(0));
+            (!key.is_empty()).then_some(finder)
         };
         let (keys, indexed) = (finder("settle.tmp"), finder("newer.tmp"));
         Self { client: client.clone(), dictionary: settings.dictionary.clone(), keys, indexed }
