@@ -237,19 +237,9 @@ pub fn doubt_finding(row: u64, message: String) -> Finding {
     Finding { cause: Some(cause), ..whole_row(row, Code::NoAnswer, message) }
 }
 
-/// A finding on a row as a whole.
+/// A finding of this step on a row as a whole.
 pub(super) fn whole_row(row: u64, code: Code, message: String) -> Finding {
-    Finding {
-        row,
-        cell: None,
-        column: None,
-        field: None,
-        code,
-        message,
-        cause: None,
-        value: None,
-        stage: Stage::Send,
-    }
+    Finding::of_row(row, code, Stage::Send, message)
 }
 
 /// The ids of records, for a sentence.
