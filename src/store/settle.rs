@@ -193,7 +193,7 @@ mod tests {
     }
 
     fn answer(store: &mut Store, row: u64, kind: AnswerKind, now: &str) {
-        store.exchange(&[Answer { row, kind, status: None, message: None }], &[], now).unwrap();
+        store.exchange(&[Answer::without_status(row, kind)], &[], now).unwrap();
     }
 
     #[test]
