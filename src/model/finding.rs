@@ -25,6 +25,13 @@ pub struct Finding {
     pub stage: Stage,
 }
 
+impl Finding {
+    /// On a row as a whole: no cell, field or value is at fault.
+    pub fn of_row(row: u64, code: Code, stage: Stage, message: String) -> Self {
+        Self { row, cell: None, column: None, field: None, code, message, cause: None, value: None, stage }
+    }
+}
+
 /// The rule that a row broke. Scripts rely on these words.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Code {

@@ -101,7 +101,7 @@ async fn decide(
         }
         let image = image_of_adopted(&sent, &record);
         let kind = AnswerKind::Adopted { outcome: sent.action.done(), record: id, image };
-        answers.push(Answer { row, kind, status: None, message: None });
+        answers.push(Answer::without_status(row, kind));
     }
     let resent: Vec<ToSend> =
         decisions.resend.iter().map(|&row| doubtful(store, &folder.run, row)).collect::<Result<_, _>>()?;
@@ -113,16 +113,11 @@ async fn decide(
         ));
     }
     for row in resent {
-        answers.push(Answer { row: row.row, kind: AnswerKind::Absent, status: None, message: None });
+        answers.push(Answer::without_status(row.row, AnswerKind::Absent));
     }
     for &row in &decisions.drop {
         doubtful(store, &folder.run, row)?;
-        answers.push(Answer {
-            row,
-            kind: AnswerKind::Dropped(vec![dropped(row)]),
-            status: None,
-            message: None,
-        });
+        answers.push(Answer::without_status(row, AnswerKind::Dropped(vec![dropped(row)])));
     }
     let now = tools.clock.now().to_string();
     Ok(store.exchange(&answers, &[], &now)?)

@@ -345,15 +345,5 @@ fn shown_whole(image: Vec<u8>, body: &str) -> Vec<u8> {
 }
 
 fn kept(row: u64, code: Code, message: String, cause: &str) -> Finding {
-    Finding {
-        row,
-        cell: None,
-        column: None,
-        field: None,
-        code,
-        message,
-        cause: Some(cause.to_owned()),
-        value: None,
-        stage: Stage::Match,
-    }
+    Finding { cause: Some(cause.to_owned()), ..Finding::of_row(row, code, Stage::Match, message) }
 }

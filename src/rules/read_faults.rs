@@ -40,17 +40,7 @@ pub fn row_finding(program: &Program, row: &Row, fault: &RowFault) -> Finding {
             (Code::NotJson, format!("not a JSON object: {}", shown(reason)), "not a JSON object")
         }
     };
-    Finding {
-        row: row.number,
-        cell: None,
-        column: None,
-        field: None,
-        code,
-        message,
-        cause: Some(cause.to_owned()),
-        value: None,
-        stage: Stage::Read,
-    }
+    Finding { cause: Some(cause.to_owned()), ..Finding::of_row(row.number, code, Stage::Read, message) }
 }
 
 fn cells(number: usize) -> String {

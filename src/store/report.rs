@@ -395,7 +395,7 @@ mod tests {
         let done = AnswerKind::Done { outcome: Outcome::Created, record: RecordId::new(7), image: None };
         let answers = [
             Answer { row: 2, kind: done, status: Some(201), message: None },
-            Answer { row: 4, kind: AnswerKind::NotSent, status: None, message: None },
+            Answer::without_status(4, AnswerKind::NotSent),
         ];
         store.exchange(&answers, &[], "now").unwrap();
         let counts = store.counts().unwrap();

@@ -54,6 +54,13 @@ pub struct Answer {
     pub message: Option<String>,
 }
 
+impl Answer {
+    /// Of which the CRM has said nothing: no request ended, or none was answered.
+    pub fn without_status(row: u64, kind: AnswerKind) -> Self {
+        Self { row, kind, status: None, message: None }
+    }
+}
+
 /// What a row has come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AnswerKind {

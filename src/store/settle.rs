@@ -168,17 +168,7 @@ mod tests {
     use crate::store::{Answer, AnswerKind, PlannedRow};
 
     fn finding(row: u64) -> Finding {
-        Finding {
-            row,
-            cell: None,
-            column: None,
-            field: None,
-            code: Code::NoAnswer,
-            message: "lost".to_owned(),
-            cause: None,
-            value: None,
-            stage: Stage::Send,
-        }
+        Finding::of_row(row, Code::NoAnswer, Stage::Send, "lost".to_owned())
     }
 
     /// Three rows that create, one that changes record 7; all of them under way.
@@ -203,7 +193,7 @@ mod tests {
     }
 
     fn answer(store: &mut Store, row: u64, kind: AnswerKind, now: &str) {
-        store.exchange(&[Answer { row, kind, status: None, message: None }], &[], now).unwrap();
+        store.exchange(&[Answer::without_status(row, kind)], &[], now).unwrap();
     }
 
     #[test]

@@ -111,7 +111,7 @@ mod tests {
         let (_folder, mut store) = store();
         assert_eq!(store.sending_times().unwrap(), None);
         store.exchange(&[], &[2, 3, 4, 5], "first").unwrap();
-        let unsure = Answer { row: 5, kind: AnswerKind::InDoubt(vec![]), status: None, message: None };
+        let unsure = Answer::without_status(5, AnswerKind::InDoubt(vec![]));
         let answers = [
             done(2, Outcome::Created, 7),
             done(3, Outcome::Updated, 5),

@@ -183,7 +183,7 @@ impl Coordinator<'_> {
         }
         let rejected = matches!(kind, AnswerKind::Conflict(_));
         let is_fresh = matches!(kind, AnswerKind::Fresh { .. });
-        self.note(None, Answer { row: row.row, kind, status: None, message: None });
+        self.note(None, Answer::without_status(row.row, kind));
         if is_fresh {
             self.ahead.push_back(row);
         }

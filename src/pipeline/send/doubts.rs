@@ -256,7 +256,7 @@ impl Coordinator<'_> {
         let kind = self.kind_of(&row, verdict, &records);
         let (absent, rejected) =
             (matches!(kind, AnswerKind::Absent), matches!(kind, AnswerKind::Overtaken(_)));
-        self.note(Some(Outcome::Unknown), Answer { row: row.row, kind, status: None, message: None });
+        self.note(Some(Outcome::Unknown), Answer::without_status(row.row, kind));
         if absent {
             let looked = Some(self.tools.clock.now().as_second());
             self.ahead.push_back(ToSend { looked, doubted: true, ..row });

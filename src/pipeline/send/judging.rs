@@ -52,7 +52,7 @@ impl Coordinator<'_> {
     /// What an answer means for its row and for the run.
     pub(super) fn judge(&mut self, row: ToSend, result: Result<Sent, CrmError>) {
         if let Err(CrmError::Waited) = result {
-            let answer = Answer { row: row.row, kind: AnswerKind::NotSent, status: None, message: None };
+            let answer = Answer::without_status(row.row, AnswerKind::NotSent);
             self.note(None, answer);
             // Its reading is old by now: it is looked at again.
             self.ahead.push_front(row);
@@ -143,7 +143,7 @@ impl Coordinator<'_> {
             return false;
         }
         for alike in rows.iter().filter(|alike| alike.rejected) {
-            let answer = Answer { row: alike.row, kind: AnswerKind::TakenBack, status: None, message: None };
+            let answer = Answer::without_status(alike.row, AnswerKind::TakenBack);
             self.note(Some(Outcome::Rejected), answer);
         }
         self.end(Ended::Stopped(format!(
@@ -237,19 +237,9 @@ pub fn doubt_finding(row: u64, message: String) -> Finding {
     Finding { cause: Some(cause), ..whole_row(row, Code::NoAnswer, message) }
 }
 
-/// A finding on a row as a whole.
+/// A finding of this step on a row as a whole.
 pub(super) fn whole_row(row: u64, code: Code, message: String) -> Finding {
-    Finding {
-        row,
-        cell: None,
-        column: None,
-        field: None,
-        code,
-        message,
-        cause: None,
-        value: None,
-        stage: Stage::Send,
-    }
+    Finding::of_row(row, code, Stage::Send, message)
 }
 
 /// The ids of records, for a sentence.
