@@ -40,6 +40,7 @@ mod retry;
 mod run;
 mod send;
 mod settle;
+mod sharing;
 mod source_keys;
 mod twice;
 mod undo;

@@ -7,7 +7,7 @@ use crate::model::{Cell, CellFault, Code, Finding, Row, Stage, Value, column_let
 use crate::rules::condition::{Sort, Verdict};
 use crate::rules::expression::Expression;
 use crate::rules::mapping::{Blank, Mode};
-use crate::rules::names::{folded, trim};
+use crate::rules::names::{push_folded, trim};
 use crate::rules::program::{CellForm, Converted, Fault, FieldProgram, Origin, Program};
 use crate::rules::read_faults::{cell_fault, row_finding};
 
@@ -70,21 +70,26 @@ impl Draft<'_> {
     /// The row's key in the form in which keys are compared; `None` if a part
     /// is blank or faulty, or records are not matched.
     pub fn key(&self, program: &Program) -> Option<String> {
-        if program.key.is_empty() || self.wishes.is_empty() {
-            return None;
-        }
         let mut key = String::new();
+        self.push_key(program, &mut key).then_some(key)
+    }
+
+    /// Appends the row's key; false where it has none, and then the text is of no use.
+    pub fn push_key(&self, program: &Program, key: &mut String) -> bool {
+        if program.key.is_empty() || self.wishes.is_empty() {
+            return false;
+        }
         for (at, &field) in program.key.iter().enumerate() {
             if at > 0 {
                 key.push(KEY_SEPARATOR);
             }
-            match self.wishes.get(field)? {
-                Wish::Text(text) | Wish::Reference(text) => key.push_str(&folded(text)),
-                Wish::Number(number) => key.push_str(number),
-                Wish::Leave | Wish::Clear | Wish::Faulty => return None,
+            match self.wishes.get(field) {
+                Some(Wish::Text(text) | Wish::Reference(text)) => push_folded(text, key),
+                Some(Wish::Number(number)) => key.push_str(number),
+                Some(Wish::Leave | Wish::Clear | Wish::Faulty) | None => return false,
             }
         }
-        Some(key)
+        true
     }
 }
 

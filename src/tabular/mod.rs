@@ -15,6 +15,7 @@
 //! ever replaced silently, and a bad row is data, not an error.
 
 mod area;
+mod batch;
 mod biff;
 mod book;
 mod cells;
@@ -22,6 +23,7 @@ mod cfb;
 mod charset;
 mod csv_rows;
 mod csv_source;
+mod cutting;
 mod delimiter;
 mod detect;
 mod dialect;
@@ -45,6 +47,7 @@ mod scan;
 mod sheet_head;
 mod sheet_rows;
 mod source;
+mod splitting;
 mod survey;
 mod utf16;
 mod workbook;
@@ -55,6 +58,7 @@ mod xlsb_survey;
 mod xlsx_survey;
 mod xml;
 
+pub use batch::{Batch, BatchReader};
 pub use dialect::{Dialect, DialectColumn, Form, JsonForm, LineEnd, SheetForm, TextForm, TitleRow};
 pub use error::{InputError, InputProblem, OutputError, OutputProblem, holding};
 pub use kept::{is_same_object, keep, kept_cells};

@@ -9,6 +9,7 @@ use std::io::{self, Read};
 use csv_core::{ReadFieldResult, ReadRecordResult, Reader, ReaderBuilder};
 
 use super::error::InputProblem;
+use super::splitting::filled_cells;
 
 /// Most bytes of one field that holds line breaks; beyond it a quote was left open.
 pub(super) const MAX_FIELD: usize = 1024 * 1024;
@@ -111,18 +112,7 @@ impl<R: Read> Records<R> {
     /// Cells of the last record, blank ones at its end not counted where
     /// they stand beyond `columns`.
     pub(super) fn filled_cells(&self, columns: usize) -> usize {
-        let ends = self.ends();
-        let mut cells = ends.len();
-        while cells > columns {
-            let start = cells.checked_sub(2).and_then(|before| ends.get(before)).copied().unwrap_or(0);
-            let end = ends.get(cells - 1).copied().unwrap_or(start);
-            let cell = self.cells().get(start..end).unwrap_or_default();
-            if !cell.trim_ascii().is_empty() {
-                break;
-            }
-            cells -= 1;
-        }
-        cells
+        filled_cells(self.cells(), self.ends(), columns)
     }
 
     /// Reads one record, its own bytes without the line end into `raw`;
@@ -294,7 +284,7 @@ pub(super) fn spans(raw: &[u8], delimiter: u8) -> Vec<std::ops::Range<usize>> {
 }
 
 /// The place of a quote that the record opens and never closes.
-fn open_quote(raw: &[u8], delimiter: u8) -> Option<usize> {
+pub(super) fn open_quote(raw: &[u8], delimiter: u8) -> Option<usize> {
     let (last, open) = walk(raw, delimiter, |_| {});
     open.then_some(last)
 }

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use super::batch::{Batch, BatchReader};
 use super::csv_rows::CsvRows;
 use super::csv_source::{self, TextSource, ending};
 use super::detect::{Content, content, is_json_document, is_jsonl};
@@ -178,7 +179,14 @@ impl Source {
             })
         };
         let pass = start().map_err(|problem: InputProblem| problem.of(&self.name))?;
-        Ok(Rows { pass, path: self.path.clone(), name: self.name.clone(), stamp: self.stamp, done: false })
+        Ok(Rows {
+            pass,
+            path: self.path.clone(),
+            name: self.name.clone(),
+            stamp: self.stamp,
+            done: false,
+            fault: None,
+        })
     }
 }
 
@@ -242,6 +250,8 @@ pub struct Rows {
     name: String,
     stamp: Stamp,
     done: bool,
+    /// What is wrong behind the rows of the last batch.
+    fault: Option<InputError>,
 }
 
 enum Pass {
@@ -265,6 +275,11 @@ impl Rows {
             Pass::Json(rows) => rows.read(row),
             Pass::Sheet(rows) => rows.read(row),
         };
+        self.went_on(read)
+    }
+
+    /// Notes how reading went; at the end the file must still be what it was.
+    fn went_on(&mut self, read: Result<bool, InputProblem>) -> Result<bool, InputError> {
         let read = read.and_then(|more| {
             if !more {
                 self.stamp.still_that_of(&self.path)?;
@@ -273,6 +288,57 @@ impl Rows {
         });
         self.done = !matches!(read, Ok(true));
         read.map_err(|problem| problem.of(&self.name))
+    }
+
+    /// Fills a batch with the next rows; false at the end. A pass reads rows
+    /// one by one or in batches, not both.
+    ///
+    /// # Errors
+    /// As [`Self::read`], once the rows before the fault have been given out.
+    pub fn read_batch(&mut self, batch: &mut Batch) -> Result<bool, InputError> {
+        let Pass::Text(rows) = &mut self.pass else { return self.read_rows(batch, |_| {}) };
+        batch.clear();
+        if self.done {
+            return Ok(false);
+        }
+        let read = rows.read_block(&mut batch.block);
+        let more = self.went_on(read)?;
+        batch.position = self.position();
+        Ok(more)
+    }
+
+    /// The same, with something done to each row first.
+    pub fn read_rows(
+        &mut self,
+        batch: &mut Batch,
+        mut prepare: impl FnMut(&mut Row),
+    ) -> Result<bool, InputError> {
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
+        let filled = batch.fill(|row| {
+            let more = self.read(row)?;
+            if more {
+                prepare(row);
+            }
+            Ok(more)
+        });
+        batch.position = self.position();
+        match filled {
+            Err(fault) if !batch.is_empty() => {
+                self.fault = Some(fault);
+                Ok(true)
+            }
+            filled => filled,
+        }
+    }
+
+    /// What reads the batches of this pass.
+    pub fn batch_reader(&self) -> BatchReader {
+        BatchReader::new(match &self.pass {
+            Pass::Text(rows) => Some(rows.reader()),
+            Pass::Json(_) | Pass::Sheet(_) => None,
+        })
     }
 
     /// Bytes of the file that are done, for a progress bar.
