@@ -72,7 +72,11 @@ pub fn check(
         reader: rows.batch_reader(),
         on_finding,
     };
-    let look = Look { program: &job.program, hasher: tally.seen.as_ref().map(SeenKeys::hasher) };
+    let look = Look {
+        program: &job.program,
+        hasher: tally.seen.as_ref().map(SeenKeys::hasher),
+        appends: Additions::are_wanted(&job.program),
+    };
     if tally.limit > 0 {
         let work = |reader: &mut BatchReader, batch: &Batch| look.batch(reader, batch);
         share(&mut rows, work, |batch, looked| {
@@ -104,6 +108,8 @@ struct Looked {
 struct Look<'j> {
     program: &'j Program,
     hasher: Option<KeyHasher>,
+    /// Whether dropdown lists are to gain values.
+    appends: bool,
 }
 
 impl Look<'_> {
@@ -116,12 +122,15 @@ impl Look<'_> {
     /// `key` is memory to be used again.
     fn row(&self, row: &Row, key: &mut String) -> Looked {
         let mut draft = draft(self.program, row);
-        let missing = missing_of_new(self.program, &draft);
-        draft.findings.extend(missing);
+        if !draft.missing.is_empty() {
+            let missing = missing_of_new(self.program, &draft);
+            draft.findings.extend(missing);
+        }
         key.clear();
         let hasher = self.hasher.filter(|_| draft.push_key(self.program, key));
         let excusable = draft.findings.iter().all(|finding| may_be_excused(self.program, finding));
-        let additions = if excusable && !draft.skipped { Additions::of(self.program, &draft) } else { None };
+        let may_add = self.appends && excusable && !draft.skipped;
+        let additions = may_add.then(|| Additions::of(self.program, &draft)).flatten();
         Looked {
             row: draft.row,
             skipped: draft.skipped,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::draft::{Draft, Wish};
 use super::names::folded;
-use super::program::Program;
+use super::program::{FieldProgram, Program};
 use crate::model::FieldKind;
 
 /// Values that one list may gain from one file. More is a column that was
@@ -48,6 +48,11 @@ impl Additions {
                 self.note(program, at, text);
             }
         }
+    }
+
+    /// Whether any list is to gain values at all.
+    pub fn are_wanted(program: &Program) -> bool {
+        program.fields.iter().any(FieldProgram::appends)
     }
 
     /// What one row brings that no list has; none where all is listed.

@@ -192,6 +192,9 @@ impl<'p, 'r> Drafter<'p, 'r, '_> {
         if self.program.mode == Mode::Delete && !field.is_key {
             return Wish::Leave;
         }
+        if let Some(wish) = self.plain() {
+            return wish;
+        }
         if let Origin::Constant(text) = &field.origin {
             return self.constant(text);
         }
@@ -207,6 +210,23 @@ impl<'p, 'r> Drafter<'p, 'r, '_> {
             }
             Err(()) => Wish::Faulty,
         }
+    }
+
+    /// The short way for what nearly every cell is: a text of one column that
+    /// goes as it stands. It does what [`Self::prepared`] does, and is what
+    /// makes a pass over many cells quick.
+    fn plain(&mut self) -> Option<Wish<'r>> {
+        let field = self.field();
+        let Cell::Text(text) = self.row.cell(field.plain_column()?) else { return None };
+        let text = trim(text);
+        if text.is_empty() || text.starts_with(['\'', '#']) {
+            return None;
+        }
+        Some(match field.convert_plain(text) {
+            Ok(Converted::Text(text)) => Wish::Text(text),
+            Ok(Converted::Number(number)) => Wish::Number(number),
+            converted => self.accept(converted, Some(text)),
+        })
     }
 
     /// The field's text from its columns; a fault is noted.

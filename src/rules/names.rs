@@ -75,8 +75,14 @@ const FIRST_COMBINING: char = '\u{130}';
 
 /// Blanks other than single spaces.
 fn has_odd_blanks(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    bytes.iter().any(|byte| (b'\t'..=b'\r').contains(byte)) || bytes.windows(2).any(|two| two == b"  ")
+    let mut before = 0;
+    for byte in text.bytes() {
+        if (b'\t'..=b'\r').contains(&byte) || (byte == b' ' && before == b' ') {
+            return true;
+        }
+        before = byte;
+    }
+    false
 }
 
 #[cfg(test)]

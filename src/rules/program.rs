@@ -91,7 +91,7 @@ impl Program {
 
     /// Whether records are matched by their id.
     pub fn matches_by_id(&self) -> bool {
-        self.key_names() == ["id"]
+        matches!(*self.key, [at] if self.fields[at].field.name == "id")
     }
 
     /// Whether a row is meant. A row that is faulty as a whole is never left out.

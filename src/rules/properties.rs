@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 
+use super::convert::text::{is_email, is_url};
 use super::draft::{Wish, draft};
 use super::duplicates::SeenKeys;
 use super::language::parse_filter;
@@ -116,6 +117,30 @@ fn mended(program: &Program, row: &Row) -> Row {
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A token that no cell holds sends every cell the long way.
+    #[test]
+    fn a_plain_cell_is_read_the_short_way_as_the_long_one(row in any_row()) {
+        let (short, long) = (everything(""), everything("defaults: { clear_token: NEVER-IN-A-CELL }"));
+        prop_assert!(short.fields.iter().any(|field| field.plain_column().is_some()));
+        prop_assert!(long.fields.iter().all(|field| field.plain_column().is_none()));
+        let (short, long) = (draft(&short, &row), draft(&long, &row));
+        prop_assert_eq!(short.wishes, long.wishes);
+        prop_assert_eq!(short.findings, long.findings);
+        prop_assert_eq!((short.missing, short.emptied), (long.missing, long.emptied));
+    }
+
+    #[test]
+    fn addresses_are_judged_byte_by_byte_as_sign_by_sign(
+        text in prop_oneof![
+            "[a-z.éß\u{A0}@ ,-]{0,6}@[a-z0-9.é-]{0,8}(\\.[a-z0-9é]{0,3})?",
+            "(https?|HTTP|ftp)?(://|:)?[a-z0-9.é_@: <-]{0,12}(:[0-9]{0,3})?([/?#].{0,6})?",
+            any::<String>(),
+        ],
+    ) {
+        prop_assert_eq!(is_email(&text), sign_by_sign::is_email(&text), "{}", text);
+        prop_assert_eq!(is_url(&text), sign_by_sign::is_url(&text), "{}", text);
+    }
 
     #[test]
     fn any_row_becomes_a_draft_whose_values_fit_their_fields(row in any_row()) {
@@ -295,4 +320,45 @@ fn a_blank_row_is_no_fault_of_the_program() {
     let program = everything("");
     let row = row(&[]);
     assert_eq!(draft(&program, &row).missing, [0]);
+}
+
+/// What an address is, said as plainly as can be.
+mod sign_by_sign {
+    pub fn is_email(text: &str) -> bool {
+        let Some((local, domain)) = text.split_once('@') else { return false };
+        let clean = |c: char| !c.is_whitespace() && !c.is_control() && !"@,;<>()\"\\".contains(c);
+        let local_ok = !local.is_empty()
+            && local.chars().all(clean)
+            && !local.starts_with('.')
+            && !local.ends_with('.')
+            && !local.contains("..");
+        let label_ok = |label: &&str| {
+            let fits = |c: char| c.is_alphanumeric() || c == '-' || (!c.is_ascii() && clean(c));
+            !label.is_empty() && !label.starts_with('-') && !label.ends_with('-') && label.chars().all(fits)
+        };
+        let labels: Vec<&str> = domain.split('.').collect();
+        let last = labels.last().copied().unwrap_or_default();
+        let last_ok = last.chars().count() >= 2 && !last.bytes().all(|b| b.is_ascii_digit());
+        local_ok && labels.len() >= 2 && last_ok && labels.iter().all(label_ok)
+    }
+
+    pub fn is_url(text: &str) -> bool {
+        let rest = match text.split_once("://") {
+            Some((scheme, rest)) if ["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) => rest,
+            Some(_) => return false,
+            None => text,
+        };
+        if text.chars().any(|c| c.is_whitespace() || c.is_control() || "<>\"".contains(c)) {
+            return false;
+        }
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let (name, port) = host.split_once(':').unwrap_or((host, "80"));
+        let fits = |c: char| c.is_alphanumeric() || c == '-' || c == '_' || !c.is_ascii();
+        let label_ok = |label: &str| !label.is_empty() && label.chars().all(fits);
+        !port.is_empty()
+            && port.bytes().all(|b| b.is_ascii_digit())
+            && name.contains('.')
+            && name.trim_end_matches('.').split('.').all(label_ok)
+    }
 }

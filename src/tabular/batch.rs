@@ -52,8 +52,7 @@ impl Batch {
 
     pub(super) fn clear(&mut self) {
         self.used = 0;
-        self.block.bytes.clear();
-        self.block.cuts.clear();
+        self.block.clear();
     }
 }
 

@@ -38,15 +38,16 @@ impl CsvBlocks {
     /// Fills the next block; false at the end.
     fn next(&mut self, block: &mut Block) -> Result<bool, InputProblem> {
         let more = self.cutter.next(block)?;
-        let Block { bytes, cuts } = block;
-        for cut in cuts {
+        let mut cuts = std::mem::take(&mut block.cuts);
+        for cut in &mut cuts {
             // Between two records stand only line ends, and these are ASCII.
             let skipped = cut.offset.saturating_sub(self.in_text);
-            let raw = bytes.get(cut.start..cut.end).unwrap_or_default();
+            let raw = block.raw(*cut);
             self.in_text = cut.offset + raw.len() as u64;
             cut.offset = self.in_file + if self.is_utf16 { skipped * 2 } else { skipped };
             self.in_file = cut.offset + if self.is_utf16 { source_bytes(raw) } else { raw.len() as u64 };
         }
+        block.cuts = cuts;
         Ok(more)
     }
 }
@@ -75,7 +76,7 @@ impl CsvReader {
     /// Hands out each filled row of a block.
     pub(super) fn read_all(&mut self, block: &Block, row: &mut Row, mut each: impl FnMut(&Row)) {
         // To look at all bytes at once is quicker than record by record.
-        let text = self.decoder.whole(&block.bytes);
+        let text = self.decoder.whole(block.bytes());
         for &cut in &block.cuts {
             let text = text.and_then(|text| text.get(cut.start..cut.end));
             if self.read(block.raw(cut), text, cut, row) {

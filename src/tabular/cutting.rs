@@ -14,7 +14,7 @@ use super::error::InputProblem;
 use super::records::{MAX_CELLS, MAX_FIELD, MAX_RECORD, Mark, line_breaks, open_quote, spans};
 
 /// Bytes that are read at once.
-const BLOCK: u64 = 256 * 1024;
+const BLOCK: usize = 256 * 1024;
 
 /// One record of a [`Block`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,11 +33,52 @@ pub(super) struct Cut {
 /// Whole records one behind the other, as the text has them.
 #[derive(Debug, Default)]
 pub(super) struct Block {
-    pub(super) bytes: Vec<u8>,
+    bytes: Vec<u8>,
+    /// So many of the bytes count.
+    filled: usize,
     pub(super) cuts: Vec<Cut>,
 }
 
 impl Block {
+    /// All its bytes.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.filled).unwrap_or_default()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.filled = 0;
+        self.cuts.clear();
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        self.bytes.truncate(self.filled);
+        self.bytes.extend_from_slice(bytes);
+        self.filled = self.bytes.len();
+    }
+
+    fn drop_front(&mut self, done: usize) {
+        self.bytes.copy_within(done..self.filled, 0);
+        self.filled -= done;
+    }
+
+    /// Appends the next bytes; true once there are no more.
+    fn read_some(&mut self, input: &mut impl Read, most: usize) -> io::Result<bool> {
+        let wanted = self.filled + most;
+        if self.bytes.len() < wanted {
+            // Cleared only here: a block is used again and again.
+            self.bytes.resize(wanted, 0);
+        }
+        while self.filled < wanted {
+            match input.read(self.bytes.get_mut(self.filled..wanted).unwrap_or_default()) {
+                Ok(0) => return Ok(true),
+                Ok(read) => self.filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
     /// A record's own bytes.
     pub(super) fn raw(&self, cut: Cut) -> &[u8] {
         self.bytes.get(cut.start..cut.end).unwrap_or_default()
@@ -50,7 +91,7 @@ pub(super) struct Cutter<R> {
     delimiter: u8,
     mark: Mark,
     /// Bytes that are read at once.
-    block: u64,
+    block: usize,
     /// The beginning of the next record, which the last block held.
     carried: Vec<u8>,
     /// Everything has been read.
@@ -71,20 +112,20 @@ impl<R: Read> Cutter<R> {
     /// A record that is too large, or a quote that is never closed: told once
     /// all records before it have been given out.
     pub(super) fn next(&mut self, block: &mut Block) -> Result<bool, InputProblem> {
-        block.cuts.clear();
-        block.bytes.clear();
+        block.clear();
         if let Some(fault) = self.fault.take() {
             self.at_end = true;
             self.carried.clear();
             return Err(fault);
         }
-        block.bytes.append(&mut self.carried);
+        block.append(&self.carried);
+        self.carried.clear();
         while block.cuts.is_empty() {
-            if self.at_end && block.bytes.is_empty() {
+            if self.at_end && block.filled == 0 {
                 return Ok(false);
             }
             if !self.at_end {
-                self.at_end = read_some(&mut self.input, self.block, &mut block.bytes)?;
+                self.at_end = block.read_some(&mut self.input, self.block)?;
             }
             let done = match self.cut(block) {
                 Ok(done) => done,
@@ -94,10 +135,10 @@ impl<R: Read> Cutter<R> {
                     return Ok(true);
                 }
             };
-            self.carried.extend_from_slice(block.bytes.get(done..).unwrap_or_default());
             if block.cuts.is_empty() {
-                std::mem::swap(&mut block.bytes, &mut self.carried);
-                self.carried.clear();
+                block.drop_front(done);
+            } else {
+                self.carried.extend_from_slice(block.bytes().get(done..).unwrap_or_default());
             }
         }
         Ok(true)
@@ -107,8 +148,8 @@ impl<R: Read> Cutter<R> {
     fn cut(&mut self, block: &mut Block) -> Result<usize, InputProblem> {
         let mut at = 0;
         loop {
-            at = self.skip_line_ends(&block.bytes, at);
-            let rest = block.bytes.get(at..).unwrap_or_default();
+            at = self.skip_line_ends(block.bytes(), at);
+            let rest = block.bytes.get(at..block.filled).unwrap_or_default();
             if rest.is_empty() {
                 return Ok(at);
             }
@@ -204,11 +245,6 @@ impl<R: Read> Cutter<R> {
     fn line_of(&self, raw: &[u8], at: usize) -> u64 {
         self.mark.line + line_breaks(raw.get(..at).unwrap_or_default())
     }
-}
-
-/// Appends the next bytes; true once there are no more.
-fn read_some(input: &mut impl Read, most: u64, bytes: &mut Vec<u8>) -> io::Result<bool> {
-    Ok((input.take(most).read_to_end(bytes)? as u64) < most)
 }
 
 /// Where a record ends.

@@ -29,7 +29,7 @@ fn parsed(text: &[u8], delimiter: u8) -> (Vec<Seen>, Option<String>) {
 }
 
 /// What cutting and splitting make of it, `block` bytes at a time.
-fn cut(text: &[u8], delimiter: u8, block: u64) -> (Vec<Seen>, Option<String>) {
+fn cut(text: &[u8], delimiter: u8, block: usize) -> (Vec<Seen>, Option<String>) {
     let mut cutter = Cutter { block, ..Cutter::new(text, delimiter, Mark::START) };
     let (mut block, mut splitter, mut all) = (Block::default(), Splitter::new(delimiter), Vec::new());
     loop {
@@ -55,7 +55,7 @@ proptest! {
             prop::sample::select(vec!["\"", "\"", ",", ",", ";", "\n", "\r\n", "\r", "a", "Zoë", " ", "\u{FEFF}", "\"\"", ",\"", "\",", "\0"]),
             0..40,
         ),
-        block in 1..20_u64,
+        block in 1..20_usize,
         semicolon: bool,
     ) {
         let text = pieces.concat();

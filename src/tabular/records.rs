@@ -262,17 +262,9 @@ fn parser(delimiter: u8) -> Reader {
 
 /// Line breaks in a text: CRLF, LF and CR count once each.
 pub(super) fn line_breaks(bytes: &[u8]) -> u64 {
-    // Most records have none, and searching is faster than counting.
-    if !bytes.contains(&b'\n') && !bytes.contains(&b'\r') {
-        return 0;
-    }
-    let mut count = 0;
-    let mut after_cr = false;
-    for &byte in bytes {
-        count += u64::from(byte == b'\r' || (byte == b'\n' && !after_cr));
-        after_cr = byte == b'\r';
-    }
-    count
+    let is_second = |at: &usize| at.checked_sub(1).and_then(|before| bytes.get(before)) == Some(&b'\r');
+    let ends = memchr::memchr2_iter(b'\n', b'\r', bytes);
+    ends.filter(|at| bytes.get(*at) == Some(&b'\r') || !is_second(at)).count() as u64
 }
 
 /// Where the cells of one record stand in its bytes, quotes included,

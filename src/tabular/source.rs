@@ -7,32 +7,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
-
 use super::batch::{Batch, BatchReader};
 use super::csv_rows::CsvRows;
 use super::csv_source::{self, TextSource, ending};
 use super::detect::{Content, content, is_json_document, is_jsonl};
 use super::dialect::Dialect;
 use super::error::{InputError, InputProblem, file_name};
+use super::fingerprint::Fingerprint;
 use super::json_rows::JsonRows;
 use super::json_source::{self, JsonSource};
 use super::options::{Format, ReadOptions};
 use super::package::{self, Clues};
-use super::scan::{Scan, scan};
+use super::scan::Scan;
+use super::segments::scan_file;
 use super::sheet_rows::SheetRows;
 use super::survey::listed;
 use super::workbook::{self, SheetSource};
 use crate::model::{Header, Notice, Row, column_letters, shown};
-
-/// What a file's content is known by again: `sha256sum` gives the same.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fingerprint {
-    /// SHA-256 of the file as it is on disk, in lower-case hexadecimal digits.
-    pub sha256: String,
-    /// Its size.
-    pub bytes: u64,
-}
 
 /// A file of rows, opened and inspected. Passes over it are cheap to start.
 pub struct Source {
@@ -49,7 +40,6 @@ pub struct Source {
 /// What a file is, whatever the options.
 struct Inspected {
     scan: Scan,
-    fingerprint: Fingerprint,
     /// What kind of workbook, and what its package shows; nothing for a text.
     book: Option<(Format, Clues)>,
 }
@@ -73,7 +63,7 @@ impl Source {
     /// which delimiter or sheet, and reads its header.
     ///
     /// A file without any filled row opens with an empty header and yields no
-    /// rows. The whole file is read once for its fingerprint.
+    /// rows. The whole file is read once, for its encoding.
     pub fn open(path: &Path, options: &ReadOptions) -> Result<Self, InputError> {
         let name = match &options.display_name {
             Some(name) => shown(name).to_string(),
@@ -88,12 +78,11 @@ impl Source {
         let mut file = File::open(path)?;
         let metadata = file.metadata()?;
         regular(&metadata)?;
-        let scan = scan(&file)?;
+        let scan = scan_file(path, &file, metadata.len())?;
         let stamp = Stamp::of(&metadata);
         if scan.bytes != stamp.bytes {
             return Err(InputProblem::Changed);
         }
-        let fingerprint = Fingerprint { sha256: scan.sha256.clone(), bytes: scan.bytes };
         let book = match content(&scan.head)? {
             Content::Text => None,
             Content::Container => Some((Format::Xls, Clues::default())),
@@ -102,7 +91,7 @@ impl Source {
                 Some(package::inspect(&mut file)?)
             }
         };
-        Self::of(path, name, stamp, Arc::new(Inspected { scan, fingerprint, book }), options)
+        Self::of(path, name, stamp, Arc::new(Inspected { scan, book }), options)
     }
 
     /// Opens the same file in another way, without reading all of it again.
@@ -158,9 +147,17 @@ impl Source {
         &self.dialect
     }
 
-    /// SHA-256 and size of the file.
-    pub fn fingerprint(&self) -> &Fingerprint {
-        &self.inspected.fingerprint
+    /// SHA-256 and size of the file. Reads all of it.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is not what it was.
+    pub fn fingerprint(&self) -> Result<Fingerprint, InputError> {
+        let read = || {
+            let fingerprint = Fingerprint::of(File::open(&self.path)?)?;
+            self.stamp.still_that_of(&self.path)?;
+            Ok(fingerprint)
+        };
+        read().map_err(|problem: InputProblem| problem.of(&self.name))
     }
 
     /// The file's size in bytes; [`Rows::position`] counts up to it.

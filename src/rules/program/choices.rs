@@ -5,6 +5,9 @@ use std::collections::{HashMap, HashSet};
 use crate::rules::names::folded;
 use crate::rules::nearest::nearest;
 
+/// So many values are compared sooner than one is hashed.
+const SHORT: usize = 16;
+
 /// Values in their order. Case, blanks at the ends and characters that nobody
 /// sees do not count; of values that differ only so, the exact one is found.
 #[derive(Clone, Debug, Default)]
@@ -28,8 +31,13 @@ impl Choices {
 
     /// The choice that a text means, in its own spelling.
     pub fn find(&self, text: &str) -> Option<&str> {
-        let exact = self.exact.get(text).map(String::as_str);
-        exact.or_else(|| self.ordered.get(*self.by_folded.get(folded(text).as_ref())?).map(String::as_str))
+        let exact = match self.ordered.len() {
+            0..=SHORT => self.ordered.iter().find(|known| *known == text),
+            _ => self.exact.get(text),
+        };
+        exact
+            .map(String::as_str)
+            .or_else(|| self.ordered.get(*self.by_folded.get(folded(text).as_ref())?).map(String::as_str))
     }
 
     /// Every choice, in order.
