@@ -93,7 +93,7 @@ fn memory(bench: &Bench, small: u64, large: u64) {
             let mapping =
                 bench.files.mapping(if matched { "upsert" } else { "create" }, matched, Style::Stated);
             let runs: Vec<Run> =
-                (0..bench.rounds(2)).map(|_| check(bench, &file, &mapping, rows, wrong_rows(rows))).collect();
+                (0..bench.rounds(1)).map(|_| check(bench, &file, &mapping, rows, wrong_rows(rows))).collect();
             figure(&runs, |r| r.peak).median
         })
     });

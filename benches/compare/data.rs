@@ -198,13 +198,26 @@ fn grouped(number: u64) -> String {
     }
 }
 
-/// Writes one row of a sheet, typed. What it costs is what a bare loop costs.
-pub fn write_sheet_row(
-    sheet: &mut Worksheet,
-    row: u32,
-    cells: &[Cell],
-    date: &Format,
-) -> Result<(), XlsxError> {
+/// The fields of a JSON object, without braces: `"name":"…","addressline":"…"`. A blank is
+/// `null` where `blanks` are wanted, as the CRM answers, else left out, as it is asked.
+pub fn json_fields(cells: &[Cell], blanks: bool) -> String {
+    let mut parts = Vec::with_capacity(cells.len());
+    for (field, cell) in FIELDS.iter().zip(cells) {
+        let value = match cell {
+            Cell::Text(text) if text.is_empty() && !blanks => continue,
+            Cell::Text(text) if text.is_empty() => "null".to_owned(),
+            Cell::Text(text) => serde_json::to_string(text).expect("a text is JSON"),
+            Cell::Date(year, month, day) => format!("\"{year}-{month:02}-{day:02}\""),
+            Cell::Amount(cents) => format!("{}.{:02}", cents / 100, cents % 100),
+            Cell::Whole(number) => number.to_string(),
+        };
+        parts.push(format!("\"{}\":{value}", field.name));
+    }
+    parts.join(",")
+}
+
+/// Writes one row of a sheet, typed.
+fn write_sheet_row(sheet: &mut Worksheet, row: u32, cells: &[Cell], date: &Format) -> Result<(), XlsxError> {
     for (column, cell) in (0..).zip(cells) {
         match cell {
             Cell::Text(text) if text.is_empty() => {}
@@ -261,8 +274,8 @@ impl Files {
 
     /// A workbook with the same rows.
     pub fn xlsx(&self, rows: u64) -> PathBuf {
-        self.made(&format!("accounts-{VERSION}-{rows}.xlsx"), |path| {
-            write_workbook(path, rows).map_err(std::io::Error::other)
+        self.made(&format!("accounts-{VERSION}-{rows}-shared.xlsx"), |path| {
+            write_shared(path, rows).map_err(std::io::Error::other)
         })
     }
 
@@ -294,17 +307,28 @@ impl Files {
     }
 }
 
-/// The same loop is the reference for writing workbooks.
-pub fn write_workbook(path: &Path, rows: u64) -> Result<(), XlsxError> {
+/// A workbook as Excel makes them: texts once each, in a table of their own.
+fn write_shared(path: &Path, rows: u64) -> Result<(), XlsxError> {
     let mut book = Workbook::new();
+    write_sheet(book.add_worksheet_with_low_memory()?, rows, record)?;
+    book.save(path)
+}
+
+/// The reference for writing: in constant memory, the rows that `of` gives.
+pub fn write_constant(path: &Path, rows: u64, of: impl Fn(u64) -> [Cell; 14]) -> Result<(), XlsxError> {
+    let mut book = Workbook::new();
+    write_sheet(book.add_worksheet_with_constant_memory()?, rows, of)?;
+    book.save(path)
+}
+
+fn write_sheet(sheet: &mut Worksheet, rows: u64, of: impl Fn(u64) -> [Cell; 14]) -> Result<(), XlsxError> {
     let date = Format::new().set_num_format("yyyy-mm-dd");
-    let sheet = book.add_worksheet_with_constant_memory()?;
     for (column, field) in (0..).zip(&FIELDS) {
         sheet.write_string(0, column, field.column)?;
     }
     for at in 0..rows {
         let row = u32::try_from(at + 1).unwrap_or(u32::MAX);
-        write_sheet_row(sheet, row, &record(at), &date)?;
+        write_sheet_row(sheet, row, &of(at), &date)?;
     }
-    book.save(path)
+    Ok(())
 }

@@ -9,9 +9,16 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod checks;
+mod csv_pages;
 mod data;
+mod exports;
+mod http;
+mod imports;
 mod measure;
+mod pages;
 mod references;
+mod server;
+mod serving;
 mod shapes;
 mod table;
 
@@ -67,6 +74,8 @@ fn main() {
     println!("{}{}\n", table::machine(), if bench.quick { "; a tenth of the size" } else { "" });
     table::head();
     checks::rows(&bench);
+    imports::rows(&bench);
+    exports::rows(&bench);
 }
 
 fn asked(args: &[String]) -> Bench {

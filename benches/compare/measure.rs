@@ -2,7 +2,7 @@
 //! alike are processes of their own, so time, processor and memory compare.
 
 use std::io::Read;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// What one run took.
@@ -40,6 +40,12 @@ pub fn run(command: &mut Command) -> Run {
     let peak = watcher.join().expect("watching cannot fail");
     child.wait().expect("it is ours to wait for");
     Run { wall, cpu, peak, out }
+}
+
+/// Ends a child that is not waited for.
+pub fn end(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 /// The peak of resident memory until the process is over.

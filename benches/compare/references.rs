@@ -6,6 +6,10 @@ use std::process::Command;
 
 use calamine::{Reader, Xlsx};
 
+use crate::data::{self, record};
+use crate::server::Manner;
+use crate::{csv_pages, http, serving};
+
 /// The hidden argument.
 pub const CHILD: &str = "--child";
 
@@ -19,9 +23,14 @@ pub fn child(role: &str) -> Command {
 /// What the hidden argument starts.
 pub fn play(role: &str, args: &[String]) {
     let path = |at: usize| Path::new(args[at].as_str());
+    let number = |at: usize| args[at].parse().expect("a number");
     match role {
         "csv" => println!("{}", csv_records(path(0))),
         "xlsx" => println!("{}", xlsx_cells(path(0))),
+        "post" => println!("{}", http::post(&args[0], number(1), number(2))),
+        "pages" => println!("{}", csv_pages::write(&args[0], number(1), number(2), path(3))),
+        "sheet" => write_sheet(path(0), number(1) as u64),
+        "server" => serving::serve(Manner::from_args(args)),
         other => panic!("no such role: {other}"),
     }
 }
@@ -48,4 +57,10 @@ fn xlsx_cells(path: &Path) -> usize {
         count += 1;
     }
     count
+}
+
+/// A sheet of so many rows, each written at once and forgotten; the values are known beforehand.
+fn write_sheet(path: &Path, rows: u64) {
+    let known: Vec<_> = (0..1_000).map(record).collect();
+    data::write_constant(path, rows, |at| known[at as usize % known.len()].clone()).expect("the workbook");
 }

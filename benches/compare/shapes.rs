@@ -122,3 +122,8 @@ fn described() -> Vec<String> {
 pub fn snapshot() -> String {
     format!("{{\"version\":1,\"objects\":{{\"accounts\":{{\"fields\":[{}]}}}}}}\n", described().join(",\n"))
 }
+
+/// The CRM's answer to `GET /datadictionary/accounts`.
+pub fn dictionary() -> String {
+    format!("{{\"fields\":[{}]}}", described().join(","))
+}

@@ -47,6 +47,12 @@ pub fn times(program: Figure, reference: Figure) -> (f64, String, String) {
     (ratio, format!("{ratio:.2} ×"), format!("{:.2} ×", program.best / reference.best))
 }
 
+/// How much of the reference's throughput the program reached, by the seconds of both.
+pub fn share(program: Figure, reference: Figure) -> (f64, String, String) {
+    let share = reference.median / program.median * 100.0;
+    (share, format!("{share:.1} %"), format!("{:.1} %", reference.best / program.best * 100.0))
+}
+
 /// What the machine is, for the head of a table.
 pub fn machine() -> String {
     let line_of = |file: &str, key: &str| {
