@@ -26,8 +26,9 @@ pub fn rows(bench: &Bench) {
         processor(bench, "7b", LATENCY, bench.size(12_800));
     }
     if bench.wants(8) {
-        durable(bench, "8a", Duration::ZERO, bench.size(50_000));
-        durable(bench, "8b", LATENCY, bench.size(6_400));
+        durable(bench, "8", LATENCY, bench.size(6_400), Some(98.0));
+        // No CRM answers at once: this shows where the store's own limit lies.
+        durable(bench, "8b", Duration::ZERO, bench.size(50_000), None);
     }
 }
 
@@ -127,7 +128,7 @@ fn processor(bench: &Bench, row: &str, latency: Duration, rows: u64) {
 }
 
 /// Row 8: the run's folder on a disk against one in memory, where nothing waits for a disk.
-fn durable(bench: &Bench, row: &str, latency: Duration, rows: u64) {
+fn durable(bench: &Bench, row: &str, latency: Duration, rows: u64, goal: Option<f64>) {
     const CONCURRENCY: usize = 32;
     let memory = Path::new("/dev/shm");
     if !memory.is_dir() {
@@ -150,8 +151,8 @@ fn durable(bench: &Bench, row: &str, latency: Duration, rows: u64) {
         program: per_second(rows, program),
         ratio: shown,
         best,
-        goal: "98 %",
-        reached: Some(reached >= 98.0),
+        goal: &goal.map(|goal| format!("{goal} %")).unwrap_or_default(),
+        reached: goal.map(|goal| reached >= goal),
     }
     .print();
 }
