@@ -89,10 +89,13 @@ fn throughput(bench: &Bench, row: &str, concurrency: usize) {
     let alone = reference.median / crate::measure::median(sending) * 100.0;
     Line {
         row,
-        what: &format!("`import` of {rows} rows at {LATENCY:?}, {concurrency} in flight; bare loop"),
+        what: &format!(
+            "`import` of {rows} rows at {} ms, {concurrency} in flight; bare loop",
+            LATENCY.as_millis()
+        ),
         reference: per_second(rows, reference),
         program: format!("{}, {:.0} MiB", per_second(rows, program), figure(&imported, |r| r.peak).median),
-        ratio: format!("{shown}; from first request to last answer {alone:.1} %"),
+        ratio: format!("{shown}; while sending {alone:.1} %"),
         best,
         goal: "97 %",
         reached: Some(reached >= 97.0),
@@ -115,7 +118,8 @@ fn processor(bench: &Bench, row: &str, latency: Duration, rows: u64) {
     Line {
         row,
         what: &format!(
-            "processor a request of `import`, {rows} rows at {latency:?}, {CONCURRENCY} in flight; bare loop"
+            "processor a request of `import`, {rows} rows at {} ms, {CONCURRENCY} in flight; bare loop",
+            latency.as_millis()
         ),
         reference: format!("{:.0} µs", reference.median),
         program: format!("{:.0} µs", program.median),
@@ -146,7 +150,10 @@ fn durable(bench: &Bench, row: &str, latency: Duration, rows: u64, goal: Option<
     let (reached, shown, best) = share(program, reference);
     Line {
         row,
-        what: &format!("store on disk, {rows} rows at {latency:?}, {CONCURRENCY} in flight; store in memory"),
+        what: &format!(
+            "store on disk, {rows} rows at {} ms, {CONCURRENCY} in flight; store in memory",
+            latency.as_millis()
+        ),
         reference: per_second(rows, reference),
         program: per_second(rows, program),
         ratio: shown,

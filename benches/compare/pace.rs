@@ -37,7 +37,7 @@ pub fn rows(bench: &Bench) {
     found(bench, "11b", &format!("{what}, without"), limited, RATE, 95.0);
     let strained = Manner { strained_above: BEARABLE, ..Manner::after(LATENCY) };
     let best = BEARABLE * 1_000 / LATENCY.as_millis() as u64;
-    let what = format!("`import`, latency of {LATENCY:?} doubles above {BEARABLE} in flight");
+    let what = format!("`import`, latency of {} ms doubles above {BEARABLE} in flight", LATENCY.as_millis());
     found(bench, "11c", &what, strained, best, 90.0);
 }
 
