@@ -8,15 +8,15 @@ use super::again::JobRows;
 use super::lists::check_additions;
 use super::sharing::share;
 use super::{Event, Job, Phase, PipelineError, Reporter};
-use crate::model::{Finding, Row};
+use crate::model::{Finding, PlainCells, Row};
 use crate::rules::additions::Additions;
 use crate::rules::causes::Causes;
 use crate::rules::draft::{Draft, draft, missing_findings};
 use crate::rules::duplicates::{KeyHash, KeyHasher, SeenKeys};
 use crate::rules::mapping::Mode;
 use crate::rules::planning::{duplicate_finding, may_be_excused};
-use crate::rules::program::Program;
-use crate::tabular::{Batch, BatchReader};
+use crate::rules::program::{Glance, Program};
+use crate::tabular::{Batch, BatchReader, Looker};
 use tokio_util::sync::CancellationToken;
 
 /// What pass one found.
@@ -74,6 +74,7 @@ pub fn check(
     };
     let look = Look {
         program: &job.program,
+        glance: Glance::of(&job.program),
         hasher: tally.seen.as_ref().map(SeenKeys::hasher),
         appends: Additions::are_wanted(&job.program),
     };
@@ -91,6 +92,7 @@ pub fn check(
 }
 
 /// What a row shows by itself.
+#[derive(Default)]
 struct Looked {
     row: u64,
     skipped: bool,
@@ -107,6 +109,7 @@ struct Looked {
 /// Looks at rows one by one, on any thread.
 struct Look<'j> {
     program: &'j Program,
+    glance: Option<Glance<'j>>,
     hasher: Option<KeyHasher>,
     /// Whether dropdown lists are to gain values.
     appends: bool,
@@ -114,32 +117,51 @@ struct Look<'j> {
 
 impl Look<'_> {
     fn batch(&self, reader: &mut BatchReader, batch: &Batch) -> Vec<Looked> {
-        let (mut looked, mut key) = (Vec::new(), String::new());
-        reader.read(batch, |row| looked.push(self.row(row, &mut key)));
-        looked
+        let mut looking = Looking { look: self, looked: Vec::new(), key: String::new() };
+        reader.show(batch, &mut looking);
+        looking.looked
+    }
+}
+
+/// A look at a batch.
+struct Looking<'l> {
+    look: &'l Look<'l>,
+    looked: Vec<Looked>,
+    /// Memory to be used again.
+    key: String,
+}
+
+impl Looker for Looking<'_> {
+    fn plain(&mut self, number: u64, cells: &PlainCells<'_>) -> bool {
+        self.key.clear();
+        let passes = self.look.glance.is_some_and(|glance| glance.passes(cells, &mut self.key));
+        if passes {
+            let hasher = self.look.hasher.filter(|_| !self.look.program.key.is_empty());
+            let key = hasher.map(|hasher| hasher.hash(&self.key));
+            self.looked.push(Looked { row: number, key, ..Looked::default() });
+        }
+        passes
     }
 
-    /// `key` is memory to be used again.
-    fn row(&self, row: &Row, key: &mut String) -> Looked {
-        let mut draft = draft(self.program, row);
-        if !draft.missing.is_empty() {
-            let missing = missing_of_new(self.program, &draft);
-            draft.findings.extend(missing);
-        }
-        key.clear();
-        let hasher = self.hasher.filter(|_| draft.push_key(self.program, key));
-        let excusable = draft.findings.iter().all(|finding| may_be_excused(self.program, finding));
-        let may_add = self.appends && excusable && !draft.skipped;
-        let additions = may_add.then(|| Additions::of(self.program, &draft)).flatten();
-        Looked {
+    fn row(&mut self, row: &Row) {
+        let program = self.look.program;
+        let mut draft = draft(program, row);
+        let missing = missing_of_new(program, &draft);
+        draft.findings.extend(missing);
+        self.key.clear();
+        let hasher = self.look.hasher.filter(|_| draft.push_key(program, &mut self.key));
+        let excusable = draft.findings.iter().all(|finding| may_be_excused(program, finding));
+        let may_add = self.look.appends && excusable && !draft.skipped;
+        let additions = may_add.then(|| Additions::of(program, &draft)).flatten();
+        self.looked.push(Looked {
             row: draft.row,
             skipped: draft.skipped,
-            key: hasher.map(|hasher| hasher.hash(key)),
+            key: hasher.map(|hasher| hasher.hash(&self.key)),
             excusable,
             unguarded: draft.unguarded,
             additions: additions.map(Box::new),
             findings: draft.findings,
-        }
+        });
     }
 }
 

@@ -4,6 +4,7 @@
 mod choices;
 mod columns;
 mod field;
+mod glance;
 mod proven;
 mod steps;
 mod typed;
@@ -20,6 +21,7 @@ use crate::rules::problem::{Located, Place, Problem, Problems};
 pub use choices::Choices;
 pub use columns::{place_of, resolve};
 pub use field::{FieldProgram, Origin, Reference};
+pub use glance::Glance;
 pub use typed::{CellForm, Converted, Fault};
 
 /// A mapping that fits its dictionary and header.

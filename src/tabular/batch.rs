@@ -6,7 +6,7 @@
 
 use super::csv_rows::CsvReader;
 use super::cutting::Block;
-use crate::model::Row;
+use crate::model::{PlainCells, Row};
 
 /// Rows, and their bytes in memory, that a batch holds at most.
 const MOST_ROWS: usize = 512;
@@ -74,4 +74,23 @@ impl BatchReader {
             text.read_all(&batch.block, &mut self.row, each);
         }
     }
+
+    /// Shows a batch's rows, in order.
+    pub fn show(&mut self, batch: &Batch, looker: &mut impl Looker) {
+        batch.rows.iter().take(batch.used).for_each(|row| looker.row(row));
+        if let Some(text) = &mut self.text {
+            text.show(&batch.block, &mut self.row, looker);
+        }
+    }
+}
+
+/// Who looks at rows, and needs not make one of each.
+pub trait Looker {
+    /// A record of a text that is nothing but text, with its row's number and
+    /// as many cells as there are columns. True: that is enough; false: it is
+    /// shown as a row.
+    fn plain(&mut self, number: u64, cells: &PlainCells<'_>) -> bool;
+
+    /// A row.
+    fn row(&mut self, row: &Row);
 }

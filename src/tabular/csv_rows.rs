@@ -5,15 +5,16 @@ use std::path::Path;
 
 use memchr::memchr;
 
+use super::batch::Looker;
 use super::charset::{Charset, Decoder};
 use super::csv_source::{TextInput, TextSource};
 use super::cutting::{Block, Cut, Cutter};
 use super::error::InputProblem;
 use super::quotes::stray_quote;
 use super::records::{MAX_FIELD, line_breaks, spans};
-use super::splitting::{Splitter, filled_cells};
+use super::splitting::{Splitter, filled_cells, push_ends};
 use super::utf16::source_bytes;
-use crate::model::{Cell, CellFault, Row, RowFault};
+use crate::model::{Cell, CellFault, PlainCells, Row, RowFault};
 
 /// Cuts blocks off a delimited text.
 struct CsvBlocks {
@@ -60,6 +61,8 @@ pub(super) struct CsvReader {
     charset: Charset,
     delimiter: u8,
     columns: usize,
+    /// Where the cells of a record end.
+    ends: Vec<usize>,
 }
 
 impl CsvReader {
@@ -70,6 +73,7 @@ impl CsvReader {
             charset: source.charset,
             delimiter: source.delimiter,
             columns: source.columns,
+            ends: Vec::new(),
         }
     }
 
@@ -83,6 +87,47 @@ impl CsvReader {
                 each(row);
             }
         }
+    }
+
+    /// Shows the rows of a block, those that are nothing but text by their cells alone.
+    pub(super) fn show(&mut self, block: &Block, row: &mut Row, looker: &mut impl Looker) {
+        let text = self.decoder.whole(block.bytes());
+        for &cut in &block.cuts {
+            let raw = block.raw(cut);
+            let text = match text {
+                Some(text) => text.get(cut.start..cut.end),
+                None => self.decoder.whole(raw),
+            };
+            let is_done = text
+                .and_then(|text| self.plain_cells(text))
+                .is_some_and(|cells| looker.plain(cut.row, &cells));
+            if !is_done && self.read(raw, text, cut, row) {
+                looker.row(row);
+            }
+        }
+    }
+
+    /// The cells of a record, if they are as many as there are columns, short
+    /// enough, and not all blank as far as the first one shows it.
+    fn plain_cells<'r>(&'r mut self, text: &'r str) -> Option<PlainCells<'r>> {
+        if text.len() > MAX_FIELD {
+            return None;
+        }
+        let cells = match memchr(b'"', text.as_bytes()) {
+            None => {
+                self.ends.clear();
+                push_ends(text.as_bytes(), self.delimiter, &mut self.ends);
+                (self.ends.len() == self.columns).then(|| PlainCells::new(text, &self.ends, 1))
+            }
+            Some(_) => {
+                self.splitter.split(text.as_bytes());
+                let splitter = &self.splitter;
+                let whole = !splitter.is_odd() && splitter.ends().len() == self.columns;
+                let unquoted = self.decoder.whole(splitter.cells()).filter(|_| whole);
+                unquoted.map(|text| PlainCells::new(text, splitter.ends(), 0))
+            }
+        };
+        cells.filter(|cells| !cells.get(0).trim_ascii().is_empty())
     }
 
     /// Reads one record; false where all its cells are blank. `text` is the

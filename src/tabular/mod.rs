@@ -60,7 +60,7 @@ mod xlsb_survey;
 mod xlsx_survey;
 mod xml;
 
-pub use batch::{Batch, BatchReader};
+pub use batch::{Batch, BatchReader, Looker};
 pub use dialect::{Dialect, DialectColumn, Form, JsonForm, LineEnd, SheetForm, TextForm, TitleRow};
 pub use error::{InputError, InputProblem, OutputError, OutputProblem, holding};
 pub use fingerprint::Fingerprint;

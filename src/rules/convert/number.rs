@@ -30,12 +30,16 @@ pub struct Notation {
 
 /// Excel's way to write a long number it has shortened: `1.23E+11`.
 pub fn looks_shortened_by_excel(text: &str) -> bool {
-    // One digit and a mark or the exponent: nearly every text fails here.
-    let ([b'-' | b'+', bare @ ..] | bare) = text.as_bytes();
-    if !matches!(bare, [b'0'..=b'9', b'.' | b',' | b'E' | b'e', ..]) {
+    // It begins with a sign or a digit, and few texts do.
+    let bytes = text.as_bytes();
+    if bytes.first().is_none_or(|&first| first > b'9' || first < b'+') {
         return false;
     }
-    let bare = &text[text.len() - bare.len()..];
+    let bare = text.strip_prefix(['-', '+']).unwrap_or(text);
+    // One digit, and behind it a mark or the exponent.
+    if !matches!(bare.as_bytes(), [b'0'..=b'9', b'.' | b',' | b'E' | b'e', ..]) {
+        return false;
+    }
     let Some((mantissa, exponent)) = bare.split_once(['E', 'e']) else { return false };
     let Some(exponent) = exponent.strip_prefix('+') else { return false };
     let (whole, fraction) = mantissa.split_once(['.', ',']).unwrap_or((mantissa, "0"));

@@ -67,6 +67,30 @@ fn is(byte: u8, kinds: u8) -> bool {
     KINDS[usize::from(byte)] & kinds != 0
 }
 
+/// Whether a text has neither control characters and line breaks nor what may
+/// begin one in UTF-8, eight bytes at a time. What is not plain may be fine.
+pub fn is_plain(text: &str) -> bool {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = EACH << 7;
+    let odd = |eight: &[u8; 8]| {
+        let eight = u64::from_le_bytes(*eight);
+        // The high bit of a byte that is below another, and of one that is 0 (Bit Twiddling Hacks).
+        let below = |other: u64| eight.wrapping_sub(EACH * other) & !eight & HIGH;
+        let is = |other: u64| {
+            let differs = eight ^ (EACH * other);
+            differs.wrapping_sub(EACH) & !differs & HIGH
+        };
+        below(0x20) | is(0x7F) | is(0xC2)
+    };
+    let bytes = text.as_bytes();
+    let (eights, rest) = bytes.as_chunks::<8>();
+    let rest_is_odd = match bytes.last_chunk::<8>() {
+        Some(last) => odd(last) != 0,
+        None => rest.iter().any(|&byte| byte < 0x20 || byte == 0x7F || byte == 0xC2),
+    };
+    !rest_is_odd && eights.iter().fold(0, |seen, eight| seen | odd(eight)) == 0
+}
+
 /// The first control character that has no place in a text, if any.
 /// Tabs and line breaks have.
 pub fn control_character(text: &str) -> Option<char> {
@@ -202,20 +226,37 @@ pub fn is_url_of(text: &str, bytes: Bytes) -> bool {
     let Some(rest) = without_scheme(text.as_bytes()) else { return false };
     let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#'));
     let authority = &rest[..end.unwrap_or(rest.len())];
+    match authority.iter().any(|byte| matches!(byte, b'@' | b':')) {
+        true => is_host_of_user(authority),
+        false => is_host(authority),
+    }
+}
+
+/// `user@host:80`
+fn is_host_of_user(authority: &[u8]) -> bool {
     let host = memrchr(b'@', authority).map_or(authority, |at| &authority[at + 1..]);
-    let (name, port) = match memchr(b':', host) {
-        Some(colon) => (&host[..colon], &host[colon + 1..]),
-        None => (host, &b"80"[..]),
-    };
-    // Points at the end are taken off; no other label may be empty.
+    match memrchr(b':', host) {
+        Some(colon) => {
+            let (name, port) = (&host[..colon], &host[colon + 1..]);
+            !port.is_empty() && port.iter().all(u8::is_ascii_digit) && is_host(name)
+        }
+        None => is_host(host),
+    }
+}
+
+/// Labels with points between them, none empty; points may stand at the end.
+fn is_host(name: &[u8]) -> bool {
     let named = name.iter().rposition(|&byte| byte != b'.').map_or(0, |last| last + 1);
-    let mut before = b'.';
-    let mut all_fit = named > 0;
+    let (mut before, mut points) = (b'.', name.len() - named);
     for &byte in &name[..named] {
-        all_fit &= if byte == b'.' { before != b'.' } else { byte == b'_' || is(byte, IN_NAMES | FOREIGN) };
+        let is_point = byte == b'.';
+        if if is_point { before == b'.' } else { byte != b'_' && !is(byte, IN_NAMES | FOREIGN) } {
+            return false;
+        }
+        points += usize::from(is_point);
         before = byte;
     }
-    all_fit && !port.is_empty() && port.iter().all(u8::is_ascii_digit) && name.contains(&b'.')
+    named > 0 && points > 0
 }
 
 /// What stands behind `http://` or `https://`; all of a text that names no

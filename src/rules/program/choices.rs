@@ -40,6 +40,14 @@ impl Choices {
             .or_else(|| self.ordered.get(*self.by_folded.get(folded(text).as_ref())?).map(String::as_str))
     }
 
+    /// Whether a text is one of the choices to the letter.
+    pub fn has(&self, text: &str) -> bool {
+        match self.ordered.len() {
+            0..=SHORT => self.ordered.iter().any(|known| known == text),
+            _ => self.exact.contains(text),
+        }
+    }
+
     /// Every choice, in order.
     pub fn all(&self) -> impl Iterator<Item = &str> {
         self.ordered.iter().map(String::as_str)
