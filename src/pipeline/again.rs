@@ -56,11 +56,6 @@ impl JobRows {
     pub fn batch_reader(&self) -> BatchReader {
         self.rows.batch_reader()
     }
-
-    /// How far the pass is, in bytes of the file.
-    pub fn position(&self) -> u64 {
-        self.rows.position()
-    }
 }
 
 /// The columns of a reject file, and the runs that its rows name.

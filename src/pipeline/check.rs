@@ -91,6 +91,9 @@ pub fn check(
     Ok(tally.checked)
 }
 
+/// Keys whose places in memory are fetched at once.
+const FETCHED: usize = 32;
+
 /// What a row shows by itself.
 #[derive(Default)]
 struct Looked {
@@ -214,9 +217,12 @@ impl<F: FnMut(&Finding)> Tally<'_, F> {
     fn tell_duplicates(&mut self, batch: &Batch, looked: &mut [Looked]) {
         let Some(seen) = &mut self.seen else { return };
         let mut first_rows = HashMap::new();
-        for row in &*looked {
-            if let Some(first) = row.key.and_then(|key| seen.note(key, row.row)) {
-                first_rows.insert(row.row, first);
+        for some in looked.chunks(FETCHED) {
+            seen.fetch(some.iter().filter_map(|row| row.key));
+            for row in some {
+                if let Some(first) = row.key.and_then(|key| seen.note(key, row.row)) {
+                    first_rows.insert(row.row, first);
+                }
             }
         }
         if first_rows.is_empty() {

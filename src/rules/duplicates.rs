@@ -67,6 +67,17 @@ impl SeenKeys {
         self.note(self.hasher.hash(key), row)
     }
 
+    /// Looks at the places where keys are about to be noted: the memory is then
+    /// at hand, and the waits for it are one.
+    pub fn fetch(&self, keys: impl Iterator<Item = KeyHash>) {
+        let first = |KeyHash(hash): KeyHash| {
+            let shard = self.shards.get((hash >> (u128::BITS - SHARD_BITS)) as usize)?;
+            shard.slots.get(Shard::home(shard.homes, hash)).copied()
+        };
+        // Nothing but the loading is wanted of them.
+        std::hint::black_box(keys.filter_map(first).fold(0, |all, slot| all ^ slot));
+    }
+
     /// Notes a key by its hash; the answer is the earlier row that has it, if any.
     pub fn note(&mut self, KeyHash(hash): KeyHash, row: u64) -> Option<u64> {
         // A file of more rows than fit would be larger than any disk.

@@ -32,7 +32,7 @@ pub struct Notation {
 pub fn looks_shortened_by_excel(text: &str) -> bool {
     // It begins with a sign or a digit, and few texts do.
     let bytes = text.as_bytes();
-    if bytes.first().is_none_or(|&first| first > b'9' || first < b'+') {
+    if !bytes.first().is_some_and(|first| (b'+'..=b'9').contains(first)) {
         return false;
     }
     let bare = text.strip_prefix(['-', '+']).unwrap_or(text);
