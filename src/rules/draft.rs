@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::{Cell, CellFault, Code, Finding, Row, Stage, Value, column_letters, unguard};
+use crate::model::{Cell, CellFault, Code, Finding, Row, Stage, Value, unguard};
 use crate::rules::condition::{Sort, Verdict};
 use crate::rules::expression::Expression;
 use crate::rules::mapping::{Blank, Mode};
@@ -470,22 +470,13 @@ pub fn finding(
     Finding {
         row,
         cell: column.and_then(|column| program.address(column, row)),
-        column: column.map(|column| column_name(program, column)),
+        column: column.map(|column| program.column_name(column)),
         field: field.map(str::to_owned),
         code: fault.code,
         message: fault.message,
         cause: fault.cause,
         value: value.filter(|value| !value.is_empty()),
         stage: fault.stage,
-    }
-}
-
-/// A column's header, or its letters where the header is blank.
-fn column_name(program: &Program, column: usize) -> String {
-    match program.header.columns.get(column) {
-        Some(found) if !found.name.is_empty() => found.name.clone(),
-        Some(found) => column_letters(found.place),
-        None => column_letters(column),
     }
 }
 

@@ -11,7 +11,7 @@ mod typed;
 
 use std::collections::{HashMap, HashSet};
 
-use crate::model::{Dictionary, Field, FieldKind, Header, Notice, Row, shown};
+use crate::model::{Dictionary, Field, FieldKind, Header, Notice, Row, column_letters, shown};
 use crate::rules::condition::{Condition, Verdict};
 use crate::rules::mapping::{Blank, FieldRule, Guard, Mapping, Mode};
 use crate::rules::names::folded;
@@ -109,6 +109,15 @@ impl Program {
     /// The address of a cell; none where the file is no grid.
     pub fn address(&self, column: usize, row: u64) -> Option<String> {
         self.has_grid.then(|| self.header.address(column, row))
+    }
+
+    /// A column's header, or its letters where the header is blank.
+    pub fn column_name(&self, column: usize) -> String {
+        match self.header.columns.get(column) {
+            Some(found) if !found.name.is_empty() => found.name.clone(),
+            Some(found) => column_letters(found.place),
+            None => column_letters(column),
+        }
     }
 
     /// The column of a field's first cell, by the field's name.

@@ -8,7 +8,10 @@
 //! beside its values is looked up in its own part (`survey`, `xlsx_survey`,
 //! `xlsb_survey`, `ods`). [`Source::rows`] then starts a pass, as often as
 //! needed; `csv_rows`, `json_rows` and `sheet_rows` fill one
-//! [`crate::model::Row`] again and again. What stood in the file beside its rows is kept in a [`Dialect`],
+//! [`crate::model::Row`] again and again. Several threads share a pass in
+//! batches (`batch`): a delimited text is cut into records by one of them
+//! (`cutting`) and split into cells by any (`splitting`), as a large file's
+//! encoding is looked at in parts (`segments`). What stood in the file beside its rows is kept in a [`Dialect`],
 //! from which [`RejectWriter`] writes the same form again.
 //!
 //! Input is foreign and may be hostile: every size is capped, nothing is

@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::rules::names::folded;
+use crate::model::Number;
+use crate::rules::names::{folded, trim};
 use crate::rules::nearest::nearest;
 
 /// So many values are compared sooner than one is hashed.
@@ -46,6 +47,12 @@ impl Choices {
             0..=SHORT => self.ordered.iter().any(|known| known == text),
             _ => self.exact.contains(text),
         }
+    }
+
+    /// Whether one of the choices is this number in whatever notation (`5.0`).
+    pub(super) fn has_number(&self, number: &str) -> bool {
+        let Some(wanted) = Number::parse(number) else { return false };
+        self.all().any(|choice| Number::parse(trim(choice)).is_some_and(|choice| choice == wanted))
     }
 
     /// Every choice, in order.

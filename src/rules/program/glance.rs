@@ -5,7 +5,10 @@
 //! fraction of the work. It answers "surely fine" or nothing; then a draft is
 //! made. Whatever it passes a draft finds no fault with, as a property holds.
 
-use super::{FieldProgram, Origin, Program};
+use std::borrow::Cow;
+
+use super::typed::Hand;
+use super::{Converted, Fault, FieldProgram, Origin, Program};
 use crate::model::{FieldKind, PlainCells, RecordId};
 use crate::rules::convert::checkbox;
 use crate::rules::convert::date::iso;
@@ -67,6 +70,25 @@ impl<'p> Glance<'p> {
 }
 
 impl FieldProgram {
+    /// The column whose texts need nothing done to them but to be trimmed and
+    /// read by [`Self::convert_plain`].
+    pub fn plain_column(&self) -> Option<usize> {
+        let plain = self.trim
+            && self.steps.is_empty()
+            && self.values.is_none()
+            && self.reference.is_none()
+            && self.clear_token.is_none();
+        match self.origin {
+            Origin::Column(column) if plain => Some(column),
+            Origin::Column(_) | Origin::Joined(..) | Origin::Constant(_) | Origin::Expression(_) => None,
+        }
+    }
+
+    /// Turns the text of a plain column, which is no error of Excel's, into the field's type.
+    pub fn convert_plain<'r>(&self, text: &'r str) -> Result<Converted<'r>, Fault> {
+        self.typed(Cow::Borrowed(text), Hand::Column)
+    }
+
     /// Whether one look at a cell's text can tell that it fits.
     fn can_be_glanced_at(&self) -> bool {
         let by_its_text = match &self.field.kind {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{FieldProgram, Origin};
+use super::FieldProgram;
 use crate::model::{Cell, Code, FieldKind, Number, RecordId, Stage, shown};
 use crate::rules::convert::date::{DateFault, DateText, YEARS, iso};
 use crate::rules::convert::number::{Notation, NumberFault, looks_shortened_by_excel};
@@ -93,7 +93,7 @@ impl CellForm {
 
 /// How numbers and dates are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Hand {
+pub(super) enum Hand {
     /// As the mapping says for the column: `date`, `decimal`.
     Column,
     /// As the CRM writes them: `2024-02-13`, `1234.5`.
@@ -126,25 +126,6 @@ impl FieldProgram {
             Some(to) => self.put_in_place(to),
             None => self.referred_or_typed(text, hand),
         }
-    }
-
-    /// The column whose texts need nothing done to them but to be trimmed and
-    /// read by [`Self::convert_plain`].
-    pub fn plain_column(&self) -> Option<usize> {
-        let plain = self.trim
-            && self.steps.is_empty()
-            && self.values.is_none()
-            && self.reference.is_none()
-            && self.clear_token.is_none();
-        match self.origin {
-            Origin::Column(column) if plain => Some(column),
-            Origin::Column(_) | Origin::Joined(..) | Origin::Constant(_) | Origin::Expression(_) => None,
-        }
-    }
-
-    /// Turns the text of a plain column, which is no error of Excel's, into the field's type.
-    pub fn convert_plain<'r>(&self, text: &'r str) -> Result<Converted<'r>, Fault> {
-        self.typed(Cow::Borrowed(text), Hand::Column)
     }
 
     /// Looks for each value of a multi-select's cell by itself.
@@ -256,7 +237,7 @@ impl FieldProgram {
         }
     }
 
-    fn typed<'r>(&self, text: Cow<'r, str>, hand: Hand) -> Result<Converted<'r>, Fault> {
+    pub(super) fn typed<'r>(&self, text: Cow<'r, str>, hand: Hand) -> Result<Converted<'r>, Fault> {
         match &self.field.kind {
             FieldKind::Number | FieldKind::Currency | FieldKind::Percent => self.number(text, hand),
             FieldKind::Date | FieldKind::DateTime => self.date(text, hand),
@@ -498,12 +479,4 @@ fn precision_lost() -> Fault {
         Code::PrecisionLost,
         "the spreadsheet has shortened this number and its digits are lost; export the column again as text",
     )
-}
-
-impl super::Choices {
-    /// Whether one of the choices is this number in whatever notation (`5.0`).
-    pub(super) fn has_number(&self, number: &str) -> bool {
-        let Some(wanted) = Number::parse(number) else { return false };
-        self.all().any(|choice| Number::parse(trim(choice)).is_some_and(|choice| choice == wanted))
-    }
 }
