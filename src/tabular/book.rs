@@ -4,13 +4,14 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use calamine::{Data, DataRef, Reader, Sheet, SheetType, SheetVisible, Xlsb, XlsbError, Xlsx, XlsxError};
 
 use super::area::{MAX_PLACES, MAX_ROWS};
 use super::biff::locked;
 use super::error::InputProblem;
+use super::gate::SharedFile;
 use super::ods::{self, Table};
 use super::options::Format;
 use super::package::Clues;
@@ -21,10 +22,31 @@ use crate::model::{column_letters, shown};
 
 /// An open workbook.
 pub(super) enum Book {
-    Xlsx(Box<Xlsx<BufReader<File>>>),
+    Xlsx(Box<Xlsx<BufReader<SharedFile>>>),
     Xlsb(Box<Xlsb<BufReader<File>>>),
     Xls(Arc<OldBook>),
     Ods(Arc<Vec<Table>>, PathBuf),
+}
+
+/// Where an open workbook waits for the next pass, so that its texts are read once.
+#[derive(Clone, Default)]
+pub(super) struct Shelf(Arc<Mutex<Option<Book>>>);
+
+impl Shelf {
+    pub(super) fn with(book: Option<Book>) -> Self {
+        Self(Arc::new(Mutex::new(book)))
+    }
+
+    /// The workbook of the last pass, or a new one.
+    pub(super) fn take(&self, path: &Path, format: Format) -> Result<Book, InputProblem> {
+        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        waiting.map_or_else(|| Book::open(path, format), Ok)
+    }
+
+    /// Leaves the workbook to the next pass.
+    pub(super) fn give_back(&self, book: Book) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(book);
+    }
 }
 
 /// A sheet, as the list of sheets has it.
@@ -68,9 +90,15 @@ impl Book {
                 Xlsb::new(file()?).map_err(|error| xlsb_trouble(&error, "the workbook"))?,
             )),
             Format::Xlsx | Format::Csv | Format::Tsv | Format::Jsonl => {
-                Self::Xlsx(Box::new(Xlsx::new(file()?).map_err(|error| trouble(&error, "the workbook"))?))
+                Self::open_xlsx(SharedFile::new(File::open(path)?))?
             }
         })
+    }
+
+    /// Opens an XLSX workbook and reads its shared texts.
+    pub(super) fn open_xlsx(file: SharedFile) -> Result<Self, InputProblem> {
+        let book = Xlsx::new(BufReader::new(file)).map_err(|error| trouble(&error, "the workbook"))?;
+        Ok(Self::Xlsx(Box::new(book)))
     }
 
     /// All sheets in their order, hidden ones too.
