@@ -2,15 +2,17 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
+use std::mem;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use calamine::{Data, DataRef, Reader, Sheet, SheetType, SheetVisible, Xlsb, XlsbError, Xlsx, XlsxError};
 
 use super::area::{MAX_PLACES, MAX_ROWS};
 use super::biff::locked;
 use super::error::InputProblem;
+use super::gate::SharedFile;
 use super::ods::{self, Table};
 use super::options::Format;
 use super::package::Clues;
@@ -21,10 +23,31 @@ use crate::model::{column_letters, shown};
 
 /// An open workbook.
 pub(super) enum Book {
-    Xlsx(Box<Xlsx<BufReader<File>>>),
+    Xlsx(Box<Xlsx<BufReader<SharedFile>>>),
     Xlsb(Box<Xlsb<BufReader<File>>>),
     Xls(Arc<OldBook>),
     Ods(Arc<Vec<Table>>, PathBuf),
+}
+
+/// Where an open workbook waits for the next pass, so that its texts are read once.
+#[derive(Clone, Default)]
+pub(super) struct Shelf(Arc<Mutex<Option<Book>>>);
+
+impl Shelf {
+    pub(super) fn with(book: Option<Book>) -> Self {
+        Self(Arc::new(Mutex::new(book)))
+    }
+
+    /// The workbook of the last pass, or a new one.
+    pub(super) fn take(&self, path: &Path, format: Format) -> Result<Book, InputProblem> {
+        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        waiting.map_or_else(|| Book::open(path, format), Ok)
+    }
+
+    /// Leaves the workbook to the next pass.
+    pub(super) fn give_back(&self, book: Book) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(book);
+    }
 }
 
 /// A sheet, as the list of sheets has it.
@@ -68,9 +91,15 @@ impl Book {
                 Xlsb::new(file()?).map_err(|error| xlsb_trouble(&error, "the workbook"))?,
             )),
             Format::Xlsx | Format::Csv | Format::Tsv | Format::Jsonl => {
-                Self::Xlsx(Box::new(Xlsx::new(file()?).map_err(|error| trouble(&error, "the workbook"))?))
+                Self::open_xlsx(SharedFile::new(File::open(path)?))?
             }
         })
+    }
+
+    /// Opens an XLSX workbook and reads its shared texts.
+    pub(super) fn open_xlsx(file: SharedFile) -> Result<Self, InputProblem> {
+        let book = Xlsx::new(BufReader::new(file)).map_err(|error| trouble(&error, "the workbook"))?;
+        Ok(Self::Xlsx(Box::new(book)))
     }
 
     /// All sheets in their order, hidden ones too.
@@ -188,19 +217,33 @@ fn walk_xlsx<'a, R: Read + Seek>(
     let mut reader =
         book.worksheet_cells_reader(sheet).map_err(|error| trouble(&error, &format!("sheet \"{name}\"")))?;
     let last = reader.dimensions().end.0.saturating_add(1);
-    let (mut row, mut place) = (0, 0);
-    let next = || {
-        let cell = reader.next_cell_with_formula_metadata().map_err(|error| {
-            let at = column_letters(place as usize);
-            trouble(&error, &format!("sheet \"{name}\", cell {at}{}", row + 1))
-        })?;
-        Ok(cell.map(|cell| {
-            (row, place) = cell.pos;
-            let percent = facts.percents.has(row + 1, place);
-            (row, SheetCell { place, value: cell.value, formula: cell.formula.is_some(), percent })
-        }))
+    let failed = |error: &XlsxError, (row, place): (u32, u32)| {
+        let at = column_letters(place as usize);
+        trouble(error, &format!("sheet \"{name}\", cell {at}{}", row + 1))
     };
-    gather(sheet, last, view, next, visit)
+    let mut rows = Gathering::new(sheet, last, view, visit);
+    let mut at = (0, 0);
+    loop {
+        // The cell is looked at where the reader puts it: to move millions of
+        // them on costs more than all that is done with them.
+        let mut found = reader.next_cell_with_formula_metadata();
+        let cell = match &mut found {
+            Ok(Some(cell)) => cell,
+            Ok(None) => return rows.end(),
+            Err(error) => return Err(failed(error, at)),
+        };
+        at = cell.pos;
+        match rows.reach(at)? {
+            Reached::Seen => rows.cells.push(SheetCell {
+                place: at.1,
+                value: mem::take(&mut cell.value),
+                formula: cell.formula.is_some(),
+                percent: facts.percents.has(at.0 + 1, at.1),
+            }),
+            Reached::Unseen => {}
+            Reached::End => return Ok(()),
+        }
+    }
 }
 
 /// The reader passes over formulas whose result is an error: the look before
@@ -271,40 +314,87 @@ fn lent(value: &Data) -> DataRef<'_> {
 }
 
 /// Gathers single cells into rows.
+struct Gathering<'v, 'a, V> {
+    sheet: &'v str,
+    /// The sheet's last row as far as it says.
+    last: u32,
+    view: &'v View,
+    visit: V,
+    /// 0-based.
+    row: u32,
+    cells: Vec<SheetCell<'a>>,
+}
+
+/// What becomes of a cell.
+enum Reached {
+    /// It belongs to the row.
+    Seen,
+    /// It is not looked at.
+    Unseen,
+    /// Nor is anything behind it.
+    End,
+}
+
+impl<'v, 'a, V> Gathering<'v, 'a, V>
+where
+    V: FnMut(u32, u32, &[SheetCell<'a>]) -> Result<ControlFlow<()>, InputProblem>,
+{
+    fn new(sheet: &'v str, last: u32, view: &'v View, visit: V) -> Self {
+        Self { sheet, last, view, visit, row: 0, cells: Vec::new() }
+    }
+
+    /// Goes on to the next cell, its row and column 0-based; with a new row
+    /// the one before is visited.
+    fn reach(&mut self, (at, place): (u32, u32)) -> Result<Reached, InputProblem> {
+        if at < self.row || at >= MAX_ROWS || place >= MAX_PLACES {
+            return Err(out_of_place(self.sheet, self.row + 1));
+        }
+        if at > self.row {
+            if self.visited()?.is_break() {
+                return Ok(Reached::End);
+            }
+            self.cells.clear();
+            self.row = at;
+        }
+        if at >= self.view.last_row {
+            return Ok(Reached::End);
+        }
+        if self.cells.len() >= MAX_PLACES as usize {
+            return Err(out_of_place(self.sheet, self.row + 1));
+        }
+        let is_seen = self.view.sees_column(place) && self.view.sees_row(at + 1);
+        Ok(if is_seen { Reached::Seen } else { Reached::Unseen })
+    }
+
+    fn visited(&mut self) -> Result<ControlFlow<()>, InputProblem> {
+        if self.cells.is_empty() {
+            return Ok(ControlFlow::Continue(()));
+        }
+        (self.visit)(self.row + 1, self.last, sorted(&mut self.cells)?)
+    }
+
+    fn end(mut self) -> Result<(), InputProblem> {
+        self.visited().map(|_| ())
+    }
+}
+
+/// Gathers what `next` gives, row by row.
 fn gather<'a>(
     sheet: &str,
     last: u32,
     view: &View,
     mut next: impl FnMut() -> Result<Option<(u32, SheetCell<'a>)>, InputProblem>,
-    mut visit: impl FnMut(u32, u32, &[SheetCell<'a>]) -> Result<ControlFlow<()>, InputProblem>,
+    visit: impl FnMut(u32, u32, &[SheetCell<'a>]) -> Result<ControlFlow<()>, InputProblem>,
 ) -> Result<(), InputProblem> {
-    let mut cells: Vec<SheetCell<'a>> = Vec::new();
-    let mut row = 0;
+    let mut rows = Gathering::new(sheet, last, view, visit);
     while let Some((at, cell)) = next()? {
-        if at < row || at >= MAX_ROWS || cell.place >= MAX_PLACES {
-            return Err(out_of_place(sheet, row + 1));
-        }
-        if at > row {
-            if !cells.is_empty() && visit(row + 1, last, sorted(&mut cells)?)?.is_break() {
-                return Ok(());
-            }
-            cells.clear();
-            row = at;
-        }
-        if at >= view.last_row {
-            return Ok(());
-        }
-        if cells.len() >= MAX_PLACES as usize {
-            return Err(out_of_place(sheet, row + 1));
-        }
-        if view.sees_column(cell.place) && view.sees_row(at + 1) {
-            cells.push(cell);
+        match rows.reach((at, cell.place))? {
+            Reached::Seen => rows.cells.push(cell),
+            Reached::Unseen => {}
+            Reached::End => return Ok(()),
         }
     }
-    if !cells.is_empty() {
-        let _ = visit(row + 1, last, sorted(&mut cells)?)?;
-    }
-    Ok(())
+    rows.end()
 }
 
 fn sorted<'c, 'a>(cells: &'c mut [SheetCell<'a>]) -> Result<&'c [SheetCell<'a>], InputProblem> {

@@ -91,19 +91,60 @@ fn shown_large(number: f64, out: &mut String) {
 /// Appends a number in plain decimal notation with at most 15 significant
 /// digits, as Excel shows it: `0.1 + 0.2` is `0.3`, and `7.0` is `7`.
 pub(super) fn plain(number: f64, out: &mut String) {
+    if number < 0.0 {
+        out.push('-');
+    }
     if number.fract() == 0.0 && number.abs() < 1e15 {
         // Whole numbers of up to 15 digits are exact in both forms.
-        let _ = write!(out, "{}", number as i64);
-        return;
+        return push_digits(number.abs() as u64, 1, out);
     }
+    match short(number.abs()) {
+        Some((digits, places, unit)) => {
+            push_digits(digits / unit, 1, out);
+            out.push('.');
+            push_digits(digits % unit, places, out);
+        }
+        None => push_rounded(number, out),
+    }
+}
+
+/// A positive number of few decimals as its digits, how many of them are
+/// decimals, and ten to the power of that: 12.5 is 125, 1 and 10.
+///
+/// Digits and power of ten are exact, so that their quotient is the double
+/// nearest to that decimal. If it is the number, the decimal is what the
+/// number rounds to at 15 digits: no two such decimals have the same double.
+fn short(number: f64) -> Option<(u64, usize, u64)> {
+    const UNITS: [u32; 6] = [10, 100, 1_000, 10_000, 100_000, 1_000_000];
+    (1..).zip(UNITS).find_map(|(places, unit)| {
+        let digits = (number * f64::from(unit)).round();
+        (digits < 1e15 && digits / f64::from(unit) == number).then_some((digits as u64, places, unit.into()))
+    })
+}
+
+/// Appends a whole number, filled up with zeros.
+fn push_digits(mut number: u64, at_least: usize, out: &mut String) {
+    let mut digits = [0_u8; 20];
+    let mut used = 0;
+    for digit in digits.iter_mut().rev() {
+        if number == 0 && used >= at_least {
+            break;
+        }
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+        used += 1;
+    }
+    let digits = digits.get(digits.len() - used..).unwrap_or_default();
+    out.push_str(std::str::from_utf8(digits).unwrap_or_default());
+}
+
+/// The same as [`plain`] for any number that is not whole, without its sign.
+fn push_rounded(number: f64, out: &mut String) {
     let text = format!("{:.14e}", number.abs());
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
     let digits = digits.trim_end_matches('0');
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    if number < 0.0 {
-        out.push('-');
-    }
     if exponent < 0 {
         out.push_str("0.");
         out.extend(std::iter::repeat_n('0', (-exponent - 1).unsigned_abs() as usize));
@@ -229,6 +270,7 @@ fn push_iso(row: &mut Row, text: &str) {
 #[cfg(test)]
 mod tests {
     use calamine::{ExcelDateTime, ExcelDateTimeType};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -277,6 +319,43 @@ mod tests {
             assert_eq!(of(DataRef::Float(number), false), text);
         }
         assert!(!of(DataRef::Float(5e-324), false).contains('e'));
+    }
+
+    proptest! {
+        #[test]
+        fn a_number_of_few_decimals_is_what_its_rounding_gives(
+            digits in 1_u64..1_000_000_000_000_000, places in 1_i32..9, cut in 1_u64..1_000_000_000_000, near in -2_i64..3,
+        ) {
+            for digits in [digits, digits % cut] {
+                let number = digits as f64 / 10_f64.powi(places);
+                let number = f64::from_bits(number.to_bits().saturating_add_signed(near));
+                if number.fract() != 0.0 && number.is_finite() {
+                    let (mut quick, mut thorough) = (String::new(), String::new());
+                    plain(number, &mut quick);
+                    push_rounded(number, &mut thorough);
+                    prop_assert_eq!(quick, thorough);
+                }
+            }
+        }
+
+        #[test]
+        fn any_number_is_what_its_rounding_gives(number in any::<f64>(), small in -1e6_f64..1e6) {
+            for number in [number, small, (small * 64.0).round() / 64.0] {
+                if number.fract() != 0.0 && number.is_finite() {
+                    let (mut quick, mut thorough) = (String::new(), if number < 0.0 { "-" } else { "" }.to_owned());
+                    plain(number, &mut quick);
+                    push_rounded(number, &mut thorough);
+                    prop_assert_eq!(quick, thorough);
+                }
+            }
+        }
+
+        #[test]
+        fn a_whole_number_is_all_its_digits(number in -999_999_999_999_999_i64..1_000_000_000_000_000) {
+            let mut text = String::new();
+            plain(number as f64, &mut text);
+            prop_assert_eq!(text, number.to_string());
+        }
     }
 
     #[test]

@@ -3,8 +3,8 @@
 //!
 //! Reading, from the outside in: [`Source::open`] looks at the content
 //! (`detect`), finds encoding (`scan`, `charset`) and delimiter
-//! (`delimiter`), or checks the package (`package`; `cfb` and `biff` for
-//! XLS) and finds the sheet (`workbook`) in the `book`. What a sheet tells
+//! (`delimiter`), or checks the package (`package`, `inspection`, `watch`,
+//! `gate`; `cfb` and `biff` for XLS) and finds the sheet (`workbook`) in the `book`. What a sheet tells
 //! beside its values is looked up in its own part (`survey`, `xlsx_survey`,
 //! `xlsb_survey`, `ods`). [`Source::rows`] then starts a pass, as often as
 //! needed; `csv_rows`, `json_rows` and `sheet_rows` fill one
@@ -32,6 +32,8 @@ mod detect;
 mod dialect;
 mod error;
 mod fingerprint;
+mod gate;
+mod inspection;
 mod json_line;
 mod json_rows;
 mod json_source;
@@ -55,6 +57,7 @@ mod source;
 mod splitting;
 mod survey;
 mod utf16;
+mod watch;
 mod workbook;
 mod write;
 mod write_xlsx;

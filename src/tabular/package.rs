@@ -7,33 +7,35 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read};
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use memchr::memmem;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
 use super::biff::locked;
 use super::error::InputProblem;
+use super::gate::SharedFile;
+use super::inspection::inspect_parts;
 use super::options::Format;
+use super::watch::Watch;
 
 /// Most parts.
 pub(super) const MAX_PARTS: usize = 2000;
 /// The room that inflated parts have.
-const ROOM: Room = Room { all: 1024 * 1024 * 1024, one: 512 * 1024 * 1024 };
+pub(super) const ROOM: Room = Room { all: 1024 * 1024 * 1024, one: 512 * 1024 * 1024 };
 /// A part may inflate beyond this only by [`MAX_RATIO`].
 const FREE_BYTES: u64 = 10 * 1024 * 1024;
 /// Most inflated bytes for each packed one.
 const MAX_RATIO: u64 = 200;
-/// Most tags of the styles part. Excel keeps at most 65,490 cell styles.
-const MAX_STYLE_TAGS: u64 = 1_000_000;
 /// Bytes kept from one chunk to the next, so that no word is cut apart.
-const OVERLAP: usize = 64;
+pub(super) const OVERLAP: usize = 64;
 
 /// Most inflated bytes of all parts together, and of one.
 #[derive(Clone, Copy)]
-struct Room {
-    all: u64,
-    one: u64,
+pub(super) struct Room {
+    pub(super) all: u64,
+    pub(super) one: u64,
 }
 
 /// What the inspection saw on its way.
@@ -47,35 +49,75 @@ pub(super) struct Clues {
     pub(super) macros: bool,
 }
 
-/// Checks all parts and says what kind of workbook the package is.
-pub(super) fn inspect(file: &mut File) -> Result<(Format, Clues), InputProblem> {
-    inspect_within(file, ROOM)
+impl Clues {
+    pub(super) fn add(&mut self, other: Self) {
+        self.worth_a_look |= other.worth_a_look;
+        self.odd_formats |= other.odd_formats;
+        self.macros |= other.macros;
+    }
 }
 
-fn inspect_within(file: &mut File, room: Room) -> Result<(Format, Clues), InputProblem> {
-    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(damaged)?;
-    let kind = kind(&archive)?;
-    if archive.len() > MAX_PARTS {
-        return refuse(&format!("it has {} parts, more than any workbook has", archive.len()));
+/// A package whose list of parts is in order. What is in them is not known yet.
+pub(super) struct Package {
+    pub(super) file: SharedFile,
+    pub(super) format: Format,
+    pub(super) parts: Vec<PackedPart>,
+    /// The file's size.
+    pub(super) bytes: u64,
+}
+
+/// A part as the list has it.
+pub(super) struct PackedPart {
+    /// In lower case.
+    pub(super) name: String,
+    /// Where it lies in the file.
+    pub(super) place: Range<u64>,
+}
+
+impl Package {
+    /// Reads the list of parts and says what kind of workbook it is.
+    pub(super) fn of(file: &File) -> Result<Self, InputProblem> {
+        let bytes = file.metadata()?.len();
+        let file = SharedFile::new(file.try_clone()?);
+        let mut archive = opened(&file)?;
+        let format = kind(&archive)?;
+        if archive.len() > MAX_PARTS {
+            return refuse(&format!("it has {} parts, more than any workbook has", archive.len()));
+        }
+        if archive.has_duplicate_names() {
+            return refuse("two of its parts have the same name");
+        }
+        if archive.has_overlapping_entries().map_err(damaged)? {
+            return refuse("its parts overlap");
+        }
+        let parts = (0..archive.len()).map(|at| packed_part(&mut archive, at)).collect::<Result<_, _>>()?;
+        Ok(Self { file, format, parts, bytes })
     }
-    if archive.has_duplicate_names() {
-        return refuse("two of its parts have the same name");
+
+    /// Checks all parts, a large package on several threads, and hands the
+    /// file meanwhile to `work`: what it wants to read of a part it gets once
+    /// that part has passed. What `work` returns counts only if all have.
+    pub(super) fn inspect_beside<T>(
+        &self,
+        work: impl FnOnce(SharedFile) -> T,
+    ) -> Result<(Clues, T), InputProblem> {
+        inspect_parts(self, ROOM, None, work)
     }
-    if archive.has_overlapping_entries().map_err(damaged)? {
-        return refuse("its parts overlap");
-    }
-    let (mut total, mut clues) = (0, Clues::default());
-    for at in 0..archive.len() {
-        let mut part = archive.by_index(at).map_err(damaged)?;
-        let name = part.name().map_err(damaged)?.to_ascii_lowercase();
-        let packed = part.compressed_size();
-        let mut watch = Watch::over(&name);
-        total += check_part(&mut part, &mut watch, packed, room.one.min(room.all - total))?;
-        clues.worth_a_look |= watch.seen;
-        clues.odd_formats |= watch.odd_formats;
-        clues.macros |= name.ends_with("vbaproject.bin");
-    }
-    Ok((kind, clues))
+}
+
+/// The package, for one more reader of it.
+pub(super) fn opened(file: &SharedFile) -> Result<ZipArchive<BufReader<SharedFile>>, InputProblem> {
+    ZipArchive::new(BufReader::with_capacity(64 * 1024, file.clone())).map_err(damaged)
+}
+
+fn packed_part(
+    archive: &mut ZipArchive<BufReader<SharedFile>>,
+    at: usize,
+) -> Result<PackedPart, InputProblem> {
+    let part = archive.by_index_raw(at).map_err(damaged)?;
+    let name = part.name().map_err(damaged)?.to_ascii_lowercase();
+    let start = part.data_start().unwrap_or_else(|| part.header_start());
+    Ok(PackedPart { name, place: start..start.saturating_add(part.compressed_size()) })
 }
 
 fn kind<R: Read + std::io::Seek>(archive: &ZipArchive<R>) -> Result<Format, InputProblem> {
@@ -100,8 +142,34 @@ fn kind<R: Read + std::io::Seek>(archive: &ZipArchive<R>) -> Result<Format, Inpu
     }
 }
 
-/// Inflates one part, looking at what it declares. Returns its size.
-fn check_part(part: &mut impl Read, watch: &mut Watch, packed: u64, room: u64) -> Result<u64, InputProblem> {
+/// Unpacks one part of a package and says what it shows; `total` counts what
+/// all parts unpack to.
+pub(super) fn check_part<R: Read + std::io::Seek>(
+    archive: &mut ZipArchive<R>,
+    at: usize,
+    room: Room,
+    total: &AtomicU64,
+) -> Result<Clues, InputProblem> {
+    let mut part = archive.by_index(at).map_err(damaged)?;
+    let name = part.name().map_err(damaged)?.to_ascii_lowercase();
+    let packed = part.compressed_size();
+    let mut watch = Watch::over(&name);
+    unpack(&mut part, &mut watch, packed, room, total)?;
+    Ok(Clues {
+        worth_a_look: watch.seen,
+        odd_formats: watch.odd_formats,
+        macros: name.ends_with("vbaproject.bin"),
+    })
+}
+
+/// Inflates one part, looking at what it declares.
+fn unpack(
+    part: &mut impl Read,
+    watch: &mut Watch,
+    packed: u64,
+    room: Room,
+    total: &AtomicU64,
+) -> Result<(), InputProblem> {
     let mut buffer = vec![0_u8; 64 * 1024];
     let mut kept = 0;
     let mut size = 0;
@@ -112,7 +180,8 @@ fn check_part(part: &mut impl Read, watch: &mut Watch, packed: u64, room: u64) -
             ))
         })?;
         size += read as u64;
-        if size > room {
+        let all = total.fetch_add(read as u64, Ordering::Relaxed) + read as u64;
+        if size > room.one || all > room.all {
             return refuse("it unpacks to more than 1 GiB, or one of its parts to more than 512 MiB");
         }
         if size > FREE_BYTES && size / MAX_RATIO > packed {
@@ -122,138 +191,14 @@ fn check_part(part: &mut impl Read, watch: &mut Watch, packed: u64, room: u64) -
         let last = read == 0;
         watch.look(buffer.get(..filled).unwrap_or_default(), kept, last)?;
         if last {
-            return Ok(size);
+            return Ok(());
         }
         kept = filled.min(OVERLAP);
         buffer.copy_within(filled - kept..filled, 0);
     }
 }
 
-/// What a part must not declare.
-struct Watch {
-    xml: bool,
-    strings: bool,
-    styles: bool,
-    sheet: bool,
-    begun: bool,
-    tags: u64,
-    /// Something worth a look was seen.
-    seen: bool,
-    odd_formats: bool,
-}
-
-impl Watch {
-    fn over(name: &str) -> Self {
-        Self {
-            xml: [".xml", ".rels", ".vml"].iter().any(|ending| name.ends_with(ending)),
-            strings: name.ends_with("sharedstrings.xml"),
-            styles: name.ends_with("styles.xml"),
-            sheet: name.contains("worksheets/"),
-            begun: false,
-            tags: 0,
-            seen: false,
-            odd_formats: false,
-        }
-    }
-
-    /// Looks at a chunk whose first `old` bytes were looked at before.
-    fn look(&mut self, chunk: &[u8], old: usize, last: bool) -> Result<(), InputProblem> {
-        if !self.xml {
-            return Ok(());
-        }
-        if !std::mem::replace(&mut self.begun, true)
-            && matches!(chunk, [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] | [0, ..] | [_, 0, ..])
-        {
-            return refuse("one of its parts is not in UTF-8");
-        }
-        for place in places(chunk, b'!') {
-            let from = place.saturating_sub(1);
-            if chunk
-                .get(from..)
-                .is_some_and(|rest| rest.starts_with(b"<!DOCTYPE") || rest.starts_with(b"<!ENTITY"))
-            {
-                return refuse("one of its parts has a document type definition, which no workbook has");
-            }
-        }
-        self.seen |= self.sheet && tells_more(chunk);
-        self.odd_formats |= self.styles && (pads(chunk, last) || shows_percent(chunk));
-        if self.strings {
-            check_string_count(chunk, last)?;
-        }
-        if self.styles {
-            self.tags += places(chunk.get(old..).unwrap_or_default(), b'<').count() as u64;
-            if self.tags > MAX_STYLE_TAGS {
-                return refuse("it declares more styles than a workbook can have");
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The reader makes room for as many strings as are declared, so the number
-/// must be one that a part of the allowed size can hold.
-fn check_string_count(chunk: &[u8], last: bool) -> Result<(), InputProblem> {
-    const WORD: &[u8] = b"uniqueCount";
-    // Each string takes at least `<si/>`.
-    const MOST: u64 = ROOM.one / 5;
-    for place in places(chunk, b'q') {
-        let begins = place.saturating_sub(3);
-        let Some(rest) = chunk.get(begins..).and_then(|rest| rest.strip_prefix(WORD)) else { continue };
-        let digits =
-            rest.iter().skip_while(|byte| !byte.is_ascii_digit()).take_while(|byte| byte.is_ascii_digit());
-        let digits: Vec<u8> = digits.copied().collect();
-        let begins = rest.iter().position(u8::is_ascii_digit).unwrap_or(rest.len());
-        if begins + digits.len() == rest.len() && rest.len() < OVERLAP - WORD.len() && !last {
-            // Cut off by the chunk's end: the next chunk begins with the word.
-            continue;
-        }
-        let whole = begins + digits.len() < rest.len();
-        let count = std::str::from_utf8(&digits).ok().and_then(|digits| digits.parse::<u64>().ok());
-        if !whole || count.is_none_or(|count| count > MOST) {
-            return refuse("it declares more texts than it can hold");
-        }
-    }
-    Ok(())
-}
-
-/// True where a sheet's XML has hidden rows or columns, merged cells or
-/// formulas. Names with a prefix are not looked for by name.
-fn tells_more(chunk: &[u8]) -> bool {
-    let hidden = |at: usize| matches!(chunk.get(at + 7..), Some([b'"' | b'\'', b'1' | b't', ..]));
-    memmem::find_iter(chunk, b"hidden=").any(hidden)
-        || memmem::find(chunk, b"<mergeCell").is_some()
-        || memmem::find(chunk, b"<f>").is_some()
-        || memmem::find(chunk, b"<f ").is_some()
-        || memmem::find(chunk, b":sheetData").is_some()
-}
-
-/// True where a number format may fill up with zeros.
-fn pads(chunk: &[u8], last: bool) -> bool {
-    const WORD: &[u8] = b"formatCode=";
-    memmem::find_iter(chunk, WORD).any(|at| {
-        let code = chunk.get(at + WORD.len() + 1..).unwrap_or_default();
-        // What is cut off here, or begins oddly, is looked at later.
-        matches!(code, [b'0', b'0', ..] | [b'[', ..]) || (code.len() < 2 && !last)
-    })
-}
-
-/// True where a number format may show percent: by a code of its own, or by
-/// one of the two that need none.
-fn shows_percent(chunk: &[u8]) -> bool {
-    const WORD: &[u8] = b"numFmtId=";
-    // The next chunk begins with what is cut off here.
-    let is_built_in = |at: usize| {
-        let id = chunk.get(at + WORD.len() + 1..).unwrap_or_default();
-        matches!(id, [b'9', b'"' | b'\'', ..] | [b'1', b'0', b'"' | b'\'', ..])
-    };
-    chunk.contains(&b'%') || memmem::find_iter(chunk, WORD).any(is_built_in)
-}
-
-fn places(bytes: &[u8], wanted: u8) -> impl Iterator<Item = usize> {
-    bytes.iter().enumerate().filter(move |&(_, &byte)| byte == wanted).map(|(place, _)| place)
-}
-
-fn refuse<T>(why: &str) -> Result<T, InputProblem> {
+pub(super) fn refuse<T>(why: &str) -> Result<T, InputProblem> {
     Err(InputProblem::Workbook(format!(
         "the workbook is not read: {why}; open it in Excel, copy the data into a new workbook and save that"
     )))
@@ -291,6 +236,31 @@ mod tests {
         let mut file = zip.finish().unwrap();
         file.rewind().unwrap();
         file
+    }
+
+    fn inspect(file: &mut File) -> Result<(Format, Clues), InputProblem> {
+        inspect_within(file, ROOM)
+    }
+
+    /// What is found is the same however many threads look.
+    fn inspect_within(file: &mut File, room: Room) -> Result<(Format, Clues), InputProblem> {
+        let package = Package::of(file)?;
+        let found = |threads| {
+            let found = inspect_parts(&package, room, Some(threads), |_| ());
+            found.map(|(clues, ())| (package.format, clues)).map_err(|problem| problem.to_string())
+        };
+        assert_eq!(found(0), found(1));
+        assert_eq!(found(0), found(3));
+        inspect_parts(&package, room, None, |_| ()).map(|(clues, ())| (package.format, clues))
+    }
+
+    fn check_part(
+        part: &mut impl Read,
+        watch: &mut Watch,
+        packed: u64,
+        one: u64,
+    ) -> Result<(), InputProblem> {
+        unpack(part, watch, packed, Room { all: u64::MAX, one }, &AtomicU64::new(0))
     }
 
     fn told(extra: &[(&str, &[u8])]) -> String {

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
-use std::io::Seek;
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::batch::{Batch, BatchReader};
+use super::book::{Book, Shelf};
 use super::csv_rows::CsvRows;
 use super::csv_source::{self, TextSource, ending};
 use super::detect::{Content, content, is_json_document, is_jsonl};
@@ -17,12 +18,12 @@ use super::fingerprint::Fingerprint;
 use super::json_rows::JsonRows;
 use super::json_source::{self, JsonSource};
 use super::options::{Format, ReadOptions};
-use super::package::{self, Clues};
-use super::scan::Scan;
+use super::package::{Clues, Package};
+use super::scan::{HEAD, Scan};
 use super::segments::scan_file;
 use super::sheet_rows::SheetRows;
 use super::survey::listed;
-use super::workbook::{self, SheetSource};
+use super::workbook::{self, SheetSource, contained};
 use crate::model::{Header, Notice, Row, column_letters, shown};
 
 /// A file of rows, opened and inspected. Passes over it are cheap to start.
@@ -38,10 +39,10 @@ pub struct Source {
 }
 
 /// What a file is, whatever the options.
-struct Inspected {
-    scan: Scan,
-    /// What kind of workbook, and what its package shows; nothing for a text.
-    book: Option<(Format, Clues)>,
+enum Inspected {
+    Text(Scan),
+    /// What kind of workbook, what its package shows, and where it waits once it is open.
+    Book(Format, Clues, Shelf),
 }
 
 enum Kind {
@@ -63,7 +64,7 @@ impl Source {
     /// which delimiter or sheet, and reads its header.
     ///
     /// A file without any filled row opens with an empty header and yields no
-    /// rows. The whole file is read once, for its encoding.
+    /// rows. A text is read once for its encoding, a workbook's package for what it holds.
     pub fn open(path: &Path, options: &ReadOptions) -> Result<Self, InputError> {
         let name = match &options.display_name {
             Some(name) => shown(name).to_string(),
@@ -78,20 +79,28 @@ impl Source {
         let mut file = File::open(path)?;
         let metadata = file.metadata()?;
         regular(&metadata)?;
-        let scan = scan_file(path, &file, metadata.len())?;
         let stamp = Stamp::of(&metadata);
-        if scan.bytes != stamp.bytes {
-            return Err(InputProblem::Changed);
-        }
-        let book = match content(&scan.head)? {
-            Content::Text => None,
-            Content::Container => Some((Format::Xls, Clues::default())),
+        let mut head = Vec::new();
+        file.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
+        file.rewind()?;
+        let inspected = match content(&head)? {
+            Content::Text => {
+                let scan = scan_file(path, &file, stamp.bytes)?;
+                if scan.bytes != stamp.bytes {
+                    return Err(InputProblem::Changed);
+                }
+                Inspected::Text(scan)
+            }
+            Content::Container => Inspected::Book(Format::Xls, Clues::default(), Shelf::default()),
             Content::Package => {
-                file.rewind()?;
-                Some(package::inspect(&mut file)?)
+                let inspected = inspect_package(&file);
+                if Stamp::of(&file.metadata()?) != stamp {
+                    return Err(InputProblem::Changed);
+                }
+                inspected?
             }
         };
-        Self::of(path, name, stamp, Arc::new(Inspected { scan, book }), options)
+        Self::of(path, name, stamp, Arc::new(inspected), options)
     }
 
     /// Opens the same file in another way, without reading all of it again.
@@ -187,6 +196,17 @@ impl Source {
     }
 }
 
+/// Looks through a package, and opens an XLSX workbook meanwhile.
+fn inspect_package(file: &File) -> Result<Inspected, InputProblem> {
+    let package = Package::of(file)?;
+    let (clues, book) = package.inspect_beside(|file| {
+        // Where it cannot be opened, that is told once the package has passed.
+        let open = || contained(|| Book::open_xlsx(file));
+        (package.format == Format::Xlsx).then(open).and_then(Result::ok)
+    })?;
+    Ok(Inspected::Book(package.format, clues, Shelf::with(book)))
+}
+
 /// Opens a file as what its content says it is, and tells where that is not
 /// what its ending or the options promise.
 fn inspect(
@@ -195,12 +215,13 @@ fn inspect(
     inspected: &Inspected,
 ) -> Result<(Kind, Opened<()>, Vec<Notice>), InputProblem> {
     let promised = options.format.or_else(|| ending(path));
-    let Some((format, clues)) = &inspected.book else {
-        return inspect_text(path, options, promised, &inspected.scan);
+    let (format, clues, shelf) = match inspected {
+        Inspected::Text(scan) => return inspect_text(path, options, promised, scan),
+        Inspected::Book(format, clues, shelf) => (format, clues, shelf),
     };
     let wrong = promised != Some(*format);
     let notice = wrong.then(|| Notice(format!("the content is {}; it is read as one", format.called())));
-    let (kind, opened) = split(workbook::open(path, options, *format, clues)?, Kind::Sheet);
+    let (kind, opened) = split(workbook::open(path, options, *format, clues, shelf)?, Kind::Sheet);
     Ok((kind, opened, notice.into_iter().collect()))
 }
 

@@ -3,10 +3,10 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::area::Area;
-use super::book::{Book, SheetCell, SheetInfo};
+use super::book::{Book, SheetCell, SheetInfo, Shelf};
 use super::csv_source::named;
 use super::dialect::{Dialect, DialectColumn, Form, SheetForm};
 use super::error::InputProblem;
@@ -32,22 +32,18 @@ pub(super) struct SheetSource {
     /// What of the sheet is read, and what its own part told.
     pub(super) view: Arc<View>,
     pub(super) facts: Arc<Facts>,
-    /// The open workbook between two passes, so that its texts are read once.
-    idle: Arc<Mutex<Option<Book>>>,
+    shelf: Shelf,
 }
 
 impl SheetSource {
     /// The workbook of the last pass, or a new one.
     pub(super) fn take_book(&self, path: &Path) -> Result<Book, InputProblem> {
-        match self.idle.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            Some(book) => Ok(book),
-            None => Book::open(path, self.format),
-        }
+        self.shelf.take(path, self.format)
     }
 
     /// Leaves the workbook to the next pass.
     pub(super) fn give_back(&self, book: Book) {
-        *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = Some(book);
+        self.shelf.give_back(book);
     }
 }
 
@@ -57,10 +53,11 @@ pub(super) fn open(
     options: &ReadOptions,
     format: Format,
     clues: &Clues,
+    shelf: &Shelf,
 ) -> Result<Opened<SheetSource>, InputProblem> {
     contained(|| {
         let area = options.range.as_deref().map(Area::parse).transpose().map_err(InputProblem::Range)?;
-        let mut book = Book::open(path, format)?;
+        let mut book = shelf.take(path, format)?;
         let mut notices = Vec::new();
         let choice = sheet_choice(options.sheet.as_ref(), area.as_ref())?;
         let sheet = choose(&mut book, choice.as_ref(), &mut notices)?;
@@ -80,6 +77,7 @@ pub(super) fn open(
         if clues.macros {
             notices.push(Notice("the workbook holds macros; they are neither read nor run".to_owned()));
         }
+        shelf.give_back(book);
         let source = SheetSource {
             format,
             sheet: sheet.clone(),
@@ -89,7 +87,7 @@ pub(super) fn open(
             is_1904,
             view: Arc::new(view),
             facts: Arc::new(facts),
-            idle: Arc::new(Mutex::new(Some(book))),
+            shelf: shelf.clone(),
         };
         let number = match choice {
             Some(SheetChoice::Number(number)) => number,
