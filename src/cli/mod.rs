@@ -109,7 +109,7 @@ fn run_caught(arguments: &[OsString]) -> u8 {
 
 fn in_runtime(context: &Context, command: Command) -> Result<u8, PipelineError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(threads_of(&command))
         .enable_all()
         .build()
         .map_err(|error| PipelineError::Fault(format!("cannot start: {error}")))?;
@@ -133,6 +133,20 @@ fn in_runtime(context: &Context, command: Command) -> Result<u8, PipelineError> 
             Command::Completions(_) => Ok(0),
         }
     })
+}
+
+/// Threads beside the first one, which has the store: what sends row after row
+/// is quicker without two that wake each other for every answer.
+fn threads_of(command: &Command) -> usize {
+    match command {
+        Command::Import(_)
+        | Command::Apply(_)
+        | Command::Resume(_)
+        | Command::Retry(_)
+        | Command::Settle(_)
+        | Command::Undo(_) => 1,
+        _ => 2,
+    }
 }
 
 /// Waits for work that sends nothing to be stored, and so may be left at any moment.

@@ -70,19 +70,23 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut all = Vec::new();
-                let mut seen = std::collections::HashSet::new();
-                while let Some((key, value)) = map.next_entry::<String, &'de RawValue>()? {
-                    if !seen.insert(key.clone()) {
-                        return Err(serde::de::Error::custom("a key stands twice"));
-                    }
-                    all.push((key, value));
+                let mut all: Vec<(String, &'de RawValue)> = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    all.push(entry);
                 }
+                once_each(all.iter().map(|(key, _)| key.as_str())).map_err(serde::de::Error::custom)?;
                 Ok(all)
             }
         }
         deserializer.deserialize_map(Keys).map(Self)
     }
+}
+
+/// Refuses a key that stands twice.
+fn once_each<'k>(keys: impl Iterator<Item = &'k str>) -> Result<(), &'static str> {
+    let mut keys: Vec<&str> = keys.collect();
+    keys.sort_unstable();
+    if keys.windows(2).any(|two| two[0] == two[1]) { Err("a key stands twice") } else { Ok(()) }
 }
 
 /// The texts of a JSON array's items.

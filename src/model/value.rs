@@ -81,6 +81,13 @@ impl Value {
 
 /// Appends `text` as a JSON string, quotes and escapes included.
 fn write_json_string(text: &str, out: &mut String) {
+    // Most texts stand in JSON as they are.
+    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     // Serialising a string into a string cannot fail.
     out.push_str(&serde_json::to_string(text).unwrap_or_default());
 }
@@ -127,6 +134,16 @@ mod tests {
             "{\"a\":1.50}",
         ] {
             assert_eq!(Value::from_json(json).unwrap().to_json(), json);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_text_is_written_as_serde_json_writes_it(text in ".*", odd in "[\\x00-\\x7f\u{80}\u{2028}]*") {
+            for text in [text, odd] {
+                let known = serde_json::to_string(&text).unwrap();
+                proptest::prop_assert_eq!(Value::Text(text).to_json(), known);
+            }
         }
     }
 

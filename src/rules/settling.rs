@@ -3,6 +3,10 @@
 //! Pure: the records that may be the row's come in, the verdict goes out. No
 //! verdict ever makes a second record of one that may be there.
 
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
 use crate::model::{Action, Dictionary, Field, FieldKind, Record, RecordId, Value};
 use crate::rules::compare::same;
 use crate::rules::image::{changed, has_other};
@@ -197,14 +201,42 @@ pub fn holds(dictionary: &Dictionary, values: &Values, record: &Record) -> bool 
     })
 }
 
+/// The fields of a plan's JSON object that a record shows with another value.
+pub fn altered(dictionary: &Dictionary, sent: &str, record: &Record) -> Vec<String> {
+    let other = |(name, raw): (String, &RawValue)| {
+        // What the record does not show says nothing.
+        if is_literally(record.get(&name)?, raw.get()) {
+            return None;
+        }
+        let sent = vec![(name, Value::from_json(raw.get()).ok()?)];
+        if holds(dictionary, &sent, record) { None } else { sent.into_iter().next() }
+    };
+    fields_of(sent).into_iter().filter_map(other).map(|(name, _)| name).collect()
+}
+
+/// Whether a value is what a JSON text says, letter by letter: most are, and
+/// need not be read for it.
+fn is_literally(value: &Value, json: &str) -> bool {
+    match value {
+        Value::Null => json == "null",
+        Value::Bool(flag) => json == if *flag { "true" } else { "false" },
+        Value::Number(number) => json == number.as_str(),
+        Value::Json(known) => json == known,
+        Value::Text(text) => {
+            let inner = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+            inner == Some(text) && !text.contains('\\')
+        }
+    }
+}
+
 /// Reads the JSON object of a plan's row; what is none has no values.
 pub fn values_of(json: &str) -> Values {
-    let fields: std::collections::BTreeMap<String, Box<serde_json::value::RawValue>> =
-        serde_json::from_str(json).unwrap_or_default();
-    let value = |(name, raw): (String, Box<serde_json::value::RawValue>)| {
-        Some((name, Value::from_json(raw.get()).ok()?))
-    };
-    fields.into_iter().filter_map(value).collect()
+    let value = |(name, raw): (String, &RawValue)| Some((name, Value::from_json(raw.get()).ok()?));
+    fields_of(json).into_iter().filter_map(value).collect()
+}
+
+fn fields_of(json: &str) -> BTreeMap<String, &RawValue> {
+    serde_json::from_str(json).unwrap_or_default()
 }
 
 #[cfg(test)]

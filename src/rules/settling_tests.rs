@@ -125,3 +125,30 @@ fn a_row_that_sent_nothing_is_no_record_whatever_there_is() {
         assert_eq!(verdict, Verdict::Hold(Held::NothingFound, vec![]));
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn a_field_is_altered_exactly_where_the_record_shows_it_and_does_not_hold_it(
+        sent in texts_of_json(), shown in texts_of_json()
+    ) {
+        let json = |name: &str, text: &str| format!("{{\"{name}\":{text}}}");
+        for name in ["name", "value", "closedate", "other"] {
+            let (body, now) = (json(name, &sent), record(5, &json(name, &shown)));
+            let is_held = holds(&dictionary(), &values_of(&body), &now);
+            let found = altered(&dictionary(), &body, &now);
+            proptest::prop_assert_eq!(found, if is_held { vec![] } else { vec![name.to_owned()] });
+            for blameless in ["{}", &body] {
+                proptest::prop_assert_eq!(altered(&dictionary(), &body, &record(5, blameless)), [""; 0]);
+            }
+        }
+    }
+}
+
+/// JSON values that are alike more often than chance has it.
+fn texts_of_json() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+    let text = prop_oneof!["[aA1.0 -]{0,3}", "[a\\\\\"\u{e9}\n]{0,3}", Just("2026-01-02".to_owned())];
+    let text = text.prop_map(|text| serde_json::to_string(&text).unwrap());
+    let plain = ["null", "true", "0", "1.5", "1.50", "1e999", "\"\\u0061\"", "[1]", "{\"a\": 1}"];
+    prop_oneof![text, proptest::sample::select(plain.to_vec()).prop_map(str::to_owned)]
+}

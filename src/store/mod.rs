@@ -25,6 +25,7 @@ mod written;
 
 use std::path::{Path, PathBuf};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -201,6 +202,12 @@ impl Store {
             connection.execute_batch(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
             )?;
+            // Otherwise a statement is prepared anew for each row number that it is given.
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+            // Each check of a word against a list fills a table of its own with the list, for every
+            // row. Words come from enums alone here; builds for tests check them all the same.
+            let ignores = !cfg!(debug_assertions);
+            connection.pragma_update(None, "ignore_check_constraints", ignores)?;
             Ok(connection)
         };
         match connect() {
@@ -268,7 +275,7 @@ impl Store {
     /// Whether the log stays when the store is closed: a process that ends in
     /// the middle by itself must not look like one whose log was lost.
     fn keep_the_log(&self, keep: bool) -> Result<(), StoreError> {
-        let option = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        let option = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
         self.try_db(|db| db.set_db_config(option, keep).map(drop))
     }
 

@@ -77,6 +77,9 @@ impl Store {
 
 /// Adds findings to a transaction.
 pub(super) fn add_findings(db: &rusqlite::Transaction<'_>, findings: &[Finding]) -> rusqlite::Result<()> {
+    if findings.is_empty() {
+        return Ok(());
+    }
     let mut add = db.prepare_cached(
         "INSERT INTO findings (row, cell, \"column\", field, code, message, cause, value, stage)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",

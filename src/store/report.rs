@@ -56,10 +56,10 @@ impl Store {
     /// Rows by outcome; what is planned and not sent counts as unprocessed.
     pub fn counts(&self) -> Result<Counts, StoreError> {
         let mut counts = Counts { read: self.get("rows_read")?.unwrap_or(0), ..Counts::default() };
-        for (outcome, rows) in
-            self.group("SELECT coalesce(outcome, 'unprocessed'), count(*) FROM rows GROUP BY 1")?
-        {
-            *counts.of(self.outcome(&outcome)?) = rows;
+        // By the column itself, as the index has it; of a word for "none" all rows would be sorted.
+        for (outcome, rows) in self.group("SELECT outcome, count(*) FROM rows GROUP BY outcome")? {
+            let outcome = outcome.map_or(Ok(Outcome::Unprocessed), |outcome| self.outcome(&outcome))?;
+            *counts.of(outcome) += rows;
         }
         Ok(counts)
     }
@@ -70,6 +70,7 @@ impl Store {
         counts.unprocessed = 0;
         let sql = "SELECT action, count(*) FROM rows WHERE outcome IS NULL AND action IS NOT NULL GROUP BY 1";
         for (action, rows) in self.group(sql)? {
+            let action = action.unwrap_or_default();
             let action =
                 Action::from_word(&action).ok_or_else(|| self.damaged(format!("the action {action}")))?;
             *counts.of(action.done()) += rows;
@@ -101,7 +102,7 @@ impl Store {
         self.try_db(|db| db.query_row(sql, [row], |found| found.get(0)))
     }
 
-    fn group(&self, sql: &str) -> Result<Vec<(String, u64)>, StoreError> {
+    fn group(&self, sql: &str) -> Result<Vec<(Option<String>, u64)>, StoreError> {
         self.try_db(|db| {
             let mut statement = db.prepare(sql)?;
             let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -215,9 +216,10 @@ impl Store {
         &self,
         mut act: impl FnMut(ResultRow) -> Result<(), E>,
     ) -> Result<(), E> {
+        // The + keeps SQLite from gathering all rows of these outcomes, and sorting them, each time.
         let sql = "SELECT row, key, record_id, outcome FROM rows
-                   WHERE row > ?1 AND (outcome IN ('created', 'updated', 'unchanged', 'deleted', 'unknown')
-                       OR outcome = 'rejected' AND (status IS NOT NULL OR record_id IS NOT NULL))
+                   WHERE row > ?1 AND (+outcome IN ('created', 'updated', 'unchanged', 'deleted', 'unknown')
+                       OR +outcome = 'rejected' AND (status IS NOT NULL OR record_id IS NOT NULL))
                    ORDER BY row LIMIT 500";
         let mut last = 0;
         loop {

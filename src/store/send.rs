@@ -2,7 +2,7 @@
 //! byte leaves, the outcome as soon as it is known. Both share one commit, so
 //! that a busy run waits for the disk once a group.
 
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{CachedStatement, Row, Transaction, params};
 
 use super::plan::add_findings;
 use super::{Settled, Store, StoreError};
@@ -253,8 +253,9 @@ impl Store {
     /// the time of day, for people who read the store.
     pub fn exchange(&mut self, answers: &[Answer], starting: &[u64], now: &str) -> Result<(), StoreError> {
         self.in_one(|db| {
-            for answer in answers {
-                store_answer(db, answer, now)?;
+            if !answers.is_empty() {
+                let mut writing = Writing::prepare(db)?;
+                answers.iter().try_for_each(|answer| writing.answer(db, answer, now))?;
             }
             let mut start = db.prepare_cached("INSERT INTO attempts (row, started) VALUES (?1, ?2)")?;
             for row in starting {
@@ -287,37 +288,54 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<(Option<ToSend>, String)> {
     Ok((found, word))
 }
 
-fn store_answer(db: &Transaction<'_>, answer: &Answer, now: &str) -> rusqlite::Result<()> {
-    let Answer { row, kind, status, message } = answer;
-    if let AnswerKind::Fresh { looked } = kind {
-        let mut fresh = db.prepare_cached("UPDATE rows SET looked = ?2 WHERE row = ?1")?;
-        return fresh.execute(params![row, looked]).map(drop);
-    }
-    match kind.result() {
-        Some(result) => {
-            let mut attempt = db.prepare_cached(
+/// What every answer needs, made ready once a group.
+struct Writing<'t> {
+    end_attempt: CachedStatement<'t>,
+    end_row: CachedStatement<'t>,
+}
+
+impl<'t> Writing<'t> {
+    fn prepare(db: &'t Transaction<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            // By its id: an update along the very index that it takes the attempt out of would
+            // first gather what it finds in a table of its own.
+            end_attempt: db.prepare_cached(
                 "UPDATE attempts SET ended = ?2, result = ?3, status = ?4, message = ?5
-                 WHERE row = ?1 AND ended IS NULL",
-            )?;
-            attempt.execute(params![row, now, result, status, message])?;
-        }
-        // What an earlier attempt was blamed for does not stand any longer.
-        None => {
-            let mut forget = db.prepare_cached("DELETE FROM findings WHERE row = ?1 AND stage = 'send'")?;
-            forget.execute([row])?;
-        }
+                 WHERE id = (SELECT max(id) FROM attempts WHERE row = ?1 AND ended IS NULL)",
+            )?,
+            end_row: db.prepare_cached(
+                "UPDATE rows SET outcome = ?2, status = ?3, record_id = coalesce(?4, record_id),
+                     image = coalesce(?5, image)
+                 WHERE row = ?1",
+            )?,
+        })
     }
-    if let Some(settled) = kind.settled() {
-        super::settle::note(db, *row, settled)?;
+
+    fn answer(&mut self, db: &Transaction<'_>, answer: &Answer, now: &str) -> rusqlite::Result<()> {
+        let Answer { row, kind, status, message } = answer;
+        if let AnswerKind::Fresh { looked } = kind {
+            let mut fresh = db.prepare_cached("UPDATE rows SET looked = ?2 WHERE row = ?1")?;
+            return fresh.execute(params![row, looked]).map(drop);
+        }
+        match kind.result() {
+            Some(result) => {
+                self.end_attempt.execute(params![row, now, result, status, message])?;
+            }
+            // What an earlier attempt was blamed for does not stand any longer.
+            None => {
+                let mut forget =
+                    db.prepare_cached("DELETE FROM findings WHERE row = ?1 AND stage = 'send'")?;
+                forget.execute([row])?;
+            }
+        }
+        if let Some(settled) = kind.settled() {
+            super::settle::note(db, *row, settled)?;
+        }
+        let (record, image) = kind.record();
+        let outcome = kind.outcome().map(Outcome::word);
+        self.end_row.execute(params![row, outcome, status, record.map(RecordId::get), image])?;
+        add_findings(db, kind.findings())
     }
-    let (record, image) = kind.record();
-    let mut update = db.prepare_cached(
-        "UPDATE rows SET outcome = ?2, status = ?3, record_id = coalesce(?4, record_id), image = coalesce(?5, image)
-         WHERE row = ?1",
-    )?;
-    let outcome = kind.outcome().map(Outcome::word);
-    update.execute(params![row, outcome, status, record.map(RecordId::get), image])?;
-    add_findings(db, kind.findings())
 }
 
 #[cfg(test)]

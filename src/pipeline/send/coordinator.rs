@@ -1,7 +1,7 @@
 //! The loop: rows out, answers in, both durable.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::{Id, JoinError, JoinSet};
@@ -11,11 +11,15 @@ use super::ahead::{Glance, Looker};
 use super::doubts::Doubts;
 use super::judging::Breaker;
 use super::lookup::{Settler, Verdicts};
+use super::tally::{Counted, Tally};
 use super::{Ended, SendSettings, SendTools, blocking};
 use crate::crm::{Client, CrmError, Deleted};
 use crate::model::{Action, Counts, Notice, Outcome, Record, RecordId, count, shown};
 use crate::pipeline::{Event, Phase, PipelineError};
 use crate::store::{Answer, AnswerKind, Ballast, Store, ToSend};
+
+/// An outcome that is known waits so long at most for others to be stored with.
+const GATHER: Duration = Duration::from_millis(50);
 
 /// Owns everything that happens between the first row and the last.
 pub(super) struct Coordinator<'a> {
@@ -36,6 +40,9 @@ pub(super) struct Coordinator<'a> {
     /// What was handed out and is not reported yet.
     pub(super) out: HashMap<Id, Out>,
     tasks: JoinSet<Reply>,
+    /// How many tasks have ended, and how many of those were heard.
+    tally: Arc<Tally>,
+    heard: usize,
     pub(super) window: usize,
     /// Why no more rows are taken, once that is so.
     ended: Option<Ended>,
@@ -101,6 +108,8 @@ impl<'a> Coordinator<'a> {
             doubts,
             out: HashMap::new(),
             tasks: JoinSet::new(),
+            tally: Arc::default(),
+            heard: 0,
             window: settings.concurrency.get().saturating_mul(2),
             ended: None,
             breaker: Breaker::default(),
@@ -129,6 +138,7 @@ impl<'a> Coordinator<'a> {
             if let Err(error) = self.exchange(&starting) {
                 return Err(self.save_what_is_known(error).await);
             }
+            self.tell_progress();
             // Told before they leave: whoever ends the program a moment later must know.
             let at_stake = (self.in_flight() + taken.len()) as u64 + self.doubts.waiting();
             self.tools.reporter.event(Event::AtStake(at_stake));
@@ -211,20 +221,46 @@ impl<'a> Coordinator<'a> {
 
     fn hand_out(&mut self, row: ToSend) {
         let (client, object) = (self.tools.client.clone(), self.settings.dictionary.object.clone());
-        let (sent, until) = (row.clone(), self.fresh_until(&row));
-        self.spawn(Out::Row(row), async move { Reply::Sent(request(&client, &object, &sent, until).await) });
+        let until = self.fresh_until(&row);
+        // Of the row only what the request needs.
+        let (number, action, record, body) = (row.row, row.action, row.record, row.body.clone());
+        let missing =
+            move || CrmError::Unsendable { why: format!("the plan names no record for row {number}") };
+        let record = record.ok_or_else(missing);
+        self.spawn(Out::Row(row), async move {
+            Reply::Sent(request(&client, &object, action, record, &body, until).await)
+        });
     }
 
     pub(super) fn spawn(&mut self, out: Out, work: impl Future<Output = Reply> + Send + 'static) {
-        let task = self.tasks.spawn(work);
+        let mut counted = Counted::new(&self.tally);
+        let task = self.tasks.spawn(async move {
+            let reply = work.await;
+            if matches!(reply, Reply::Sent(Ok(_))) {
+                counted.can_wait();
+            }
+            reply
+        });
         self.out.insert(task.id(), out);
     }
 
-    /// Waits for a report or for the next doubt's time, then takes all reports that are there.
+    /// Waits for reports or for the next doubt's time, then takes all reports that are there.
     async fn collect(&mut self) {
+        self.gather().await;
+        if self.take_reports() == 0 {
+            self.wait_for_one().await;
+            self.take_reports();
+        }
+        // Every entry has a task; without one there is nothing to wait for.
+        if self.tasks.is_empty() {
+            self.out.clear();
+        }
+    }
+
+    async fn wait_for_one(&mut self) {
         let due = self.doubts.next_due().filter(|_| self.ended.is_none());
         let time = tokio::time::sleep_until(due.unwrap_or_else(Instant::now));
-        let first = tokio::select! {
+        let report = tokio::select! {
             biased;
             report = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => report,
             () = self.tools.stop.cancelled(), if self.ended.is_none() => {
@@ -234,23 +270,49 @@ impl<'a> Coordinator<'a> {
             () = time, if due.is_some() => None,
             else => None,
         };
-        let mut next = first;
-        while let Some(report) = next {
+        if let Some(report) = report {
             self.take_report(report);
-            next = self.tasks.try_join_next_with_id();
         }
-        // Every entry has a task; without one there is nothing to wait for.
-        if self.tasks.is_empty() {
-            self.out.clear();
+    }
+
+    /// Takes all reports that are there; how many.
+    fn take_reports(&mut self) -> usize {
+        let heard = self.heard;
+        while let Some(report) = self.tasks.try_join_next_with_id() {
+            self.take_report(report);
         }
+        self.heard - heard
+    }
+
+    /// Waits a little for several answers, so that one commit stores them and
+    /// the attempts that follow. As long as more rows are handed out than may
+    /// be in flight, no request waits for that.
+    async fn gather(&self) {
+        let most = self.settings.concurrency.get();
+        let more = (most / 2).saturating_sub(self.answers.len()).min(self.in_flight().saturating_sub(most));
+        if more == 0 || self.ended.is_some() {
+            return;
+        }
+        let end = Instant::now() + GATHER;
+        let end = self.doubts.next_due().map_or(end, |due| due.min(end));
+        tokio::select! {
+            biased;
+            () = self.tally.until(self.heard + more) => {}
+            () = self.tools.stop.cancelled() => {}
+            () = tokio::time::sleep_until(end) => {}
+        }
+    }
+
+    /// Tells what is stored by now.
+    fn tell_progress(&self) {
         let open = self.counts.unprocessed + self.doubts.waiting();
-        self.tools
-            .reporter
-            .event(Event::Progress { phase: Phase::Send, done: self.total.saturating_sub(open) });
+        let done = self.total.saturating_sub(open);
+        self.tools.reporter.event(Event::Progress { phase: Phase::Send, done });
         self.tools.reporter.event(Event::Rows(self.counts));
     }
 
     fn take_report(&mut self, report: Report) {
+        self.heard += 1;
         match report {
             Ok((id, reply)) => {
                 let Some(out) = self.out.remove(&id) else { return };
@@ -337,19 +399,17 @@ fn answer_line(answer: &Answer) -> String {
 async fn request(
     client: &Client,
     object: &str,
-    row: &ToSend,
+    action: Action,
+    record: Result<RecordId, CrmError>,
+    body: &str,
     until: Option<Instant>,
 ) -> Result<Sent, CrmError> {
-    let missing = || CrmError::Unsendable { why: format!("the plan names no record for row {}", row.row) };
     let whole = |record: Record| Sent { id: record.id, record: Some(record) };
-    match row.action {
-        Action::Create => client.create(object, &row.body).await.map(whole),
-        Action::Update => {
-            let id = row.record.ok_or_else(missing)?;
-            client.update(object, id, &row.body, until).await.map(whole)
-        }
+    match action {
+        Action::Create => client.create(object, body).await.map(whole),
+        Action::Update => client.update(object, record?, body, until).await.map(whole),
         Action::Delete => {
-            let id = row.record.ok_or_else(missing)?;
+            let id = record?;
             match client.delete(object, id, until).await? {
                 Deleted::Done | Deleted::AlreadyGone => Ok(Sent { id, record: None }),
             }

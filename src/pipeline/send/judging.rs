@@ -5,7 +5,7 @@ use super::{Ended, Purpose, ended_by};
 use crate::crm::{CrmError, FieldFault, NextStep};
 use crate::model::{Action, Code, Finding, Outcome, RecordId, Stage};
 use crate::rules::image::image;
-use crate::rules::settling::{holds, values_of};
+use crate::rules::settling::{altered, values_of};
 use crate::store::{Answer, AnswerKind, ToSend};
 
 /// So many equal unexpected answers in a row end a run (contract, exit code 6).
@@ -92,13 +92,8 @@ impl Coordinator<'_> {
     /// Notes fields that the CRM answers with another value than was sent.
     fn note_echo(&mut self, row: &ToSend, sent: &Sent) {
         let Some(record) = &sent.record else { return };
-        for (name, value) in values_of(&row.body) {
-            // What the answer does not show says nothing.
-            let is_other = record.get(&name).is_some()
-                && !holds(&self.settings.dictionary, &vec![(name.clone(), value)], record);
-            if is_other {
-                *self.echoes.entry(name).or_default() += 1;
-            }
+        for name in altered(&self.settings.dictionary, &row.body, record) {
+            *self.echoes.entry(name).or_default() += 1;
         }
     }
 

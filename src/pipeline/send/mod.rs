@@ -14,13 +14,15 @@
 //!
 //! `coordinator` is the loop, `judging` says what an answer means, `ahead`
 //! looks at records before they are changed, `doubts` waits for rows whose
-//! answer was lost and settles them, `lookup` asks the CRM about them.
+//! answer was lost and settles them, `lookup` asks the CRM about them, `tally`
+//! gathers answers, so that one commit stores several.
 
 mod ahead;
 mod coordinator;
 mod doubts;
 mod judging;
 mod lookup;
+mod tally;
 #[cfg(test)]
 mod tests;
 
