@@ -77,6 +77,7 @@ pub struct Client {
 struct Inner {
     transport: Arc<dyn Transport>,
     gate: Gate,
+    concurrency: NonZeroUsize,
     jitter: Jitter,
     token: Token,
     retries: u32,
@@ -91,6 +92,8 @@ pub(super) struct Habits {
     pub no_order: bool,
     /// It cannot be read by id: it ignores the order or the filter, or refuses the filter.
     pub no_keyset: bool,
+    /// It has been read by id.
+    pub keyset: bool,
 }
 
 impl Client {
@@ -116,6 +119,7 @@ impl Client {
         let inner = Inner {
             transport,
             gate: Gate::new(Limits { concurrency, rate, max_calls }),
+            concurrency,
             jitter,
             token,
             retries,
@@ -236,6 +240,11 @@ impl Client {
     /// Tells of each pause as it begins or grows; a pause ends by itself when its time comes.
     pub fn watch_pauses(&self) -> watch::Receiver<Option<Pause>> {
         self.inner.gate.watch()
+    }
+
+    /// Most requests in flight.
+    pub fn concurrency(&self) -> usize {
+        self.inner.concurrency.get()
     }
 
     /// What has been found out about an object.
