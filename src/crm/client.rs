@@ -20,7 +20,7 @@ use super::query::{ListQuery, list_path, path, record_path};
 use super::retry::{Jitter, Twice, may_repeat, wait_asked};
 use super::token::Token;
 use super::transport::{Http, Method, Request, Transport, proxy_for};
-use super::wire::{self, Odd, Page};
+use super::wire::{self, Odd, Page, ReadPage};
 use crate::model::{Calls, Dictionary, Notice, Record, RecordId};
 
 /// How to reach the CRM, and how hard to try.
@@ -164,6 +164,12 @@ impl Client {
     pub async fn list(&self, object: &str, query: &ListQuery) -> Result<Page, CrmError> {
         let request = get(list_path(object, query)?);
         self.ask(&request, Twice::Harmless, |answer| wire::page(object, &answer.body)).await
+    }
+
+    /// The same with the records in one piece, read in less time.
+    pub(super) async fn read_page(&self, object: &str, query: &ListQuery) -> Result<ReadPage, CrmError> {
+        let request = get(list_path(object, query)?);
+        self.ask(&request, Twice::Harmless, |answer| wire::read_page(object, &answer.body)).await
     }
 
     /// One record; `None` where there is none. `lines` asks for opportunity lines along with it.

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::errors::CrmError;
 use super::json::{Fields, checked};
 use super::query::json_text;
-use crate::model::{Record, shown};
+use crate::model::shown;
 
 /// `q` with "id greater than `last`" in it; `None` where that cannot be put in.
 ///
@@ -57,10 +57,10 @@ pub(super) fn checked_raw(raw: String) -> Result<String, CrmError> {
 }
 
 /// Whether the ids rise, all of them above `last`.
-pub(super) fn is_ascending(records: &[Record], mut last: u64) -> bool {
-    records.iter().all(|record| {
-        let rises = record.id.get() > last;
-        last = record.id.get();
+pub(super) fn is_ascending(mut ids: impl Iterator<Item = u64>, mut last: u64) -> bool {
+    ids.all(|id| {
+        let rises = id > last;
+        last = id;
         rises
     })
 }

@@ -15,7 +15,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::Record;
+use super::records::Records;
 
 /// Most pages of one range. More save calls where two ranges meet and hold more memory.
 const LONGEST_WALK: u64 = 16;
@@ -38,8 +38,9 @@ pub(super) struct Gaps {
 
 impl Gaps {
     /// Measures records in ascending order; none where there are fewer than three.
-    pub(super) fn of(records: &[Record]) -> Option<Self> {
-        let gaps = || records.windows(2).map(|two| (two[1].id.get() - two[0].id.get()) as f64);
+    pub(super) fn of(records: &Records) -> Option<Self> {
+        let gaps =
+            || records.ids().zip(records.ids().skip(1)).map(|(one, next)| next.saturating_sub(one) as f64);
         let count = gaps().count() as f64;
         let mean = gaps().sum::<f64>() / count;
         let variance = gaps().map(|gap| (gap - mean).powi(2)).sum::<f64>() / count;
@@ -85,14 +86,14 @@ struct Walk {
 #[derive(Debug)]
 struct Held {
     to: u64,
-    records: Vec<Record>,
+    records: Records,
 }
 
 /// An answer to a request.
 #[derive(Debug)]
 pub(super) struct Came {
     /// The records, in ascending order, all above the id asked by.
-    pub records: Vec<Record>,
+    pub records: Records,
     /// Nothing follows, says the answer.
     pub ended: bool,
     /// More follows, says the answer.
@@ -101,7 +102,7 @@ pub(super) struct Came {
 
 impl Came {
     fn last(&self, from: u64) -> u64 {
-        self.records.last().map_or(from, |record| record.id.get())
+        self.records.ids().next_back().unwrap_or(from)
     }
 
     /// Above which id nothing follows, as far as this answer says.
@@ -223,7 +224,7 @@ impl Ranges {
     /// Where a full page begins. A few records may be deleted or added meanwhile, hardly a page.
     fn first_of_full(&self, answer: &Came) -> u64 {
         let is_full = answer.records.len() as u64 >= self.known.page;
-        answer.records.first().filter(|_| is_full).map_or(0, |record| record.id.get())
+        answer.records.ids().next().filter(|_| is_full).unwrap_or(0)
     }
 
     /// Takes an answer; gives the id by which its range is walked on, if it is not yet done.
@@ -244,11 +245,14 @@ impl Ranges {
         let others = begun.into_iter().flatten().min().unwrap_or(END);
         let to = if ended { others } else { last.min(others) };
         let all = records.len();
-        records.truncate(records.partition_point(|record| record.id.get() <= to));
+        records.truncate(records.ids().take_while(|id| *id <= to).count());
         self.came += records.len() as u64;
         self.twice += (all - records.len()) as u64;
         self.held.insert(from, Held { to, records });
         self.close(from, to);
+        if ended {
+            self.close_all_above(last);
+        }
         if to >= walk.to {
             return None;
         }
@@ -268,6 +272,13 @@ impl Ranges {
             if to < end {
                 self.open.insert(to, end);
             }
+        }
+    }
+
+    /// Nothing is there: ranges that nobody walks yet hold nothing, and nobody looks for the end any more.
+    fn close_all_above(&mut self, last: u64) {
+        for (from, to) in self.open.split_off(&last) {
+            self.held.insert(from, Held { to, records: Records::default() });
         }
     }
 
@@ -291,7 +302,7 @@ impl Ranges {
     }
 
     /// The next records in order, if they have come; never an empty batch.
-    pub(super) fn hand_out(&mut self) -> Option<Vec<Record>> {
+    pub(super) fn hand_out(&mut self) -> Option<Records> {
         while let Some(Held { to, records }) = self.held.remove(&self.frontier) {
             self.frontier = to;
             // One measure below the frontier is enough.

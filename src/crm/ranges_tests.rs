@@ -6,10 +6,15 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::RecordId;
+use crate::crm::records::Builder;
+use crate::model::{Record, RecordId};
 
-fn record(id: u64) -> Record {
-    Record { id: RecordId::new(id).unwrap(), fields: Vec::new() }
+fn records(ids: impl IntoIterator<Item = u64>) -> Records {
+    let mut all = Builder::default();
+    for id in ids {
+        all.add(&Record { id: RecordId::new(id).unwrap(), fields: Vec::new() }).unwrap();
+    }
+    all.done()
 }
 
 /// Ids as tenants have them: runs that lie close, with gaps small and huge between.
@@ -63,16 +68,17 @@ fn walk(
     loop {
         while let Some(records) = ranges.hand_out() {
             assert!(!records.is_empty());
-            out.handed_out.extend(records.iter().map(|record| record.id.get()));
+            out.handed_out.extend(records.ids());
         }
         if ranges.is_done() {
             return Some(out);
         }
         while let Some(from) = ranges.begin() {
             asked.push(from);
+            assert!(asked.len() <= known.concurrency + 1, "more on their way than may be");
         }
         assert!(!asked.is_empty(), "nothing is on its way and the end is not reached");
-        assert!(asked.len() <= known.concurrency + 1);
+        assert!(out.calls <= 10 * ids.len() + 1_000, "the end is not reached");
         out.most_held = out.most_held.max(ranges.held.len());
         let from = asked.swap_remove(course.draw(asked.len()));
         out.calls += 1;
@@ -82,7 +88,7 @@ fn walk(
         }
         let above: Vec<u64> = ids.range(from + 1..).copied().take(page + 1).collect();
         let more = above.len() > page;
-        let records = above.into_iter().take(page).map(record).collect();
+        let records = records(above.into_iter().take(page));
         let answer = Came { records, ended: !more, more_promised: more };
         if !ranges.is_believable(from, &answer) {
             return None;
@@ -94,7 +100,7 @@ fn walk(
 
 fn known(ids: &BTreeSet<u64>, page: u64, concurrency: usize, tells_total: bool) -> Known {
     let expected = tells_total.then_some(ids.len() as u64);
-    let first: Vec<Record> = ids.iter().take(page as usize).map(|id| record(*id)).collect();
+    let first = records(ids.iter().copied().take(page as usize));
     let gaps = Gaps::of(&first).unwrap_or(Gaps { mean: 3.0, variance: 2.0 });
     Known { frontier: 0, page, expected, concurrency, gaps }
 }

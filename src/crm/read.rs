@@ -19,7 +19,8 @@ use super::filter::translate;
 use super::keyset::{Seen, checked_raw, is_ascending, q_above};
 use super::matching::matches;
 use super::query::{ListQuery, PAGE_LIMIT};
-use super::wire::Page;
+use super::records::Records;
+use super::wire::ReadPage;
 use crate::model::{Direction, Filter, Notice, Order, Record, shown};
 
 /// Pages without a new record after which reading stops: the server repeats itself.
@@ -165,6 +166,11 @@ impl Reader {
     ///
     /// After an error the reader may be asked again: it goes on where it stood.
     pub async fn next(&mut self) -> Result<Option<Vec<Record>>, CrmError> {
+        Ok(self.next_page().await?.map(|page| page.to_records()))
+    }
+
+    /// The same in one piece, which takes less time and memory.
+    pub async fn next_page(&mut self) -> Result<Option<Records>, CrmError> {
         loop {
             let batch = match self.state {
                 State::Start => self.start().await?,
@@ -173,7 +179,7 @@ impl Reader {
                 State::Paged { next, stuck } => self.page(next, stuck).await?,
                 State::Finish => {
                     self.compare_with_total().await;
-                    Vec::new()
+                    Records::default()
                 }
                 State::Done => {
                     self.abreast = None;
@@ -202,27 +208,27 @@ impl Reader {
     }
 
     /// Finds the way to read: by id, if the server takes part.
-    async fn start(&mut self) -> Result<Vec<Record>, CrmError> {
+    async fn start(&mut self) -> Result<Records, CrmError> {
         let habits = self.client.habits(&self.object);
         if self.sort == Sort::Id && habits.no_order {
             self.sort = Sort::Nothing;
         }
         if self.sort != Sort::Id || habits.no_keyset {
             self.turn_to_pages(None);
-            return Ok(Vec::new());
+            return Ok(Records::default());
         }
         let page = match self.fetch(self.q.clone(), None).await {
             Err(error) if is_refusal(&error) => {
                 // Whether it is the order or the filter that the server refuses shows next.
                 self.sort = Sort::Nothing;
                 self.turn_to_pages(None);
-                return Ok(Vec::new());
+                return Ok(Records::default());
             }
             other => other?,
         };
         self.summary.total = page.total;
-        let ascending = is_ascending(&page.records, 0);
-        let last = page.records.last().map_or(0, |record| record.id.get());
+        let ascending = is_ascending(page.records.ids(), 0);
+        let last = page.records.ids().next_back().unwrap_or(0);
         let (more, records) = (page.marks(), page.records);
         let batch = self.take(records);
         self.more_promised = more.promises_more(self.seen.len());
@@ -244,24 +250,24 @@ impl Reader {
     }
 
     /// The records above an id.
-    async fn above(&mut self, last: u64) -> Result<Vec<Record>, CrmError> {
+    async fn above(&mut self, last: u64) -> Result<Records, CrmError> {
         let page = match self.fetch(self.q_above(last), None).await {
             Err(error) if is_refusal(&error) => None,
             other => Some(other?),
         };
         // Nothing, where the page before said that more follows, is an answer to another question.
-        let is_answer = |page: &Page| {
-            is_ascending(&page.records, last) && !(page.records.is_empty() && self.more_promised)
+        let is_answer = |page: &ReadPage| {
+            is_ascending(page.records.ids(), last) && !(page.records.is_empty() && self.more_promised)
         };
         let Some(page) = page.filter(is_answer) else {
             // Refused, or the order or the filter ignored or not understood.
             self.client.learn(&self.object, |habits| habits.no_keyset = true);
             self.turn_to_pages(Some(1));
-            return Ok(Vec::new());
+            return Ok(Records::default());
         };
         let ended = has_ended(page.marks(), count(&page.records), self.size);
         self.more_promised = page.marks().promises_more(count(&page.records));
-        let last = page.records.last().map_or(last, |record| record.id.get());
+        let last = page.records.ids().next_back().unwrap_or(last);
         self.state = if ended { State::Finish } else { State::Above(last) };
         self.client.learn(&self.object, |habits| habits.keyset = true);
         let batch = self.take(page.records);
@@ -272,11 +278,11 @@ impl Reader {
     }
 
     /// The page of that number; without one it is the first.
-    async fn page(&mut self, number: Option<u64>, stuck: u32) -> Result<Vec<Record>, CrmError> {
+    async fn page(&mut self, number: Option<u64>, stuck: u32) -> Result<Records, CrmError> {
         let page = match self.fetch(self.q.clone(), number).await {
             Err(error) if number.is_none() && self.sort == Sort::Id && is_refusal(&error) => {
                 self.sort = Sort::Nothing;
-                return Ok(Vec::new());
+                return Ok(Records::default());
             }
             other => other?,
         };
@@ -288,8 +294,8 @@ impl Reader {
             }
         }
         let mut news = 0;
-        for record in &page.records {
-            if self.paged.insert(record.id.get()) {
+        for id in page.records.ids() {
+            if self.paged.insert(id) {
                 news += 1;
             } else if number.is_some_and(|number| number > 1) {
                 // `page=1` repeats the first page wherever counting begins at 1.
@@ -315,8 +321,8 @@ impl Reader {
         self.state = State::Paged { next, stuck: 0 };
     }
 
-    async fn fetch(&self, q: Option<String>, page: Option<u64>) -> Result<Page, CrmError> {
-        self.client.list(&self.object, &self.question(q, page)).await
+    async fn fetch(&self, q: Option<String>, page: Option<u64>) -> Result<ReadPage, CrmError> {
+        self.client.read_page(&self.object, &self.question(q, page)).await
     }
 
     fn question(&self, q: Option<String>, page: Option<u64>) -> ListQuery {
@@ -367,13 +373,13 @@ impl Reader {
     }
 
     /// Drops what was read before.
-    fn take(&mut self, mut records: Vec<Record>) -> Vec<Record> {
-        records.retain(|record| self.seen.insert(record.id.get()));
+    fn take(&mut self, mut records: Records) -> Records {
+        records.retain(|record| self.seen.insert(record.id().get()));
         records
     }
 
     /// What passes the caller's part of the filter and the limit.
-    fn passed(&mut self, mut batch: Vec<Record>) -> Vec<Record> {
+    fn passed(&mut self, mut batch: Records) -> Records {
         self.summary.read += count(&batch);
         if let Some(residual) = &self.residual {
             batch.retain(|record| matches(residual, record));
@@ -387,7 +393,7 @@ impl Reader {
         }
         self.summary.handed_out += count(&batch);
         if let Some(filter) = &self.filter {
-            let unfit = batch.iter().filter(|record| !matches(filter, record)).count();
+            let unfit = batch.iter().filter(|record| !matches(filter, *record)).count();
             self.summary.unfit += u64::try_from(unfit).unwrap_or(u64::MAX);
         }
         batch
@@ -422,13 +428,13 @@ fn has_ended(page: Marks, counted: u64, size: u32) -> bool {
     }
 }
 
-impl Page {
+impl ReadPage {
     fn marks(&self) -> Marks {
         Marks { records: count(&self.records), total: self.total, has_more: self.has_more }
     }
 }
 
-fn count(records: &[Record]) -> u64 {
+fn count(records: &Records) -> u64 {
     u64::try_from(records.len()).unwrap_or(u64::MAX)
 }
 

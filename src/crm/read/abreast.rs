@@ -7,8 +7,8 @@ use super::{Reader, State, count, has_ended, is_refusal};
 use crate::crm::errors::CrmError;
 use crate::crm::keyset::is_ascending;
 use crate::crm::ranges::{Came, Gaps, Known, Ranges};
-use crate::crm::wire::Page;
-use crate::model::Record;
+use crate::crm::records::Records;
+use crate::crm::wire::ReadPage;
 
 /// Pages still to come from which on several requests at once read faster than one.
 const WORTH_CUTTING: u64 = 4;
@@ -17,13 +17,13 @@ const WORTH_CUTTING: u64 = 4;
 #[derive(Debug)]
 pub(super) struct Abreast {
     ranges: Ranges,
-    requests: JoinSet<(u64, Result<Page, CrmError>)>,
+    requests: JoinSet<(u64, Result<ReadPage, CrmError>)>,
 }
 
 impl Reader {
     /// Lets several requests read on above `last`, if that is worth it. `batch` is the page that
     /// ends there and has not been handed out.
-    pub(super) fn cut_into_ranges(&mut self, last: u64, batch: &[Record]) {
+    pub(super) fn cut_into_ranges(&mut self, last: u64, batch: &Records) {
         let (page, concurrency) = (count(batch), self.client.concurrency());
         let Some(gaps) = Gaps::of(batch) else { return };
         if concurrency < 2 || (self.left.is_some() && self.residual.is_some()) {
@@ -40,13 +40,13 @@ impl Reader {
     }
 
     /// The next records of those that several requests read.
-    pub(super) async fn abreast(&mut self) -> Result<Vec<Record>, CrmError> {
+    pub(super) async fn abreast(&mut self) -> Result<Records, CrmError> {
         loop {
             while let Some(came) = self.abreast.as_mut().and_then(|all| all.requests.try_join_next()) {
                 self.came(came)?;
             }
             self.begin_ranges();
-            let Some(all) = &mut self.abreast else { return Ok(Vec::new()) };
+            let Some(all) = &mut self.abreast else { return Ok(Records::default()) };
             if let Some(records) = all.ranges.hand_out() {
                 // What is now in front may begin, whatever is held.
                 self.begin_ranges();
@@ -54,7 +54,7 @@ impl Reader {
             }
             if all.ranges.is_done() {
                 self.state = State::Finish;
-                return Ok(Vec::new());
+                return Ok(Records::default());
             }
             if let Some(came) = all.requests.join_next().await {
                 self.came(came)?;
@@ -73,12 +73,12 @@ impl Reader {
         let (client, object) = (self.client.clone(), self.object.clone());
         let query = self.question(self.q_above(from), None);
         if let Some(all) = &mut self.abreast {
-            all.requests.spawn(async move { (from, client.list(&object, &query).await) });
+            all.requests.spawn(async move { (from, client.read_page(&object, &query).await) });
         }
     }
 
     /// Takes the answer to a request of a range.
-    fn came(&mut self, came: Result<(u64, Result<Page, CrmError>), JoinError>) -> Result<(), CrmError> {
+    fn came(&mut self, came: Result<(u64, Result<ReadPage, CrmError>), JoinError>) -> Result<(), CrmError> {
         let Some(all) = &mut self.abreast else { return Ok(()) };
         let (from, page) = match came {
             Ok((from, Err(error))) if !is_refusal(&error) => {
@@ -93,7 +93,7 @@ impl Reader {
                 return Err(CrmError::Cancelled);
             }
         };
-        let answer = page.filter(|page| is_ascending(&page.records, from)).map(|page| {
+        let answer = page.filter(|page| is_ascending(page.records.ids(), from)).map(|page| {
             let (marks, here) = (page.marks(), count(&page.records));
             let (ended, more_promised) = (has_ended(marks, here, self.size), marks.promises_more(here));
             Came { records: page.records, ended, more_promised }
