@@ -96,7 +96,7 @@ fn records_in(file: &Path) -> usize {
 }
 
 fn csv_over_a_link(bench: &Bench, records: u64) {
-    let latency = Duration::from_millis(50);
+    let (latency, ms) = (Duration::from_millis(50), 50);
     let server = server_of(records, latency);
     let file = bench.files.folder().join("export.csv");
     let runs: Vec<Run> = (0..bench.rounds(1)).map(|_| export(bench, &server, records, &file)).collect();
@@ -104,9 +104,7 @@ fn csv_over_a_link(bench: &Bench, records: u64) {
     let (reached, ratio, best) = share(figure(&runs, |r| r.wall), Figure { median: ideal, best: ideal });
     Line {
         row: "9b",
-        what: &format!(
-            "`export` of {records} records to CSV at {latency:?}; pages ÷ {CONCURRENCY} × latency"
-        ),
+        what: &format!("`export` of {records} records to CSV at {ms} ms; pages ÷ {CONCURRENCY} × latency"),
         reference: format!("{ideal:.2} s"),
         program: format!("{}, {:.0} calls", shown(&runs), figure(&runs, |r| r.number("/calls/total")).median),
         ratio,
@@ -161,7 +159,7 @@ fn workbook_memory(bench: &Bench, few: u64, many: u64) {
 
 /// Row 12: of the file's rows, one in twenty is new, one in ten differs.
 fn planning(bench: &Bench, rows: u64) {
-    let latency = Duration::from_millis(5);
+    let (latency, ms) = (Duration::from_millis(5), 5);
     let shift = rows / 20;
     let server = Server::start(Manner { shift, ..Manner::after(latency).with_records(rows) });
     let file = bench.files.csv(rows, Style::Stated, false);
@@ -197,7 +195,7 @@ fn planning(bench: &Bench, rows: u64) {
     let most = rows as f64 / PAGE as f64 + 50.0;
     Line {
         row: "12",
-        what: &format!("plan of an upsert, {rows} rows against {rows} records at {latency:?}; calls ÷ {CONCURRENCY} × latency"),
+        what: &format!("plan of an upsert, {rows} rows against {rows} records at {ms} ms; calls ÷ {CONCURRENCY} × latency"),
         reference: format!("{ideal:.2} s"),
         program: format!("{}, {calls:.0} calls", shown(&runs)),
         ratio: format!("{:.2} ×", wall.median / ideal),

@@ -26,8 +26,9 @@ pub fn rows(bench: &Bench) {
         processor(bench, "7b", LATENCY, bench.size(12_800));
     }
     if bench.wants(8) {
-        durable(bench, "8a", Duration::ZERO, bench.size(50_000));
-        durable(bench, "8b", LATENCY, bench.size(6_400));
+        durable(bench, "8", LATENCY, bench.size(6_400), Some(98.0));
+        // No CRM answers at once: this shows where the store's own limit lies.
+        durable(bench, "8b", Duration::ZERO, bench.size(50_000), None);
     }
 }
 
@@ -88,10 +89,13 @@ fn throughput(bench: &Bench, row: &str, concurrency: usize) {
     let alone = reference.median / crate::measure::median(sending) * 100.0;
     Line {
         row,
-        what: &format!("`import` of {rows} rows at {LATENCY:?}, {concurrency} in flight; bare loop"),
+        what: &format!(
+            "`import` of {rows} rows at {} ms, {concurrency} in flight; bare loop",
+            LATENCY.as_millis()
+        ),
         reference: per_second(rows, reference),
         program: format!("{}, {:.0} MiB", per_second(rows, program), figure(&imported, |r| r.peak).median),
-        ratio: format!("{shown}; from first request to last answer {alone:.1} %"),
+        ratio: format!("{shown}; while sending {alone:.1} %"),
         best,
         goal: "97 %",
         reached: Some(reached >= 97.0),
@@ -114,7 +118,8 @@ fn processor(bench: &Bench, row: &str, latency: Duration, rows: u64) {
     Line {
         row,
         what: &format!(
-            "processor a request of `import`, {rows} rows at {latency:?}, {CONCURRENCY} in flight; bare loop"
+            "processor a request of `import`, {rows} rows at {} ms, {CONCURRENCY} in flight; bare loop",
+            latency.as_millis()
         ),
         reference: format!("{:.0} µs", reference.median),
         program: format!("{:.0} µs", program.median),
@@ -127,7 +132,7 @@ fn processor(bench: &Bench, row: &str, latency: Duration, rows: u64) {
 }
 
 /// Row 8: the run's folder on a disk against one in memory, where nothing waits for a disk.
-fn durable(bench: &Bench, row: &str, latency: Duration, rows: u64) {
+fn durable(bench: &Bench, row: &str, latency: Duration, rows: u64, goal: Option<f64>) {
     const CONCURRENCY: usize = 32;
     let memory = Path::new("/dev/shm");
     if !memory.is_dir() {
@@ -145,13 +150,16 @@ fn durable(bench: &Bench, row: &str, latency: Duration, rows: u64) {
     let (reached, shown, best) = share(program, reference);
     Line {
         row,
-        what: &format!("store on disk, {rows} rows at {latency:?}, {CONCURRENCY} in flight; store in memory"),
+        what: &format!(
+            "store on disk, {rows} rows at {} ms, {CONCURRENCY} in flight; store in memory",
+            latency.as_millis()
+        ),
         reference: per_second(rows, reference),
         program: per_second(rows, program),
         ratio: shown,
         best,
-        goal: "98 %",
-        reached: Some(reached >= 98.0),
+        goal: &goal.map(|goal| format!("{goal} %")).unwrap_or_default(),
+        reached: goal.map(|goal| reached >= goal),
     }
     .print();
 }

@@ -15,6 +15,7 @@ mod exports;
 mod http;
 mod imports;
 mod measure;
+mod pace;
 mod pages;
 mod references;
 mod server;
@@ -32,7 +33,7 @@ pub struct Bench {
     /// The data.
     pub files: Files,
     /// A tenth of the size.
-    quick: bool,
+    pub quick: bool,
     rounds: Option<usize>,
     rows: Vec<u32>,
 }
@@ -76,6 +77,7 @@ fn main() {
     checks::rows(&bench);
     imports::rows(&bench);
     exports::rows(&bench);
+    pace::rows(&bench);
 }
 
 fn asked(args: &[String]) -> Bench {

@@ -68,15 +68,15 @@ pub struct Server {
 /// What a server has seen since it was asked last.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Seen {
-    /// From the first request to the last answer.
+    /// From the first write to the last answer to one.
     pub seconds: f64,
-    /// Requests for records that were answered.
+    /// Writes that were answered.
     pub answered: u64,
-    /// Requests that were told to slow down.
+    /// Writes that were told to slow down.
     pub refused: u64,
-    /// Most in flight at once.
+    /// Most requests in flight at once.
     pub most: u64,
-    /// Answered and refused in each second since the first request.
+    /// Answered and refused in each second since the first write.
     pub by_second: Vec<(u64, u64)>,
 }
 

@@ -117,9 +117,13 @@ impl Shared {
 
     /// Waits and answers.
     async fn answer(&self, request: &Request) -> Vec<u8> {
+        let is_write = !request.head.starts_with("GET ");
         let is_dictionary = request.head.starts_with("GET /datadictionary/");
-        let admission =
-            if is_dictionary { Admission::After(self.manner.latency) } else { self.admit(Instant::now()) };
+        let admission = if is_dictionary {
+            Admission::After(self.manner.latency)
+        } else {
+            self.admit(Instant::now(), is_write)
+        };
         let latency = match admission {
             Admission::After(latency) => latency,
             Admission::TooMany(wait) => return self.too_many(wait),
@@ -132,21 +136,25 @@ impl Shared {
         if is_dictionary {
             return response("200 OK", "", &self.dictionary);
         }
-        self.leave(Instant::now());
+        self.leave(Instant::now(), is_write);
         self.respond(request)
     }
 
-    fn admit(&self, now: Instant) -> Admission {
+    fn admit(&self, now: Instant, is_write: bool) -> Admission {
         let Manner { latency, most, strained_above, .. } = self.manner;
         let mut state = self.lock();
-        state.first.get_or_insert(now);
+        if is_write {
+            state.first.get_or_insert(now);
+        }
         let begun = state.window.0.filter(|begun| now - *begun < Duration::from_secs(1));
         if begun.is_none() {
             state.window = (Some(now), 0);
         }
         state.window.1 += 1;
         if most > 0 && state.window.1 > most {
-            state.count(now, false);
+            if is_write {
+                state.count(now, false);
+            }
             return Admission::TooMany(begun.map_or(Duration::ZERO, |b| b + Duration::from_secs(1) - now));
         }
         state.in_flight += 1;
@@ -155,10 +163,12 @@ impl Shared {
         Admission::After(latency * 2_u32.pow(doublings.min(10) as u32))
     }
 
-    fn leave(&self, now: Instant) {
+    fn leave(&self, now: Instant, is_write: bool) {
         let mut state = self.lock();
         state.in_flight -= 1;
-        state.count(now, true);
+        if is_write {
+            state.count(now, true);
+        }
     }
 
     fn too_many(&self, wait: Duration) -> Vec<u8> {

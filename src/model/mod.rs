@@ -11,6 +11,7 @@ mod finding;
 mod guard;
 mod number;
 mod outcome;
+mod plain_cells;
 mod record;
 mod redact;
 mod reserved;
@@ -25,6 +26,7 @@ pub use finding::{Code, Finding, Notice, Stage};
 pub use guard::{guard, unguard};
 pub use number::Number;
 pub use outcome::{Action, Calls, Counts, Outcome, RunState};
+pub use plain_cells::PlainCells;
 pub use record::{Record, RecordId};
 pub use redact::redact;
 pub use reserved::{

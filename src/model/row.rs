@@ -266,6 +266,31 @@ impl Row {
         true
     }
 
+    /// Appends the cells of a text that stand between delimiters, an ASCII character.
+    pub fn push_split(&mut self, text: &str, delimiter: u8) {
+        let mut start = self.text.len();
+        self.text.push_str(text);
+        let slot = |cell: Range<usize>| if cell.is_empty() { Slot::Blank } else { Slot::Text(cell) };
+        let base = start;
+        for at in memchr::memchr_iter(delimiter, text.as_bytes()) {
+            self.slots.push(slot(start..base + at));
+            start = base + at + 1;
+        }
+        self.slots.push(slot(start..self.text.len()));
+    }
+
+    /// Takes blank texts off the end, as far as they stand beyond `columns`.
+    pub fn cut_blank_cells(&mut self, columns: usize) {
+        let is_blank = |cell: Cell<'_>| match cell {
+            Cell::Blank => true,
+            Cell::Text(text) => text.trim_ascii().is_empty(),
+            _ => false,
+        };
+        while self.len() > columns && is_blank(self.cell(self.len() - 1)) {
+            self.slots.pop();
+        }
+    }
+
     fn keep(&mut self, text: &str) -> Range<usize> {
         let start = self.text.len();
         self.text.push_str(text);

@@ -20,7 +20,7 @@ use crate::model::{
     CODE_COLUMN, Code, EXTRA_COLUMN, Header, ROW_COLUMN, RUN_COLUMN, Row, RowFault, is_reserved,
 };
 use crate::store::Store;
-use crate::tabular::{Dialect, Form, Rows, Source, is_same_object, kept_cells};
+use crate::tabular::{Batch, BatchReader, Dialect, Form, Rows, Source, is_same_object, kept_cells};
 
 /// A pass over a job's file.
 pub struct JobRows {
@@ -44,9 +44,17 @@ impl JobRows {
         Ok(read)
     }
 
-    /// How far the pass is, in bytes of the file.
-    pub fn position(&self) -> u64 {
-        self.rows.position()
+    /// Fills a batch with the next rows; false at the end.
+    pub fn read_batch(&mut self, batch: &mut Batch) -> Result<bool, PipelineError> {
+        Ok(match &mut self.again {
+            Some(again) => self.rows.read_rows(batch, |row| again.look_at(row))?,
+            None => self.rows.read_batch(batch)?,
+        })
+    }
+
+    /// What reads the batches of this pass.
+    pub fn batch_reader(&self) -> BatchReader {
+        self.rows.batch_reader()
     }
 }
 

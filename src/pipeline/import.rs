@@ -204,7 +204,7 @@ fn store_facts(
     folder: &RunFolder,
     tools: Tools<'_>,
 ) -> Result<Input, PipelineError> {
-    let Fingerprint { sha256, bytes } = job.source.fingerprint().clone();
+    let Fingerprint { sha256, bytes } = job.source.fingerprint()?;
     let input = Input { name: job.input_name.clone(), path: absolute(&job.input_path), sha256, bytes };
     store.set("run", &folder.run)?;
     store.set("command", if settings.retry_of.is_some() { "retry" } else { "import" })?;

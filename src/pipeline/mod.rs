@@ -7,7 +7,7 @@
 //! ```
 //!
 //! [`Job`] is everything that must be right before the first row; [`prove`]
-//! and [`check`] are pass one, [`plan_import`] pass two ([`open_retry`] takes the
+//! and [`check`] are pass one, which all cores share (`sharing`), [`plan_import`] pass two ([`open_retry`] takes the
 //! rows that an earlier one rejected), [`send_plan`] sends what the store holds, [`open_interrupted`] takes up what was left,
 //! [`verify`] reads it back and [`plan_undo`] takes it back; [`export`] goes
 //! the other way.
@@ -40,6 +40,7 @@ mod retry;
 mod run;
 mod send;
 mod settle;
+mod sharing;
 mod source_keys;
 mod twice;
 mod undo;

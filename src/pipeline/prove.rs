@@ -4,15 +4,19 @@
 //! a number open. The rows of a reject file are read as the run read them that
 //! refused them: so few rows would prove nothing, or something else.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use tokio_util::sync::CancellationToken;
 
 use super::again::JobRows;
+use super::sharing::share;
 use super::{Event, Job, Phase, PipelineError, Reporter};
-use crate::model::{Notice, RUN_COLUMN, Row, shown};
+use crate::model::{Notice, PlainCells, RUN_COLUMN, Row, shown};
+use crate::rules::program::Program;
 use crate::rules::proving::{ColumnProof, Prover, notice};
 use crate::store::{RunName, Store};
+use crate::tabular::{Batch, BatchReader, Looker};
 
 /// Runs that one reject file may come from; nobody merges more by hand.
 pub(super) const MOST_RUNS: usize = 20;
@@ -51,19 +55,35 @@ fn hear_all(
     let total = Some(job.source.size_hint());
     reporter.event(Event::Begin { phase: Phase::Prove, what: job.input_name.clone(), total });
     let mut rows = JobRows::begin(&job.source, job.runs.as_deref())?;
-    let (mut row, mut read) = (Row::default(), 0_u64);
-    while rows.read(&mut row)? {
-        prover.hear(&job.program, &row);
-        read += 1;
-        if read.is_multiple_of(1_000) {
-            reporter.event(Event::Progress { phase: Phase::Prove, done: rows.position() });
-            if stop.is_cancelled() {
-                return Err(PipelineError::Cancelled);
-            }
-        }
-    }
+    let nothing_heard = prover.fresh();
+    let work = |reader: &mut BatchReader, batch: &Batch| {
+        let mut hearing = Hearing { program: &job.program, prover: nothing_heard.fresh() };
+        reader.show(batch, &mut hearing);
+        hearing.prover
+    };
+    share(&mut rows, work, |batch, heard| {
+        prover.merge(heard);
+        reporter.event(Event::Progress { phase: Phase::Prove, done: batch.position });
+        if stop.is_cancelled() { Err(PipelineError::Cancelled) } else { Ok(ControlFlow::Continue(())) }
+    })?;
     reporter.event(Event::End(Phase::Prove));
     Ok(())
+}
+
+/// What the rows of a batch show.
+struct Hearing<'p> {
+    program: &'p Program,
+    prover: Prover,
+}
+
+impl Looker for Hearing<'_> {
+    fn plain(&mut self, number: u64, cells: &PlainCells<'_>) -> bool {
+        self.prover.hear_plain(self.program, number, cells)
+    }
+
+    fn row(&mut self, row: &Row) {
+        self.prover.hear(self.program, row);
+    }
 }
 
 /// What all the runs proved that the file's rows were rejected by; nothing for

@@ -269,7 +269,7 @@ fn check_same_input(store: &Store, input: &Input, tools: Tools<'_>) -> Result<()
         }
         Err(error) => return Err(error),
     };
-    if source.fingerprint().sha256 == input.sha256 {
+    if source.fingerprint()?.sha256 == input.sha256 {
         return Ok(());
     }
     let place = match first_difference(store, &source) {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::draft::{Draft, Wish};
 use super::names::folded;
-use super::program::Program;
+use super::program::{FieldProgram, Program};
 use crate::model::FieldKind;
 
 /// Values that one list may gain from one file. More is a column that was
@@ -50,27 +50,49 @@ impl Additions {
         }
     }
 
+    /// Whether any list is to gain values at all.
+    pub fn are_wanted(program: &Program) -> bool {
+        program.fields.iter().any(FieldProgram::appends)
+    }
+
+    /// What one row brings that no list has; none where all is listed.
+    pub fn of(program: &Program, draft: &Draft<'_>) -> Option<Self> {
+        let mut own = Self::default();
+        own.add(program, draft);
+        (!own.lists.is_empty()).then_some(own)
+    }
+
+    /// Takes in what later rows bring.
+    pub fn merge(&mut self, later: &Self) {
+        for (Addition { field, list, values }, _) in &later.lists {
+            values.iter().for_each(|(value, rows)| self.count(field, || list.clone(), value, *rows));
+        }
+    }
+
     fn note(&mut self, program: &Program, at: usize, value: &str) {
         let field = &program.fields[at];
         if field.is_listed(value) {
             return;
         }
         let name = &field.field.name;
-        let place = self.lists.iter().position(|(known, _)| known.field == *name);
+        let list = || field.field.lookup.as_ref().and_then(|lookup| lookup.list.clone());
+        self.count(name, || list().unwrap_or_else(|| name.clone()), value, 1);
+    }
+
+    fn count(&mut self, name: &str, list: impl FnOnce() -> String, value: &str, rows: u64) {
+        let place = self.lists.iter().position(|(known, _)| known.field == name);
         let place = place.unwrap_or_else(|| {
-            let list = field.field.lookup.as_ref().and_then(|lookup| lookup.list.clone());
-            let list = list.unwrap_or_else(|| name.clone());
-            let addition = Addition { field: name.clone(), list, values: Vec::new() };
+            let addition = Addition { field: name.to_owned(), list: list(), values: Vec::new() };
             self.lists.push((addition, HashMap::new()));
             self.lists.len() - 1
         });
         let (Addition { values, .. }, places) = &mut self.lists[place];
         match places.get(folded(value).as_ref()) {
-            Some(&at) => values[at].1 += 1,
+            Some(&at) => values[at].1 += rows,
             // One more than allowed shows that there are too many.
             None if values.len() <= MOST => {
                 places.insert(folded(value).into_owned(), values.len());
-                values.push((value.to_owned(), 1));
+                values.push((value.to_owned(), rows));
             }
             None => {}
         }

@@ -4,7 +4,7 @@
 //! `program` (the mapping held against dictionary and header), `proving` (what
 //! whole columns show of their format, by `proof`), `condition` (which rows are
 //! meant), `draft` (a row run through the program, by `convert` and
-//! `expression`), `duplicates`, `additions` (what dropdown lists lack),
+//! `expression`; `program::Glance` passes the rows that need none), `duplicates`, `additions` (what dropdown lists lack),
 //! `planning` (what is to be done, by `compare`; `zeros` are what it loses), `causes` (why rows were
 //! rejected), `settling` (what rows in doubt have come to, by `image`),
 //! `exported` (whether a record changed since its export). `language` is the language of `--where` and `when`; `drift` tells

@@ -31,23 +31,58 @@ pub fn folded(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
-    let mut after_blank = false;
+    push_folded(text, &mut out);
+    Cow::Owned(out)
+}
+
+/// Appends the form of [`folded`].
+pub fn push_folded(text: &str, out: &mut String) {
+    let text = trim(text);
+    let begin = out.len();
+    if text.is_ascii() && !has_odd_blanks(text) {
+        out.push_str(text);
+        out[begin..].make_ascii_lowercase();
+        return;
+    }
+    let (mut after_blank, mut may_combine) = (false, false);
     for c in text.chars().filter(|&c| !is_invisible(c)) {
         if c.is_whitespace() {
             if !after_blank {
                 out.push(' ');
             }
             after_blank = true;
+            continue;
+        }
+        after_blank = false;
+        may_combine |= c >= FIRST_COMBINING;
+        if c.is_ascii() {
+            out.push(c.to_ascii_lowercase());
         } else {
             out.extend(c.to_lowercase());
-            after_blank = false;
         }
     }
     // Composed last: a letter and its accent may have stood apart by what was taken out.
-    match is_nfc_quick(out.chars()) {
-        IsNormalized::Yes => Cow::Owned(out),
-        IsNormalized::No | IsNormalized::Maybe => Cow::Owned(out.nfc().collect()),
+    if may_combine && is_nfc_quick(out[begin..].chars()) != IsNormalized::Yes {
+        let composed: String = out[begin..].nfc().collect();
+        out.truncate(begin);
+        out.push_str(&composed);
     }
+}
+
+/// No character below it combines with another, and neither does its lower
+/// case; that of U+0130 has a dot that stands apart.
+const FIRST_COMBINING: char = '\u{130}';
+
+/// Blanks other than single spaces.
+fn has_odd_blanks(text: &str) -> bool {
+    let mut before = 0;
+    for byte in text.bytes() {
+        if (b'\t'..=b'\r').contains(&byte) || (byte == b' ' && before == b' ') {
+            return true;
+        }
+        before = byte;
+    }
+    false
 }
 
 #[cfg(test)]

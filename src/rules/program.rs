@@ -4,13 +4,14 @@
 mod choices;
 mod columns;
 mod field;
+mod glance;
 mod proven;
 mod steps;
 mod typed;
 
 use std::collections::{HashMap, HashSet};
 
-use crate::model::{Dictionary, Field, FieldKind, Header, Notice, Row, shown};
+use crate::model::{Dictionary, Field, FieldKind, Header, Notice, Row, column_letters, shown};
 use crate::rules::condition::{Condition, Verdict};
 use crate::rules::mapping::{Blank, FieldRule, Guard, Mapping, Mode};
 use crate::rules::names::folded;
@@ -20,6 +21,7 @@ use crate::rules::problem::{Located, Place, Problem, Problems};
 pub use choices::Choices;
 pub use columns::{place_of, resolve};
 pub use field::{FieldProgram, Origin, Reference};
+pub use glance::Glance;
 pub use typed::{CellForm, Converted, Fault};
 
 /// A mapping that fits its dictionary and header.
@@ -91,7 +93,7 @@ impl Program {
 
     /// Whether records are matched by their id.
     pub fn matches_by_id(&self) -> bool {
-        self.key_names() == ["id"]
+        matches!(*self.key, [at] if self.fields[at].field.name == "id")
     }
 
     /// Whether a row is meant. A row that is faulty as a whole is never left out.
@@ -107,6 +109,15 @@ impl Program {
     /// The address of a cell; none where the file is no grid.
     pub fn address(&self, column: usize, row: u64) -> Option<String> {
         self.has_grid.then(|| self.header.address(column, row))
+    }
+
+    /// A column's header, or its letters where the header is blank.
+    pub fn column_name(&self, column: usize) -> String {
+        match self.header.columns.get(column) {
+            Some(found) if !found.name.is_empty() => found.name.clone(),
+            Some(found) => column_letters(found.place),
+            None => column_letters(column),
+        }
     }
 
     /// The column of a field's first cell, by the field's name.

@@ -103,6 +103,19 @@ impl Evidence {
         }
     }
 
+    /// Takes in what later cells show.
+    fn merge(&mut self, later: Self) {
+        let note = |known: &mut Vec<(Set, Witness)>, more: Vec<(Set, Witness)>| {
+            for (set, witness) in more {
+                if known.iter().all(|(other, _)| *other != set) {
+                    known.push((set, witness));
+                }
+            }
+        };
+        note(&mut self.seen, later.seen);
+        note(&mut self.differing, later.differing);
+    }
+
     fn conclude<T: Copy>(&self, all: &[(Set, T)]) -> Proof<T> {
         let named =
             |set: Set| all.iter().filter(|(bit, _)| set & bit != 0).map(|(_, reading)| *reading).collect();
@@ -169,6 +182,12 @@ impl DateEvidence {
         self.orders.add(row, text, &dates);
     }
 
+    /// Takes in what later cells show.
+    pub fn merge(&mut self, later: Self) {
+        self.orders.merge(later.orders);
+        self.short_years |= later.short_years;
+    }
+
     /// What the column proves.
     pub fn conclude(&self) -> Proof<DateOrder> {
         self.orders.conclude(&ORDERS)
@@ -200,6 +219,11 @@ impl DecimalEvidence {
         };
         let numbers: Vec<(Set, String)> = MARKS.into_iter().filter_map(read).collect();
         self.0.add(row, text, &numbers);
+    }
+
+    /// Takes in what later cells show.
+    pub fn merge(&mut self, later: Self) {
+        self.0.merge(later.0);
     }
 
     /// What the column proves.

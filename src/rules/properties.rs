@@ -4,15 +4,16 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 
+use super::convert::text::{is_email, is_url};
 use super::draft::{Wish, draft};
 use super::duplicates::SeenKeys;
 use super::language::parse_filter;
 use super::mapping::Mapping;
 use super::names::folded;
 use super::planning::{Found, Step, plan};
-use super::program::Program;
+use super::program::{Glance, Program};
 use super::testing::{dictionary, program, record, row, row_of};
-use crate::model::{Cell, CellFault, FieldKind, Number, Record, Row, Value};
+use crate::model::{Cell, CellFault, FieldKind, Number, PlainCells, Record, Row, Value};
 
 /// Columns A to Q feed a field of each kind.
 const FIELDS: &str = "name: A\n text: B\n area: C\n memo: D\n check: E\n date: { from: F, date: '%d/%m/%Y' }\n \
@@ -20,6 +21,11 @@ const FIELDS: &str = "name: A\n text: B\n area: C\n memo: D\n check: E\n date: {
     url: L\n other: M\n ownerid: N\n type: O\n tags: P\n level: { from: Q, blank: clear }";
 const COLUMNS: [&str; 17] =
     ["A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "N", "O", "P", "Q"];
+
+/// The fields of which a glance can tell.
+fn glanced_at() -> String {
+    FIELDS.split(" tags:").next().unwrap().to_owned()
+}
 
 fn everything(top: &str) -> Program {
     program(top, FIELDS, &COLUMNS)
@@ -116,6 +122,72 @@ fn mended(program: &Program, row: &Row) -> Row {
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A token that no cell holds sends every cell the long way.
+    #[test]
+    fn a_plain_cell_is_read_the_short_way_as_the_long_one(row in any_row()) {
+        let (short, long) = (everything(""), everything("defaults: { clear_token: NEVER-IN-A-CELL }"));
+        prop_assert!(short.fields.iter().any(|field| field.plain_column().is_some()));
+        prop_assert!(long.fields.iter().all(|field| field.plain_column().is_none()));
+        let (short, long) = (draft(&short, &row), draft(&long, &row));
+        prop_assert_eq!(short.wishes, long.wishes);
+        prop_assert_eq!(short.findings, long.findings);
+        prop_assert_eq!((short.missing, short.emptied), (long.missing, long.emptied));
+    }
+
+    /// Rows of cells that are mostly right, and of any.
+    #[test]
+    fn whatever_a_glance_passes_a_draft_finds_no_fault_with(
+        row in any_row(),
+        right in prop::collection::vec((0..12_u8, 0..6_usize), COLUMNS.len() - 1),
+    ) {
+        const RIGHT: [[&str; 6]; 16] = [
+            ["Acme", " Zoë & Co ", "", "=1", "'=1", "A\u{A0}"], ["x", "£5", "", "1.2E+5", "#N/A", "a\tb"],
+            ["a\r\nb", "", "c", "\u{1}", "d", "e"], ["m", "", "1.2E+5", "x", "\u{85}", "y"], ["yes", "0", "", "maybe", "Off", "1"],
+            ["13/02/2024", "1/2/2024", "", "31/02/2024", "2024-02-13", "x"], ["2024-02-13", "", "2024-02-13 09:30", "x", "0001-01-01", "y"],
+            ["a@b.co", "", "a@b", "é@b.co", "a b@c.co", "x"], ["1,5", "", "7", "1.234,5", "x", "-2"],
+            ["1.50", "", "0.00", "1.234", "$5", "12"], ["15%", "", "7", "0.5", "x", "1e3"], ["a.b", "", "http://a.b/c", "ftp://a.b", "a.b:80", "x y"],
+            ["o", "", "\u{7F}", "p", "q", "r"], ["7", "", "0", "-1", "1e3", "90505"], ["UK", "", "uk", "Customer", "Custmer", "Customer "],
+            ["1", "", " 2", "4", "3", "3.0"],
+        ];
+        let fields = glanced_at();
+        for top in ["mode: create", "mode: upsert\nmatch: [name, ownerid]"] {
+            let program = program(top, &fields, &COLUMNS);
+            let glance = Glance::of(&program).unwrap();
+            let texts: Vec<&str> = right.iter().zip(RIGHT).map(|((which, at), texts)| texts[if *which == 0 { *at } else { 0 }]).collect();
+            let texts = [&texts[..15], &["no field"], &texts[15..]].concat();
+            for row in [&row, &super::testing::row(&texts)] {
+                let (mut text, mut ends) = (String::new(), Vec::new());
+                for at in 0..COLUMNS.len() {
+                    if let Cell::Text(cell) = row.cell(at) {
+                        text.push_str(cell);
+                    } else if row.cell(at) != Cell::Blank {
+                        return Ok(());
+                    }
+                    ends.push(text.len());
+                }
+                let mut key = String::new();
+                if glance.passes(&PlainCells::new(&text, &ends, 0), &mut key) {
+                    let draft = draft(&program, row);
+                    prop_assert_eq!(&draft.findings, &[], "{}", text);
+                    prop_assert!(draft.missing.is_empty() && draft.unguarded == 0);
+                    prop_assert_eq!(draft.key(&program).unwrap_or_default(), key);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn addresses_are_judged_byte_by_byte_as_sign_by_sign(
+        text in prop_oneof![
+            "[a-z.éß\u{A0}@ ,-]{0,6}@[a-z0-9.é-]{0,8}(\\.[a-z0-9é]{0,3})?",
+            "(https?|HTTP|ftp)?(://|:)?[a-z0-9.é_@: <-]{0,12}(:[0-9]{0,3})?([/?#].{0,6})?",
+            any::<String>(),
+        ],
+    ) {
+        prop_assert_eq!(is_email(&text), sign_by_sign::is_email(&text), "{}", text);
+        prop_assert_eq!(is_url(&text), sign_by_sign::is_url(&text), "{}", text);
+    }
 
     #[test]
     fn any_row_becomes_a_draft_whose_values_fit_their_fields(row in any_row()) {
@@ -295,4 +367,78 @@ fn a_blank_row_is_no_fault_of_the_program() {
     let program = everything("");
     let row = row(&[]);
     assert_eq!(draft(&program, &row).missing, [0]);
+}
+
+#[test]
+fn a_glance_passes_a_row_that_is_right() {
+    let program = program("mode: upsert\nmatch: [name]", &glanced_at(), &COLUMNS);
+    let texts = [
+        "Acme ",
+        "£5",
+        "a\r\nb",
+        "",
+        "yes",
+        "13/02/2024",
+        "2024-02-13",
+        "a@b.co",
+        "1,5",
+        "1.50",
+        "15%",
+        "http://a.b",
+        "o",
+        "7",
+        "UK",
+        "",
+        "m",
+    ];
+    let mut ends = Vec::new();
+    texts.iter().fold(0, |from, text| {
+        ends.push(from + text.len());
+        from + text.len()
+    });
+    let mut key = String::new();
+    let glance = Glance::of(&program).unwrap();
+    assert!(glance.passes(&PlainCells::new(&texts.concat(), &ends, 0), &mut key));
+    assert_eq!(key, "acme");
+}
+
+/// What an address is, said as plainly as can be.
+mod sign_by_sign {
+    pub fn is_email(text: &str) -> bool {
+        let Some((local, domain)) = text.split_once('@') else { return false };
+        let clean = |c: char| !c.is_whitespace() && !c.is_control() && !"@,;<>()\"\\".contains(c);
+        let local_ok = !local.is_empty()
+            && local.chars().all(clean)
+            && !local.starts_with('.')
+            && !local.ends_with('.')
+            && !local.contains("..");
+        let label_ok = |label: &&str| {
+            let fits = |c: char| c.is_alphanumeric() || c == '-' || (!c.is_ascii() && clean(c));
+            !label.is_empty() && !label.starts_with('-') && !label.ends_with('-') && label.chars().all(fits)
+        };
+        let labels: Vec<&str> = domain.split('.').collect();
+        let last = labels.last().copied().unwrap_or_default();
+        let last_ok = last.chars().count() >= 2 && !last.bytes().all(|b| b.is_ascii_digit());
+        local_ok && labels.len() >= 2 && last_ok && labels.iter().all(label_ok)
+    }
+
+    pub fn is_url(text: &str) -> bool {
+        let rest = match text.split_once("://") {
+            Some((scheme, rest)) if ["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) => rest,
+            Some(_) => return false,
+            None => text,
+        };
+        if text.chars().any(|c| c.is_whitespace() || c.is_control() || "<>\"".contains(c)) {
+            return false;
+        }
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let (name, port) = host.split_once(':').unwrap_or((host, "80"));
+        let fits = |c: char| c.is_alphanumeric() || c == '-' || c == '_' || !c.is_ascii();
+        let label_ok = |label: &str| !label.is_empty() && label.chars().all(fits);
+        !port.is_empty()
+            && port.bytes().all(|b| b.is_ascii_digit())
+            && name.contains('.')
+            && name.trim_end_matches('.').split('.').all(label_ok)
+    }
 }

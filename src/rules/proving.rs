@@ -13,10 +13,11 @@ use super::convert::order::DateOrder;
 use super::convert::pattern::date_pattern;
 use super::draft::spoken;
 use super::mapping::{DecimalMark, FieldRule, Mapping};
+use super::names::trim;
 use super::problem::{Located, Problem, Problems};
 use super::program::{FieldProgram, Program};
 use super::proof::{DateEvidence, DecimalEvidence, Proof, Witness};
-use crate::model::{Notice, Row, shown};
+use crate::model::{Notice, PlainCells, Row, shown};
 
 /// How the cells of one field's columns are read, and the cell that shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +77,29 @@ enum Evidence {
 }
 
 impl Evidence {
+    /// None yet, of the same sort.
+    fn fresh(&self) -> Self {
+        match self {
+            Self::Dates(_) => Self::Dates(DateEvidence::default()),
+            Self::Decimals(_) => Self::Decimals(DecimalEvidence::default()),
+        }
+    }
+
+    fn merge(&mut self, later: Self) {
+        match (self, later) {
+            (Self::Dates(known), Self::Dates(later)) => known.merge(later),
+            (Self::Decimals(known), Self::Decimals(later)) => known.merge(later),
+            (Self::Dates(_), Self::Decimals(_)) | (Self::Decimals(_), Self::Dates(_)) => {}
+        }
+    }
+
+    fn add(&mut self, row: u64, text: &str, field: &FieldProgram) {
+        match self {
+            Self::Dates(evidence) => evidence.add(row, text),
+            Self::Decimals(evidence) => evidence.add(row, text, field.notation()),
+        }
+    }
+
     fn conclude(&self) -> Proof<Reading> {
         match self {
             Self::Dates(evidence) => evidence.conclude().map(Reading::Date),
@@ -131,13 +155,39 @@ impl Prover {
             return;
         }
         for (at, evidence) in &mut self.open {
-            let Some(text) = spoken(program, row, *at) else { continue };
-            match evidence {
-                Evidence::Dates(evidence) => evidence.add(row.number, &text),
-                Evidence::Decimals(evidence) => {
-                    evidence.add(row.number, &text, program.fields[*at].notation());
-                }
+            if let Some(text) = spoken(program, row, *at) {
+                evidence.add(row.number, &text, &program.fields[*at]);
             }
+        }
+    }
+
+    /// Hears a record that is nothing but text; false where it must be heard
+    /// as a row.
+    pub fn hear_plain(&mut self, program: &Program, row: u64, cells: &PlainCells<'_>) -> bool {
+        let text = |at: usize| program.fields[at].plain_column().map(|column| trim(cells.get(column)));
+        // A guard may have to be taken off.
+        let is_plain = |at: usize| text(at).is_some_and(|text| !text.starts_with('\''));
+        if program.when.is_some() || !self.open.iter().all(|(at, _)| is_plain(*at)) {
+            return false;
+        }
+        for (at, evidence) in &mut self.open {
+            if let Some(text) = text(*at).filter(|text| !text.is_empty()) {
+                evidence.add(row, text, &program.fields[*at]);
+            }
+        }
+        true
+    }
+
+    /// One that has heard nothing yet of the same columns.
+    pub fn fresh(&self) -> Self {
+        let open = self.open.iter().map(|(at, evidence)| (*at, evidence.fresh())).collect();
+        Self { open, used: Vec::new() }
+    }
+
+    /// Takes in what was heard of later rows.
+    pub fn merge(&mut self, later: Self) {
+        for ((_, known), (_, later)) in self.open.iter_mut().zip(later.open) {
+            known.merge(later);
         }
     }
 

@@ -193,6 +193,36 @@ fn values_of_the_mapping_stay_plain_whatever_the_column_proves() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
+    #[test]
+    fn a_column_heard_in_parts_proves_what_it_proves_as_a_whole(
+        cells in prop::collection::vec(("'?[0-3]?[0-9][/.-][0-3]?[0-9][/.-](20)?[0-9]{2}|[0-9]{4}-[01][0-9]-[0-3][0-9]| ?[a-z#]{0,3}", "[0-9]{1,3}([.,][0-9]{1,3}){0,3}"), 1..8),
+        parts in prop::collection::vec(any::<bool>(), 8),
+    ) {
+        let cells: Vec<(&str, &str)> = cells.iter().map(|(date, money)| (date.as_str(), money.as_str())).collect();
+        let rows = rows(&cells);
+        let fields = "name: N\n date: D\n money: M";
+        let mapping = mapping("", fields);
+        let program = program("", fields, &["N", "D", "M"]);
+        let told = |result: Result<Vec<ColumnProof>, Problems>| result.map_err(|problems| problems.to_string());
+        let (mut one, mut other) = (program.clone(), program);
+        let mut whole = Prover::new(&mut one, &[]);
+        rows.iter().for_each(|row| whole.hear(&one, row));
+        let (mut sum, mut part) = (Prover::new(&mut other, &[]), Prover::new(&mut other, &[]));
+        for ((row, (date, money)), ends) in rows.iter().zip(&cells).zip(parts) {
+            let text = format!("{}{date}{money}", row.cell(0));
+            let ends_at = [text.len() - date.len() - money.len(), text.len() - money.len(), text.len()];
+            if !part.hear_plain(&other, row.number, &PlainCells::new(&text, &ends_at, 0)) {
+                part.hear(&other, row);
+            }
+            if ends {
+                let next = part.fresh();
+                sum.merge(std::mem::replace(&mut part, next));
+            }
+        }
+        sum.merge(part);
+        prop_assert_eq!(told(sum.conclude(&mut other, &mapping)), told(whole.conclude(&mut one, &mapping)));
+    }
+
     /// The promise of the whole: no two cells of a column are read by two formats.
     #[test]
     fn no_column_is_ever_read_in_two_ways(

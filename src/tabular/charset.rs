@@ -121,11 +121,13 @@ impl Charset {
 }
 
 /// Decodes cells of one encoding, using its buffer again.
+#[derive(Clone)]
 pub(super) struct Decoder {
     kind: Kind,
     text: String,
 }
 
+#[derive(Clone)]
 enum Kind {
     Utf8,
     /// The characters of the bytes 128 to 255.
@@ -147,7 +149,7 @@ impl Decoder {
     /// same places; `None` means: cell by cell.
     pub(super) fn whole<'a>(&self, bytes: &'a [u8]) -> Option<&'a str> {
         match self.kind {
-            Kind::Utf8 => std::str::from_utf8(bytes).ok(),
+            Kind::Utf8 => simdutf8::basic::from_utf8(bytes).ok(),
             Kind::Table(_) | Kind::Multi(_) if bytes.is_ascii() => std::str::from_utf8(bytes).ok(),
             Kind::Table(_) | Kind::Multi(_) => None,
         }

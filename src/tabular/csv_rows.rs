@@ -1,71 +1,170 @@
-//! A pass over the data rows of a delimited text.
+//! A pass over the data rows of a delimited text: blocks of records are cut
+//! off one after the other, and their records read into rows.
 
 use std::path::Path;
 
+use memchr::memchr;
+
+use super::batch::Looker;
 use super::charset::{Charset, Decoder};
 use super::csv_source::{TextInput, TextSource};
+use super::cutting::{Block, Cut, Cutter};
 use super::error::InputProblem;
 use super::quotes::stray_quote;
-use super::records::{MAX_FIELD, Place, Records, line_breaks, spans};
+use super::records::{MAX_FIELD, line_breaks, spans};
+use super::splitting::{Splitter, filled_cells, push_ends};
 use super::utf16::source_bytes;
-use crate::model::{Cell, CellFault, Row, RowFault};
+use crate::model::{Cell, CellFault, PlainCells, Row, RowFault};
 
-/// Reads rows of a delimited text.
-pub(super) struct CsvRows {
-    records: Records<TextInput>,
-    decoder: Decoder,
-    charset: Charset,
-    delimiter: u8,
-    columns: usize,
+/// Cuts blocks off a delimited text.
+struct CsvBlocks {
+    cutter: Cutter<TextInput>,
+    is_utf16: bool,
     /// A place in the text and the same place in the file.
     in_text: u64,
     in_file: u64,
 }
 
-impl CsvRows {
-    pub(super) fn start(path: &Path, source: &TextSource) -> Result<Self, InputProblem> {
+impl CsvBlocks {
+    fn start(path: &Path, source: &TextSource) -> Result<Self, InputProblem> {
         let input = TextInput::open(path, source.charset, source.data_in_file)?;
         Ok(Self {
-            records: Records::new(input, source.delimiter, source.data),
-            decoder: Decoder::new(source.charset),
-            charset: source.charset,
-            delimiter: source.delimiter,
-            columns: source.columns,
+            cutter: Cutter::new(input, source.delimiter, source.data),
+            is_utf16: source.charset.is_utf16(),
             in_text: source.data.offset,
             in_file: source.data_in_file,
         })
     }
 
-    /// Bytes of the file that are done.
-    pub(super) fn position(&self) -> u64 {
-        self.in_file
+    /// Fills the next block; false at the end.
+    fn next(&mut self, block: &mut Block) -> Result<bool, InputProblem> {
+        let more = self.cutter.next(block)?;
+        let mut cuts = std::mem::take(&mut block.cuts);
+        for cut in &mut cuts {
+            // Between two records stand only line ends, and these are ASCII.
+            let skipped = cut.offset.saturating_sub(self.in_text);
+            let raw = block.raw(*cut);
+            self.in_text = cut.offset + raw.len() as u64;
+            cut.offset = self.in_file + if self.is_utf16 { skipped * 2 } else { skipped };
+            self.in_file = cut.offset + if self.is_utf16 { source_bytes(raw) } else { raw.len() as u64 };
+        }
+        block.cuts = cuts;
+        Ok(more)
+    }
+}
+
+/// Reads the records of a block into rows; each thread has one of its own.
+#[derive(Clone)]
+pub(super) struct CsvReader {
+    splitter: Splitter,
+    decoder: Decoder,
+    charset: Charset,
+    delimiter: u8,
+    columns: usize,
+    /// Where the cells of a record end.
+    ends: Vec<usize>,
+}
+
+impl CsvReader {
+    fn new(source: &TextSource) -> Self {
+        Self {
+            splitter: Splitter::new(source.delimiter),
+            decoder: Decoder::new(source.charset),
+            charset: source.charset,
+            delimiter: source.delimiter,
+            columns: source.columns,
+            ends: Vec::new(),
+        }
     }
 
-    /// Fills the next filled row; false at the end.
-    pub(super) fn read(&mut self, row: &mut Row) -> Result<bool, InputProblem> {
-        loop {
-            row.reset(0, 0);
-            let Some(place) = self.records.next(&mut row.raw)? else { return Ok(false) };
-            (row.number, row.line) = (place.row, place.line);
-            let begins = self.advance(place, &row.raw);
-            let cells = self.records.filled_cells(self.columns);
-            self.push_cells(row, cells, begins);
-            if row.is_blank() {
-                continue;
+    /// Hands out each filled row of a block.
+    pub(super) fn read_all(&mut self, block: &Block, row: &mut Row, mut each: impl FnMut(&Row)) {
+        // To look at all bytes at once is quicker than record by record.
+        let text = self.decoder.whole(block.bytes());
+        for &cut in &block.cuts {
+            let text = text.and_then(|text| text.get(cut.start..cut.end));
+            if self.read(block.raw(cut), text, cut, row) {
+                each(row);
             }
-            row.fault = self.fault_of(row, cells);
-            return Ok(true);
         }
+    }
+
+    /// Shows the rows of a block, those that are nothing but text by their cells alone.
+    pub(super) fn show(&mut self, block: &Block, row: &mut Row, looker: &mut impl Looker) {
+        let text = self.decoder.whole(block.bytes());
+        for &cut in &block.cuts {
+            let raw = block.raw(cut);
+            let text = match text {
+                Some(text) => text.get(cut.start..cut.end),
+                None => self.decoder.whole(raw),
+            };
+            let is_done = text
+                .and_then(|text| self.plain_cells(text))
+                .is_some_and(|cells| looker.plain(cut.row, &cells));
+            if !is_done && self.read(raw, text, cut, row) {
+                looker.row(row);
+            }
+        }
+    }
+
+    /// The cells of a record, if they are as many as there are columns, short
+    /// enough, and not all blank as far as the first one shows it.
+    fn plain_cells<'r>(&'r mut self, text: &'r str) -> Option<PlainCells<'r>> {
+        if text.len() > MAX_FIELD {
+            return None;
+        }
+        let cells = match memchr(b'"', text.as_bytes()) {
+            None => {
+                self.ends.clear();
+                push_ends(text.as_bytes(), self.delimiter, &mut self.ends);
+                (self.ends.len() == self.columns).then(|| PlainCells::new(text, &self.ends, 1))
+            }
+            Some(_) => {
+                self.splitter.split(text.as_bytes());
+                let splitter = &self.splitter;
+                let whole = !splitter.is_odd() && splitter.ends().len() == self.columns;
+                let unquoted = self.decoder.whole(splitter.cells()).filter(|_| whole);
+                unquoted.map(|text| PlainCells::new(text, splitter.ends(), 0))
+            }
+        };
+        cells.filter(|cells| !cells.get(0).trim_ascii().is_empty())
+    }
+
+    /// Reads one record; false where all its cells are blank. `text` is the
+    /// record as text, where that is known already.
+    fn read(&mut self, raw: &[u8], text: Option<&str>, cut: Cut, row: &mut Row) -> bool {
+        row.reset(cut.row, cut.line);
+        row.raw.extend_from_slice(raw);
+        if memchr(b'"', raw).is_none()
+            && raw.len() <= MAX_FIELD
+            && let Some(text) = text.or_else(|| self.decoder.whole(raw))
+        {
+            row.push_split(text, self.delimiter);
+            row.cut_blank_cells(self.columns);
+            row.fault = self.count_fault(row.len());
+            return !row.is_blank();
+        }
+        self.splitter.split(raw);
+        let cells = filled_cells(self.splitter.cells(), self.splitter.ends(), self.columns);
+        self.push_cells(row, cells, cut.offset);
+        row.fault = self.fault_of(row, cells);
+        !row.is_blank()
     }
 
     /// What is wrong with the row as a whole. A quote in the wrong place comes
     /// first: it is why cells are too few or too many.
     fn fault_of(&self, row: &Row, found: usize) -> Option<RowFault> {
-        if let Some((cell, span)) = stray_quote(&row.raw, self.delimiter) {
+        if self.splitter.is_odd()
+            && let Some((cell, span)) = stray_quote(&row.raw, self.delimiter)
+        {
             let line = row.line + line_breaks(row.raw.get(..span.start).unwrap_or_default());
             let line_ends = line_breaks(row.raw.get(span).unwrap_or_default());
             return Some(RowFault::StrayQuote { cell, line, line_ends });
         }
+        self.count_fault(found)
+    }
+
+    fn count_fault(&self, found: usize) -> Option<RowFault> {
         let wanted = self.columns;
         match found.cmp(&wanted) {
             std::cmp::Ordering::Less => Some(RowFault::TooFewCells { found, wanted }),
@@ -74,22 +173,11 @@ impl CsvRows {
         }
     }
 
-    /// Follows the text with the place in the file, and says where the record begins there.
-    fn advance(&mut self, place: Place, raw: &[u8]) -> u64 {
-        let skipped = place.offset.saturating_sub(self.in_text);
-        let utf16 = self.charset.is_utf16();
-        // Only line ends are skipped, and these are ASCII.
-        let begins = self.in_file + if utf16 { skipped * 2 } else { skipped };
-        self.in_text = place.offset + raw.len() as u64;
-        self.in_file = begins + if utf16 { source_bytes(raw) } else { raw.len() as u64 };
-        begins
-    }
-
     fn push_cells(&mut self, row: &mut Row, cells: usize, begins: u64) {
-        let bytes = self.records.cells();
+        let bytes = self.splitter.cells();
         let text = self.decoder.whole(bytes);
         let may_be_long = bytes.len() > MAX_FIELD;
-        let ends = self.records.ends();
+        let ends = self.splitter.ends();
         let ends = ends.get(..cells).unwrap_or(ends);
         if let Some(text) = text.filter(|_| !may_be_long)
             && row.push_texts(text, ends)
@@ -119,6 +207,60 @@ impl CsvRows {
                 }
             }
         }
+    }
+}
+
+/// Reads rows of a delimited text, one after the other or in blocks.
+pub(super) struct CsvRows {
+    blocks: CsvBlocks,
+    reader: CsvReader,
+    block: Block,
+    /// The next of the block's records.
+    next: usize,
+    position: u64,
+}
+
+impl CsvRows {
+    pub(super) fn start(path: &Path, source: &TextSource) -> Result<Self, InputProblem> {
+        let blocks = CsvBlocks::start(path, source)?;
+        let position = blocks.in_file;
+        Ok(Self { blocks, reader: CsvReader::new(source), block: Block::default(), next: 0, position })
+    }
+
+    /// Bytes of the file that are done.
+    pub(super) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// What reads the blocks of this pass.
+    pub(super) fn reader(&self) -> CsvReader {
+        self.reader.clone()
+    }
+
+    /// Fills the next filled row; false at the end.
+    pub(super) fn read(&mut self, row: &mut Row) -> Result<bool, InputProblem> {
+        loop {
+            while let Some(&cut) = self.block.cuts.get(self.next) {
+                self.next += 1;
+                self.position = cut.offset;
+                if self.reader.read(self.block.raw(cut), None, cut, row) {
+                    return Ok(true);
+                }
+            }
+            self.next = 0;
+            if !self.blocks.next(&mut self.block)? {
+                self.position = self.blocks.in_file;
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Fills the next block of records; false at the end. Nothing is between
+    /// this and [`Self::read`]: a pass goes one way or the other.
+    pub(super) fn read_block(&mut self, block: &mut Block) -> Result<bool, InputProblem> {
+        let more = self.blocks.next(block)?;
+        self.position = self.blocks.in_file;
+        Ok(more)
     }
 }
 

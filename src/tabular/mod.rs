@@ -8,13 +8,17 @@
 //! beside its values is looked up in its own part (`survey`, `xlsx_survey`,
 //! `xlsb_survey`, `ods`). [`Source::rows`] then starts a pass, as often as
 //! needed; `csv_rows`, `json_rows` and `sheet_rows` fill one
-//! [`crate::model::Row`] again and again. What stood in the file beside its rows is kept in a [`Dialect`],
+//! [`crate::model::Row`] again and again. Several threads share a pass in
+//! batches (`batch`): a delimited text is cut into records by one of them
+//! (`cutting`) and split into cells by any (`splitting`), as a large file's
+//! encoding is looked at in parts (`segments`). What stood in the file beside its rows is kept in a [`Dialect`],
 //! from which [`RejectWriter`] writes the same form again.
 //!
 //! Input is foreign and may be hostile: every size is capped, nothing is
 //! ever replaced silently, and a bad row is data, not an error.
 
 mod area;
+mod batch;
 mod biff;
 mod book;
 mod cells;
@@ -22,10 +26,12 @@ mod cfb;
 mod charset;
 mod csv_rows;
 mod csv_source;
+mod cutting;
 mod delimiter;
 mod detect;
 mod dialect;
 mod error;
+mod fingerprint;
 mod json_line;
 mod json_rows;
 mod json_source;
@@ -42,9 +48,11 @@ mod reject_csv;
 mod reject_json;
 mod reject_xlsx;
 mod scan;
+mod segments;
 mod sheet_head;
 mod sheet_rows;
 mod source;
+mod splitting;
 mod survey;
 mod utf16;
 mod workbook;
@@ -55,13 +63,15 @@ mod xlsb_survey;
 mod xlsx_survey;
 mod xml;
 
+pub use batch::{Batch, BatchReader, Looker};
 pub use dialect::{Dialect, DialectColumn, Form, JsonForm, LineEnd, SheetForm, TextForm, TitleRow};
 pub use error::{InputError, InputProblem, OutputError, OutputProblem, holding};
+pub use fingerprint::Fingerprint;
 pub use kept::{is_same_object, keep, kept_cells};
 pub use options::{Format, Hidden, ReadOptions, SheetChoice};
 pub use output::Output;
 pub use reject::{Mark, RejectWriter};
-pub use source::{Fingerprint, Rows, Source};
+pub use source::{Rows, Source};
 pub use write::{CsvOptions, RecordWriter, TextTarget, csv_writer, jsonl_writer};
 pub use write_xlsx::{XlsxBook, xlsx_writer};
 

@@ -9,6 +9,7 @@ use std::io::{self, Read};
 use csv_core::{ReadFieldResult, ReadRecordResult, Reader, ReaderBuilder};
 
 use super::error::InputProblem;
+use super::splitting::filled_cells;
 
 /// Most bytes of one field that holds line breaks; beyond it a quote was left open.
 pub(super) const MAX_FIELD: usize = 1024 * 1024;
@@ -111,18 +112,7 @@ impl<R: Read> Records<R> {
     /// Cells of the last record, blank ones at its end not counted where
     /// they stand beyond `columns`.
     pub(super) fn filled_cells(&self, columns: usize) -> usize {
-        let ends = self.ends();
-        let mut cells = ends.len();
-        while cells > columns {
-            let start = cells.checked_sub(2).and_then(|before| ends.get(before)).copied().unwrap_or(0);
-            let end = ends.get(cells - 1).copied().unwrap_or(start);
-            let cell = self.cells().get(start..end).unwrap_or_default();
-            if !cell.trim_ascii().is_empty() {
-                break;
-            }
-            cells -= 1;
-        }
-        cells
+        filled_cells(self.cells(), self.ends(), columns)
     }
 
     /// Reads one record, its own bytes without the line end into `raw`;
@@ -272,17 +262,9 @@ fn parser(delimiter: u8) -> Reader {
 
 /// Line breaks in a text: CRLF, LF and CR count once each.
 pub(super) fn line_breaks(bytes: &[u8]) -> u64 {
-    // Most records have none, and searching is faster than counting.
-    if !bytes.contains(&b'\n') && !bytes.contains(&b'\r') {
-        return 0;
-    }
-    let mut count = 0;
-    let mut after_cr = false;
-    for &byte in bytes {
-        count += u64::from(byte == b'\r' || (byte == b'\n' && !after_cr));
-        after_cr = byte == b'\r';
-    }
-    count
+    let is_second = |at: &usize| at.checked_sub(1).and_then(|before| bytes.get(before)) == Some(&b'\r');
+    let ends = memchr::memchr2_iter(b'\n', b'\r', bytes);
+    ends.filter(|at| bytes.get(*at) == Some(&b'\r') || !is_second(at)).count() as u64
 }
 
 /// Where the cells of one record stand in its bytes, quotes included,
@@ -294,7 +276,7 @@ pub(super) fn spans(raw: &[u8], delimiter: u8) -> Vec<std::ops::Range<usize>> {
 }
 
 /// The place of a quote that the record opens and never closes.
-fn open_quote(raw: &[u8], delimiter: u8) -> Option<usize> {
+pub(super) fn open_quote(raw: &[u8], delimiter: u8) -> Option<usize> {
     let (last, open) = walk(raw, delimiter, |_| {});
     open.then_some(last)
 }

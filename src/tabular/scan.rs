@@ -1,5 +1,5 @@
-//! One pass over a file's bytes on opening: its fingerprint, and what it
-//! tells about the encoding of a text.
+//! One pass over a file's bytes on opening: what they tell about the encoding
+//! of a text. The parts of a large file are looked at in `segments`.
 //!
 //! The findings depend on the bytes alone, never on locale or machine.
 
@@ -7,7 +7,6 @@ use std::io::{self, Read};
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::Encoding;
-use sha2::{Digest, Sha256};
 
 use super::charset::{Charset, Decoder};
 use crate::model::{Notice, count, shown};
@@ -20,10 +19,12 @@ const GUESS_EVIDENCE: u64 = 16;
 
 const CHUNK: usize = 256 * 1024;
 
+/// First bytes of the file that are kept.
+pub(super) const HEAD: usize = 4096;
+
 /// What the pass found.
 pub(super) struct Scan {
     pub(super) bytes: u64,
-    pub(super) sha256: String,
     /// The first bytes of the file, up to 4 KiB.
     pub(super) head: Vec<u8>,
     /// Well-formed UTF-8 characters beyond ASCII.
@@ -39,6 +40,19 @@ pub(super) struct Scan {
     guess: Option<&'static Encoding>,
 }
 
+impl Scan {
+    /// Of a file that is well-formed UTF-8.
+    pub(super) fn of_utf8(
+        bytes: u64,
+        head: Vec<u8>,
+        well_formed: u64,
+        letters: Vec<u8>,
+        mojibake: Option<Vec<u8>>,
+    ) -> Self {
+        Self { bytes, head, well_formed, letters, ill_formed: 0, sample: Vec::new(), mojibake, guess: None }
+    }
+}
+
 /// Reads everything once.
 pub(super) fn scan(mut input: impl Read) -> io::Result<Scan> {
     let mut scanner = Scanner::default();
@@ -48,7 +62,6 @@ pub(super) fn scan(mut input: impl Read) -> io::Result<Scan> {
         let read = fill(&mut input, buffer.get_mut(carried..).unwrap_or_default())?;
         let filled = carried + read;
         let fresh = buffer.get(carried..filled).unwrap_or_default();
-        scanner.hash.update(fresh);
         scanner.bytes += fresh.len() as u64;
         let done = scanner.look(buffer.get(..filled).unwrap_or_default(), carried, read == 0);
         if read == 0 {
@@ -76,7 +89,6 @@ fn fill(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 
 #[derive(Default)]
 struct Scanner {
-    hash: Sha256,
     bytes: u64,
     head: Vec<u8>,
     well_formed: u64,
@@ -94,7 +106,7 @@ impl Scanner {
     /// returns how many bytes are done with.
     fn look(&mut self, chunk: &[u8], carried: usize, last: bool) -> usize {
         if self.head.is_empty() {
-            self.head = chunk.get(..4096).unwrap_or(chunk).to_vec();
+            self.head = chunk.get(..HEAD).unwrap_or(chunk).to_vec();
         }
         if chunk.is_ascii() {
             self.feed(chunk, carried);
@@ -133,10 +145,9 @@ impl Scanner {
 
     fn count(&mut self, valid: &[u8]) {
         if self.well_formed == 0 {
-            let first = valid.iter().position(|&byte| byte >= 0xC0);
-            self.letters = first.map(|at| around(valid, at)).unwrap_or_default();
+            self.letters = first_letter(valid);
         }
-        self.well_formed += valid.iter().filter(|&&byte| byte >= 0xC0).count() as u64;
+        self.well_formed += letters_in(valid);
     }
 
     fn feed(&mut self, chunk: &[u8], carried: usize) {
@@ -164,7 +175,6 @@ impl Scanner {
         });
         Scan {
             bytes: self.bytes,
-            sha256: self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
             head: self.head,
             well_formed: self.well_formed,
             letters: self.letters,
@@ -203,26 +213,30 @@ fn is_sensible(encoding: &'static Encoding) -> bool {
 
 /// The place of a character sequence that comes of reading UTF-8 as
 /// windows-1252: `Ã©`, `Â£`, `â€™`.
-fn find_mojibake(bytes: &[u8]) -> Option<usize> {
-    const PATTERNS: [&[u8]; 3] = ["Ã".as_bytes(), "Â".as_bytes(), "â€".as_bytes()];
-    let mut from = 0;
-    while let Some(at) = bytes.get(from..)?.iter().position(|&byte| byte == 0xC3) {
-        let rest = bytes.get(from + at..)?;
-        for pattern in PATTERNS {
-            // `Ã` and `Â` are letters; only before a sign from the upper half
-            // of Latin-1 do they give the mistake away.
-            let tail = rest.strip_prefix(pattern);
-            if tail.is_some_and(|tail| pattern.len() > 2 || matches!(tail, [0xC2, 0xA0..=0xBF, ..])) {
-                return Some(from + at);
-            }
-        }
-        from += at + 1;
-    }
-    None
+pub(super) fn find_mojibake(bytes: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(0xC3, bytes).find(|&at| match bytes.get(at..).unwrap_or_default() {
+        // `Â` and `Ã` are letters; only before a sign from the upper half of
+        // Latin-1 do they give the mistake away.
+        [_, 0x82 | 0x83, 0xC2, 0xA0..=0xBF, ..] => true,
+        rest => rest.starts_with("â€".as_bytes()),
+    })
+}
+
+/// How many characters beyond ASCII a text has. Counted in bytes as far as they
+/// go, which a processor does for many at once.
+pub(super) fn letters_in(valid: &[u8]) -> u64 {
+    let some = |chunk: &[u8]| chunk.iter().map(|&byte| u8::from(byte >= 0xC0)).sum::<u8>();
+    valid.chunks(usize::from(u8::MAX)).map(|chunk| u64::from(some(chunk))).sum()
+}
+
+/// The cell around the first character beyond ASCII.
+pub(super) fn first_letter(valid: &[u8]) -> Vec<u8> {
+    let first = valid.iter().position(|&byte| byte >= 0xC0);
+    first.map(|at| around(valid, at)).unwrap_or_default()
 }
 
 /// The cell around a place, as far as a few signs show it.
-fn around(chunk: &[u8], at: usize) -> Vec<u8> {
+pub(super) fn around(chunk: &[u8], at: usize) -> Vec<u8> {
     let ends = |byte: &u8| b",;|\t\"\r\n".contains(byte);
     let before = chunk.get(at.saturating_sub(40)..at).unwrap_or_default();
     let after = chunk.get(at..(at + 40).min(chunk.len())).unwrap_or_default();
@@ -472,12 +486,5 @@ mod tests {
         assert!(of(b"\0a\0,\0b\0\n", "utf-16").unwrap_err().contains("the file is in utf-16be"));
         assert_eq!(of(b"a\0,\0b\0\n\0", "utf-16").unwrap(), "utf-16le");
         assert!(of(b"\xFF\xFE\0\0a\0\0\0", "utf-8").unwrap_err().contains("UTF-32"));
-    }
-
-    #[test]
-    fn the_fingerprint_is_that_of_the_bytes() {
-        let scan = scan(&b"abc"[..]).unwrap();
-        assert_eq!(scan.bytes, 3);
-        assert_eq!(scan.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 }

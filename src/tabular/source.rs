@@ -7,31 +7,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
-
+use super::batch::{Batch, BatchReader};
 use super::csv_rows::CsvRows;
 use super::csv_source::{self, TextSource, ending};
 use super::detect::{Content, content, is_json_document, is_jsonl};
 use super::dialect::Dialect;
 use super::error::{InputError, InputProblem, file_name};
+use super::fingerprint::Fingerprint;
 use super::json_rows::JsonRows;
 use super::json_source::{self, JsonSource};
 use super::options::{Format, ReadOptions};
 use super::package::{self, Clues};
-use super::scan::{Scan, scan};
+use super::scan::Scan;
+use super::segments::scan_file;
 use super::sheet_rows::SheetRows;
 use super::survey::listed;
 use super::workbook::{self, SheetSource};
 use crate::model::{Header, Notice, Row, column_letters, shown};
-
-/// What a file's content is known by again: `sha256sum` gives the same.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fingerprint {
-    /// SHA-256 of the file as it is on disk, in lower-case hexadecimal digits.
-    pub sha256: String,
-    /// Its size.
-    pub bytes: u64,
-}
 
 /// A file of rows, opened and inspected. Passes over it are cheap to start.
 pub struct Source {
@@ -48,7 +40,6 @@ pub struct Source {
 /// What a file is, whatever the options.
 struct Inspected {
     scan: Scan,
-    fingerprint: Fingerprint,
     /// What kind of workbook, and what its package shows; nothing for a text.
     book: Option<(Format, Clues)>,
 }
@@ -72,7 +63,7 @@ impl Source {
     /// which delimiter or sheet, and reads its header.
     ///
     /// A file without any filled row opens with an empty header and yields no
-    /// rows. The whole file is read once for its fingerprint.
+    /// rows. The whole file is read once, for its encoding.
     pub fn open(path: &Path, options: &ReadOptions) -> Result<Self, InputError> {
         let name = match &options.display_name {
             Some(name) => shown(name).to_string(),
@@ -87,12 +78,11 @@ impl Source {
         let mut file = File::open(path)?;
         let metadata = file.metadata()?;
         regular(&metadata)?;
-        let scan = scan(&file)?;
+        let scan = scan_file(path, &file, metadata.len())?;
         let stamp = Stamp::of(&metadata);
         if scan.bytes != stamp.bytes {
             return Err(InputProblem::Changed);
         }
-        let fingerprint = Fingerprint { sha256: scan.sha256.clone(), bytes: scan.bytes };
         let book = match content(&scan.head)? {
             Content::Text => None,
             Content::Container => Some((Format::Xls, Clues::default())),
@@ -101,7 +91,7 @@ impl Source {
                 Some(package::inspect(&mut file)?)
             }
         };
-        Self::of(path, name, stamp, Arc::new(Inspected { scan, fingerprint, book }), options)
+        Self::of(path, name, stamp, Arc::new(Inspected { scan, book }), options)
     }
 
     /// Opens the same file in another way, without reading all of it again.
@@ -157,9 +147,17 @@ impl Source {
         &self.dialect
     }
 
-    /// SHA-256 and size of the file.
-    pub fn fingerprint(&self) -> &Fingerprint {
-        &self.inspected.fingerprint
+    /// SHA-256 and size of the file. Reads all of it.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is not what it was.
+    pub fn fingerprint(&self) -> Result<Fingerprint, InputError> {
+        let read = || {
+            let fingerprint = Fingerprint::of(File::open(&self.path)?)?;
+            self.stamp.still_that_of(&self.path)?;
+            Ok(fingerprint)
+        };
+        read().map_err(|problem: InputProblem| problem.of(&self.name))
     }
 
     /// The file's size in bytes; [`Rows::position`] counts up to it.
@@ -178,7 +176,14 @@ impl Source {
             })
         };
         let pass = start().map_err(|problem: InputProblem| problem.of(&self.name))?;
-        Ok(Rows { pass, path: self.path.clone(), name: self.name.clone(), stamp: self.stamp, done: false })
+        Ok(Rows {
+            pass,
+            path: self.path.clone(),
+            name: self.name.clone(),
+            stamp: self.stamp,
+            done: false,
+            fault: None,
+        })
     }
 }
 
@@ -242,6 +247,8 @@ pub struct Rows {
     name: String,
     stamp: Stamp,
     done: bool,
+    /// What is wrong behind the rows of the last batch.
+    fault: Option<InputError>,
 }
 
 enum Pass {
@@ -265,6 +272,11 @@ impl Rows {
             Pass::Json(rows) => rows.read(row),
             Pass::Sheet(rows) => rows.read(row),
         };
+        self.went_on(read)
+    }
+
+    /// Notes how reading went; at the end the file must still be what it was.
+    fn went_on(&mut self, read: Result<bool, InputProblem>) -> Result<bool, InputError> {
         let read = read.and_then(|more| {
             if !more {
                 self.stamp.still_that_of(&self.path)?;
@@ -273,6 +285,57 @@ impl Rows {
         });
         self.done = !matches!(read, Ok(true));
         read.map_err(|problem| problem.of(&self.name))
+    }
+
+    /// Fills a batch with the next rows; false at the end. A pass reads rows
+    /// one by one or in batches, not both.
+    ///
+    /// # Errors
+    /// As [`Self::read`], once the rows before the fault have been given out.
+    pub fn read_batch(&mut self, batch: &mut Batch) -> Result<bool, InputError> {
+        let Pass::Text(rows) = &mut self.pass else { return self.read_rows(batch, |_| {}) };
+        batch.clear();
+        if self.done {
+            return Ok(false);
+        }
+        let read = rows.read_block(&mut batch.block);
+        let more = self.went_on(read)?;
+        batch.position = self.position();
+        Ok(more)
+    }
+
+    /// The same, with something done to each row first.
+    pub fn read_rows(
+        &mut self,
+        batch: &mut Batch,
+        mut prepare: impl FnMut(&mut Row),
+    ) -> Result<bool, InputError> {
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
+        let filled = batch.fill(|row| {
+            let more = self.read(row)?;
+            if more {
+                prepare(row);
+            }
+            Ok(more)
+        });
+        batch.position = self.position();
+        match filled {
+            Err(fault) if !batch.is_empty() => {
+                self.fault = Some(fault);
+                Ok(true)
+            }
+            filled => filled,
+        }
+    }
+
+    /// What reads the batches of this pass.
+    pub fn batch_reader(&self) -> BatchReader {
+        BatchReader::new(match &self.pass {
+            Pass::Text(rows) => Some(rows.reader()),
+            Pass::Json(_) | Pass::Sheet(_) => None,
+        })
     }
 
     /// Bytes of the file that are done, for a progress bar.

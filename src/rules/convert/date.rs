@@ -234,13 +234,14 @@ impl Found {
     }
 }
 
-/// Reads between `least` and `most` digits.
+/// Reads between `least` and `most` digits, four at most.
 fn digits(text: &str, least: usize, most: usize) -> Option<(u32, &str)> {
-    let count = text.bytes().take(most).take_while(u8::is_ascii_digit).count();
-    if count < least {
-        return None;
+    let (mut count, mut number) = (0, 0);
+    for byte in text.bytes().take(most).take_while(u8::is_ascii_digit) {
+        number = number * 10 + u32::from(byte - b'0');
+        count += 1;
     }
-    Some((text[..count].parse().ok()?, &text[count..]))
+    (count >= least).then(|| (number, &text[count..]))
 }
 
 /// A month's name at the beginning of a text, and the text behind it.
@@ -294,12 +295,49 @@ pub fn iso(text: &str) -> Result<civil::DateTime, DateFault> {
 
 /// `YYYY-MM-DD`.
 pub fn date_text(at: civil::DateTime) -> String {
-    format!("{:04}-{:02}-{:02}", at.year(), at.month(), at.day())
+    DateText::default().date(at).to_owned()
 }
 
 /// `YYYY-MM-DD HH:MM:SS`.
 pub fn datetime_text(at: civil::DateTime) -> String {
-    format!("{} {:02}:{:02}:{:02}", date_text(at), at.hour(), at.minute(), at.second())
+    DateText::default().datetime(at).to_owned()
+}
+
+/// Room for a date as the CRM writes it. Years have four digits: [`YEARS`].
+#[derive(Default)]
+pub struct DateText {
+    signs: [u8; 19],
+}
+
+impl DateText {
+    /// `YYYY-MM-DD`.
+    pub fn date(&mut self, at: civil::DateTime) -> &str {
+        self.write(at);
+        self.first(10)
+    }
+
+    /// `YYYY-MM-DD HH:MM:SS`.
+    pub fn datetime(&mut self, at: civil::DateTime) -> &str {
+        self.write(at);
+        self.first(19)
+    }
+
+    fn write(&mut self, at: civil::DateTime) {
+        let year = at.year().unsigned_abs();
+        let small = |part: i8| u16::from(part.unsigned_abs());
+        let parts = [year / 100, year % 100, small(at.month()), small(at.day())];
+        let time = [small(at.hour()), small(at.minute()), small(at.second())];
+        self.signs = *b"0000-00-00 00:00:00";
+        for (place, part) in [0, 2, 5, 8, 11, 14, 17].into_iter().zip(parts.into_iter().chain(time)) {
+            self.signs[place] += (part / 10 % 10) as u8;
+            self.signs[place + 1] += (part % 10) as u8;
+        }
+    }
+
+    fn first(&self, count: usize) -> &str {
+        // Digits and signs of ASCII alone.
+        std::str::from_utf8(&self.signs[..count]).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]

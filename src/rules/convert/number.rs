@@ -30,7 +30,16 @@ pub struct Notation {
 
 /// Excel's way to write a long number it has shortened: `1.23E+11`.
 pub fn looks_shortened_by_excel(text: &str) -> bool {
+    // It begins with a sign or a digit, and few texts do.
+    let bytes = text.as_bytes();
+    if !bytes.first().is_some_and(|first| (b'+'..=b'9').contains(first)) {
+        return false;
+    }
     let bare = text.strip_prefix(['-', '+']).unwrap_or(text);
+    // One digit, and behind it a mark or the exponent.
+    if !matches!(bare.as_bytes(), [b'0'..=b'9', b'.' | b',' | b'E' | b'e', ..]) {
+        return false;
+    }
     let Some((mantissa, exponent)) = bare.split_once(['E', 'e']) else { return false };
     let Some(exponent) = exponent.strip_prefix('+') else { return false };
     let (whole, fraction) = mantissa.split_once(['.', ',']).unwrap_or((mantissa, "0"));
@@ -42,6 +51,12 @@ pub fn looks_shortened_by_excel(text: &str) -> bool {
 pub fn read(text: &str, notation: Notation) -> Result<Cow<'_, str>, NumberFault> {
     if is_plain(text) && notation.decimal != Some(DecimalMark::Comma) {
         return Ok(Cow::Borrowed(text));
+    }
+    if notation.decimal != Some(DecimalMark::Comma)
+        && !notation.id
+        && let Some(number) = plain_decimal(text)
+    {
+        return Ok(Cow::Borrowed(number));
     }
     // An id in the form 1e3 may have lost digits before it came here.
     if notation.id && text.contains(['e', 'E']) && !looks_shortened_by_excel(text) {
@@ -67,6 +82,24 @@ fn is_plain(text: &str) -> bool {
     bare.len() <= 30
         && bare.bytes().all(|b| b.is_ascii_digit())
         && first.is_some_and(|&b| b != b'0' || text == "0")
+}
+
+/// The canonical form of digits with a decimal point, where it is a part of
+/// the text: `31.10` is `31.1`. Neither signs nor zeros ahead.
+fn plain_decimal(text: &str) -> Option<&str> {
+    let bytes = text.as_bytes();
+    let whole = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let fraction = bytes.get(whole + 1..)?;
+    let no_zeros_ahead = whole == 1 || (whole > 1 && bytes[0] != b'0');
+    if text.len() > 30
+        || !no_zeros_ahead
+        || bytes[whole] != b'.'
+        || fraction.is_empty()
+        || !fraction.iter().all(u8::is_ascii_digit)
+    {
+        return None;
+    }
+    Some(text.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// Takes off sign, parentheses, currency and percent signs.

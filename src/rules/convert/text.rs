@@ -2,15 +2,104 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memmem, memrchr};
 use serde_json::Value as Json;
+
+/// What bytes a text has, as far as it matters; one look tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bytes(u8);
+
+/// A byte that is, or may begin, a control character other than tab and line break.
+const CONTROL: u8 = 1;
+/// A CR.
+const RETURN: u8 = 1 << 1;
+/// A byte of a character beyond ASCII.
+const FOREIGN: u8 = 1 << 2;
+/// A blank or control character of ASCII.
+const UNSEEN: u8 = 1 << 3;
+/// What never stands in a web address.
+const NOT_IN_URLS: u8 = 1 << 4;
+/// What never stands in an e-mail address, but for the `@` itself.
+const NOT_IN_EMAILS: u8 = 1 << 5;
+/// Letters, digits and `-`: what the parts of a host's name are made of.
+const IN_NAMES: u8 = 1 << 6;
+
+const KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let ascii = byte < 0x80;
+        let seen = ascii && (byte as u8).is_ascii_graphic();
+        kinds[byte] = match byte as u8 {
+            b'\t' | b'\n' | b' ' => UNSEEN,
+            b'\r' => UNSEEN | RETURN,
+            b'"' | b'<' | b'>' => NOT_IN_URLS | NOT_IN_EMAILS,
+            b',' | b';' | b'(' | b')' | b'\\' => NOT_IN_EMAILS,
+            b'-' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => IN_NAMES,
+            _ if seen => 0,
+            _ if ascii => UNSEEN | CONTROL,
+            // C1 controls are two bytes in UTF-8: C2 80 to C2 9F.
+            0xC2 => FOREIGN | CONTROL,
+            _ => FOREIGN,
+        };
+        byte += 1;
+    }
+    kinds
+};
+
+impl Bytes {
+    /// Looks at a text.
+    pub fn of(text: &str) -> Self {
+        Self(text.bytes().fold(0, |seen, byte| seen | KINDS[usize::from(byte)]))
+    }
+
+    /// Whether one is a CR.
+    pub fn has_return(self) -> bool {
+        self.has(RETURN)
+    }
+
+    fn has(self, kinds: u8) -> bool {
+        self.0 & kinds != 0
+    }
+}
+
+fn is(byte: u8, kinds: u8) -> bool {
+    KINDS[usize::from(byte)] & kinds != 0
+}
+
+/// Whether a text has neither control characters and line breaks nor what may
+/// begin one in UTF-8, eight bytes at a time. What is not plain may be fine.
+pub fn is_plain(text: &str) -> bool {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = EACH << 7;
+    let odd = |eight: &[u8; 8]| {
+        let eight = u64::from_le_bytes(*eight);
+        // The high bit of a byte that is below another, and of one that is 0 (Bit Twiddling Hacks).
+        let below = |other: u64| eight.wrapping_sub(EACH * other) & !eight & HIGH;
+        let is = |other: u64| {
+            let differs = eight ^ (EACH * other);
+            differs.wrapping_sub(EACH) & !differs & HIGH
+        };
+        below(0x20) | is(0x7F) | is(0xC2)
+    };
+    let bytes = text.as_bytes();
+    let (eights, rest) = bytes.as_chunks::<8>();
+    let rest_is_odd = match bytes.last_chunk::<8>() {
+        Some(last) => odd(last) != 0,
+        None => rest.iter().any(|&byte| byte < 0x20 || byte == 0x7F || byte == 0xC2),
+    };
+    !rest_is_odd && eights.iter().fold(0, |seen, eight| seen | odd(eight)) == 0
+}
 
 /// The first control character that has no place in a text, if any.
 /// Tabs and line breaks have.
 pub fn control_character(text: &str) -> Option<char> {
-    let bad = |b: u8| (b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r')) || b == 0x7F;
-    // C1 controls are two bytes in UTF-8: C2 80 to C2 9F.
-    let may_have_c1 = text.as_bytes().contains(&0xC2);
-    if !text.bytes().any(bad) && !may_have_c1 {
+    control_among(text, Bytes::of(text))
+}
+
+/// The same for a text that was looked at before.
+pub fn control_among(text: &str, bytes: Bytes) -> Option<char> {
+    if !bytes.has(CONTROL) {
         return None;
     }
     text.chars().find(|&c| c.is_control() && !matches!(c, '\t' | '\n' | '\r'))
@@ -76,56 +165,109 @@ pub fn with_plain_line_breaks(text: &str) -> Cow<'_, str> {
 /// Looks at the form only: something, `@`, and a domain with a point; no
 /// blanks, no second `@`. Letters beyond ASCII are taken.
 pub fn is_email(text: &str) -> bool {
-    let Some((local, domain)) = text.split_once('@') else { return false };
-    let clean = |c: char| {
-        !c.is_whitespace()
-            && !c.is_control()
-            && !matches!(c, '@' | ',' | ';' | '<' | '>' | '(' | ')' | '"' | '\\')
-    };
-    let local_ok = !local.is_empty()
-        && local.chars().all(clean)
-        && !local.starts_with('.')
-        && !local.ends_with('.')
-        && !local.contains("..");
-    let label_ok = |label: &str| {
-        !label.is_empty()
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.chars().all(|c| c.is_alphanumeric() || c == '-' || (!c.is_ascii() && clean(c)))
-    };
-    let labels: Vec<&str> = domain.split('.').collect();
-    let last_ok = labels
-        .last()
-        .is_some_and(|last| last.chars().count() >= 2 && !last.bytes().all(|b| b.is_ascii_digit()));
-    local_ok && labels.len() >= 2 && last_ok && labels.into_iter().all(label_ok)
+    is_email_of(text, Bytes::of(text))
+}
+
+/// The same for a text that was looked at before.
+pub fn is_email_of(text: &str, bytes: Bytes) -> bool {
+    if bytes.has(UNSEEN | NOT_IN_EMAILS) {
+        return false;
+    }
+    if bytes.has(FOREIGN) && text.chars().any(is_foreign_blank) {
+        return false;
+    }
+    let Some(at) = memchr(b'@', text.as_bytes()) else { return false };
+    let (local, domain) = (&text.as_bytes()[..at], &text.as_bytes()[at + 1..]);
+    !local.is_empty()
+        && local.first() != Some(&b'.')
+        && local.last() != Some(&b'.')
+        && !local.windows(2).any(|two| two == b"..")
+        && is_domain(domain)
+}
+
+/// A blank or control character beyond ASCII.
+fn is_foreign_blank(c: char) -> bool {
+    !c.is_ascii() && (c.is_whitespace() || c.is_control())
+}
+
+/// Labels with points between them: at least two, none empty or with a `-` at
+/// an end, the last of two characters or more that are not all digits.
+fn is_domain(domain: &[u8]) -> bool {
+    // As if a point stood before the first label.
+    let mut before = b'.';
+    for &byte in domain {
+        let fits = match byte {
+            b'.' => before != b'.' && before != b'-',
+            b'-' => before != b'.',
+            byte => is(byte, IN_NAMES | FOREIGN),
+        };
+        if !fits {
+            return false;
+        }
+        before = byte;
+    }
+    let Some(point) = memrchr(b'.', domain) else { return false };
+    let last = &domain[point + 1..];
+    let characters = last.iter().filter(|&&byte| byte & 0xC0 != 0x80).count();
+    before != b'-' && characters >= 2 && !last.iter().all(u8::is_ascii_digit)
 }
 
 /// Whether a text has the form of a web address: `example.com/path`, with or
 /// without `http://` or `https://`. Other schemes (`javascript:`) are refused.
 pub fn is_url(text: &str) -> bool {
-    let rest = match text.split_once("://") {
-        Some((scheme, rest))
-            if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") =>
-        {
-            rest
-        }
-        Some(_) => return false,
-        None => text,
-    };
-    if text.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '"')) {
+    is_url_of(text, Bytes::of(text))
+}
+
+/// The same for a text that was looked at before.
+pub fn is_url_of(text: &str, bytes: Bytes) -> bool {
+    if bytes.has(UNSEEN | NOT_IN_URLS) || (bytes.has(FOREIGN) && text.chars().any(is_foreign_blank)) {
         return false;
     }
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let (name, port) = host.split_once(':').unwrap_or((host, "80"));
-    let label_ok = |label: &str| {
-        !label.is_empty()
-            && label.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_') || !c.is_ascii())
-    };
-    !port.is_empty()
-        && port.bytes().all(|b| b.is_ascii_digit())
-        && name.contains('.')
-        && name.trim_end_matches('.').split('.').all(label_ok)
+    let Some(rest) = without_scheme(text.as_bytes()) else { return false };
+    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#'));
+    let authority = &rest[..end.unwrap_or(rest.len())];
+    match authority.iter().any(|byte| matches!(byte, b'@' | b':')) {
+        true => is_host_of_user(authority),
+        false => is_host(authority),
+    }
+}
+
+/// `user@host:80`
+fn is_host_of_user(authority: &[u8]) -> bool {
+    let host = memrchr(b'@', authority).map_or(authority, |at| &authority[at + 1..]);
+    match memrchr(b':', host) {
+        Some(colon) => {
+            let (name, port) = (&host[..colon], &host[colon + 1..]);
+            !port.is_empty() && port.iter().all(u8::is_ascii_digit) && is_host(name)
+        }
+        None => is_host(host),
+    }
+}
+
+/// Labels with points between them, none empty; points may stand at the end.
+fn is_host(name: &[u8]) -> bool {
+    let named = name.iter().rposition(|&byte| byte != b'.').map_or(0, |last| last + 1);
+    let (mut before, mut points) = (b'.', name.len() - named);
+    for &byte in &name[..named] {
+        let is_point = byte == b'.';
+        if if is_point { before == b'.' } else { byte != b'_' && !is(byte, IN_NAMES | FOREIGN) } {
+            return false;
+        }
+        points += usize::from(is_point);
+        before = byte;
+    }
+    named > 0 && points > 0
+}
+
+/// What stands behind `http://` or `https://`; all of a text that names no
+/// scheme, nothing of one that names another.
+fn without_scheme(text: &[u8]) -> Option<&[u8]> {
+    for known in [&b"https://"[..], b"http://"] {
+        if text.get(..known.len()).is_some_and(|head| head.eq_ignore_ascii_case(known)) {
+            return Some(&text[known.len()..]);
+        }
+    }
+    memmem::find(text, b"://").is_none().then_some(text)
 }
 
 #[cfg(test)]

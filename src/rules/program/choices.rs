@@ -2,8 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::rules::names::folded;
+use crate::model::Number;
+use crate::rules::names::{folded, trim};
 use crate::rules::nearest::nearest;
+
+/// So many values are compared sooner than one is hashed.
+const SHORT: usize = 16;
 
 /// Values in their order. Case, blanks at the ends and characters that nobody
 /// sees do not count; of values that differ only so, the exact one is found.
@@ -28,8 +32,27 @@ impl Choices {
 
     /// The choice that a text means, in its own spelling.
     pub fn find(&self, text: &str) -> Option<&str> {
-        let exact = self.exact.get(text).map(String::as_str);
-        exact.or_else(|| self.ordered.get(*self.by_folded.get(folded(text).as_ref())?).map(String::as_str))
+        let exact = match self.ordered.len() {
+            0..=SHORT => self.ordered.iter().find(|known| *known == text),
+            _ => self.exact.get(text),
+        };
+        exact
+            .map(String::as_str)
+            .or_else(|| self.ordered.get(*self.by_folded.get(folded(text).as_ref())?).map(String::as_str))
+    }
+
+    /// Whether a text is one of the choices to the letter.
+    pub fn has(&self, text: &str) -> bool {
+        match self.ordered.len() {
+            0..=SHORT => self.ordered.iter().any(|known| known == text),
+            _ => self.exact.contains(text),
+        }
+    }
+
+    /// Whether one of the choices is this number in whatever notation (`5.0`).
+    pub(super) fn has_number(&self, number: &str) -> bool {
+        let Some(wanted) = Number::parse(number) else { return false };
+        self.all().any(|choice| Number::parse(trim(choice)).is_some_and(|choice| choice == wanted))
     }
 
     /// Every choice, in order.

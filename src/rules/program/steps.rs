@@ -34,6 +34,8 @@ pub(super) struct Steps {
     split: Option<Split>,
     case: Option<Case>,
     pad: Option<usize>,
+    /// There are none: most fields have no steps, and every cell asks.
+    is_empty: bool,
 }
 
 impl Steps {
@@ -44,21 +46,22 @@ impl Steps {
             let message = format!("pad takes a number of digits from 1 to {MOST_DIGITS}");
             problems.push(Problem::at(pad.place, message));
         }
+        let takes_lists = field.kind == FieldKind::MultiSelect;
+        let rule_has_none =
+            rule.replace.is_empty() && rule.split.is_none() && rule.case.is_none() && rule.pad.is_none();
         Self {
-            takes_lists: field.kind == FieldKind::MultiSelect,
+            takes_lists,
             replace: patterns(rule, problems),
             split: rule.split.as_ref().map(|split| split.value.clone()),
             case: rule.case.as_ref().map(|case| case.value),
             pad: rule.pad.as_ref().map(|pad| pad.value as usize),
+            is_empty: !takes_lists && rule_has_none,
         }
     }
 
-    fn is_empty(&self) -> bool {
-        !self.takes_lists
-            && self.replace.is_empty()
-            && self.split.is_none()
-            && self.case.is_none()
-            && self.pad.is_none()
+    /// Whether the text stays as it is.
+    pub(super) fn is_empty(&self) -> bool {
+        self.is_empty
     }
 
     /// The text after all steps; blanks at its ends are taken off again where
@@ -67,7 +70,7 @@ impl Steps {
     /// # Errors
     /// The text is too long for `replace`, or becomes so by it.
     pub(super) fn take<'r>(&self, text: Cow<'r, str>, trimmed: bool) -> Result<Cow<'r, str>, Fault> {
-        if self.is_empty() {
+        if self.is_empty {
             return Ok(text);
         }
         let listed = self.takes_lists.then(|| json_list(&text)).flatten();

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use super::FieldProgram;
 use crate::model::{Cell, Code, FieldKind, Number, RecordId, Stage, shown};
-use crate::rules::convert::date::{DateFault, YEARS, date_text, datetime_text, iso};
+use crate::rules::convert::date::{DateFault, DateText, YEARS, iso};
 use crate::rules::convert::number::{Notation, NumberFault, looks_shortened_by_excel};
+use crate::rules::convert::text::Bytes;
 use crate::rules::convert::{checkbox, number, serial, text};
 use crate::rules::mapping::{DecimalMark, Otherwise};
 use crate::rules::names::trim;
@@ -92,7 +93,7 @@ impl CellForm {
 
 /// How numbers and dates are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Hand {
+pub(super) enum Hand {
     /// As the mapping says for the column: `date`, `decimal`.
     Column,
     /// As the CRM writes them: `2024-02-13`, `1234.5`.
@@ -236,7 +237,7 @@ impl FieldProgram {
         }
     }
 
-    fn typed<'r>(&self, text: Cow<'r, str>, hand: Hand) -> Result<Converted<'r>, Fault> {
+    pub(super) fn typed<'r>(&self, text: Cow<'r, str>, hand: Hand) -> Result<Converted<'r>, Fault> {
         match &self.field.kind {
             FieldKind::Number | FieldKind::Currency | FieldKind::Percent => self.number(text, hand),
             FieldKind::Date | FieldKind::DateTime => self.date(text, hand),
@@ -298,15 +299,16 @@ impl FieldProgram {
             Some(_) | None => iso(&text),
         };
         let at = read.map_err(|fault| self.date_fault(fault, &text))?;
-        let wanted = self.date_value(at);
+        let mut room = DateText::default();
+        let wanted = self.date_value(at, &mut room);
         if let Some(list) = &self.list
             && !self.appends
             && list.find(&text).is_none()
-            && list.find(&wanted).is_none()
+            && list.find(wanted).is_none()
         {
             return Err(not_in_list(list, &text));
         }
-        Ok(Converted::Text(if wanted == text { text } else { Cow::Owned(wanted) }))
+        Ok(Converted::Text(if wanted == text { text } else { Cow::Owned(wanted.to_owned()) }))
     }
 
     /// The date that a workbook's cell holds.
@@ -314,12 +316,12 @@ impl FieldProgram {
         if !YEARS.contains(&at.year()) {
             return Err(self.date_fault(DateFault::Year, ""));
         }
-        Ok(Converted::Text(Cow::Owned(self.date_value(at))))
+        Ok(Converted::Text(Cow::Owned(self.date_value(at, &mut DateText::default()).to_owned())))
     }
 
     /// A date as the field takes it.
-    fn date_value(&self, at: jiff::civil::DateTime) -> String {
-        if self.field.kind == FieldKind::DateTime { datetime_text(at) } else { date_text(at) }
+    fn date_value<'t>(&self, at: jiff::civil::DateTime, room: &'t mut DateText) -> &'t str {
+        if self.field.kind == FieldKind::DateTime { room.datetime(at) } else { room.date(at) }
     }
 
     fn date_fault(&self, fault: DateFault, text: &str) -> Fault {
@@ -359,7 +361,7 @@ impl FieldProgram {
             return Ok(Converted::Blank);
         }
         let joined = chosen.join(";");
-        self.check_text(&joined)?;
+        self.check_text(&joined, Bytes::of(&joined))?;
         Ok(Converted::Text(Cow::Owned(joined)))
     }
 
@@ -367,20 +369,21 @@ impl FieldProgram {
         if self.field.kind != FieldKind::Memo && looks_shortened_by_excel(&text) {
             return Err(precision_lost());
         }
-        let text = match &text {
-            Cow::Borrowed(plain) => text::with_plain_line_breaks(plain),
-            Cow::Owned(plain) => Cow::Owned(text::with_plain_line_breaks(plain).into_owned()),
+        let bytes = Bytes::of(&text);
+        let text = match bytes.has_return() {
+            true => Cow::Owned(text::with_plain_line_breaks(&text).into_owned()),
+            false => text,
         };
         if let Some(listed) = self.listed(&text)? {
             let same = listed == text.as_ref();
             return Ok(Converted::Text(if same { text } else { Cow::Owned(listed.to_owned()) }));
         }
-        self.check_text(&text)?;
+        self.check_text(&text, bytes)?;
         match self.field.kind {
-            FieldKind::Email if !text::is_email(&text) => {
+            FieldKind::Email if !text::is_email_of(&text, bytes) => {
                 Err(Fault::validate(Code::NotAnEmail, "not an address"))
             }
-            FieldKind::Url if !text::is_url(&text) => {
+            FieldKind::Url if !text::is_url_of(&text, bytes) => {
                 Err(Fault::validate(Code::NotAUrl, "not a web address"))
             }
             _ => Ok(Converted::Text(text)),
@@ -416,8 +419,8 @@ impl FieldProgram {
         }
     }
 
-    fn check_text(&self, text: &str) -> Result<(), Fault> {
-        if let Some(c) = text::control_character(text) {
+    fn check_text(&self, text: &str, bytes: Bytes) -> Result<(), Fault> {
+        if let Some(c) = text::control_among(text, bytes) {
             return Err(control_character(c));
         }
         let Some(most) = self.field.size else { return Ok(()) };
@@ -476,12 +479,4 @@ fn precision_lost() -> Fault {
         Code::PrecisionLost,
         "the spreadsheet has shortened this number and its digits are lost; export the column again as text",
     )
-}
-
-impl super::Choices {
-    /// Whether one of the choices is this number in whatever notation (`5.0`).
-    pub(super) fn has_number(&self, number: &str) -> bool {
-        let Some(wanted) = Number::parse(number) else { return false };
-        self.all().any(|choice| Number::parse(trim(choice)).is_some_and(|choice| choice == wanted))
-    }
 }

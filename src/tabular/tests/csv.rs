@@ -16,7 +16,7 @@ fn a_plain_file_is_read_without_a_word() {
     assert_eq!(told(&source), "");
     assert_eq!(cells(&source), [["Zoë", "Köln"], ["Smith, J", "a \"b\""]]);
     assert_eq!(cells(&source).len(), 2, "a second pass reads the same");
-    assert_eq!(source.fingerprint().bytes, 42);
+    assert_eq!(source.fingerprint().unwrap().bytes, 42);
     assert_eq!(source.header().address(1, 3), "B3");
 }
 
