@@ -12,15 +12,21 @@ const MAX_DEPTH: usize = 64;
 
 /// The text of an answer, if it is UTF-8 and not nested deeper than [`MAX_DEPTH`].
 pub(super) fn checked(body: &[u8]) -> Result<&str, String> {
-    let text = std::str::from_utf8(body).map_err(|_| "it is not UTF-8 text".to_owned())?;
-    let text = text.trim_start_matches('\u{FEFF}').trim();
-    if too_deep(text) {
+    let text = text_of(body)?;
+    if is_nested_deeper(text, MAX_DEPTH) {
         return Err(format!("it is nested deeper than {MAX_DEPTH} levels"));
     }
     Ok(text)
 }
 
-fn too_deep(text: &str) -> bool {
+/// The text of an answer, if it is UTF-8; however deep it is nested.
+pub(super) fn text_of(body: &[u8]) -> Result<&str, String> {
+    let text = std::str::from_utf8(body).map_err(|_| "it is not UTF-8 text".to_owned())?;
+    Ok(text.trim_start_matches('\u{FEFF}').trim())
+}
+
+/// Whether the text of a JSON value has more than `most` levels.
+pub(super) fn is_nested_deeper(text: &str, most: usize) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for byte in text.bytes() {
         match byte {
@@ -31,7 +37,7 @@ fn too_deep(text: &str) -> bool {
             b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
             _ => {}
         }
-        if depth > MAX_DEPTH {
+        if depth > most {
             return true;
         }
     }

@@ -8,20 +8,39 @@
 
 use std::cmp::Ordering;
 
-use crate::model::{Filter, Number, Record, Test, Value};
+use super::records::RecordRef;
+use crate::model::{Filter, Number, Record, Test, Value, ValueRef};
+
+/// What has fields to be held against a filter.
+pub trait HasFields<'a> {
+    /// The value of a field; `None` where there is none.
+    fn field(self, name: &str) -> Option<ValueRef<'a>>;
+}
+
+impl<'a> HasFields<'a> for &'a Record {
+    fn field(self, name: &str) -> Option<ValueRef<'a>> {
+        self.get(name).map(ValueRef::from)
+    }
+}
+
+impl<'a> HasFields<'a> for RecordRef<'a> {
+    fn field(self, name: &str) -> Option<ValueRef<'a>> {
+        self.get(name)
+    }
+}
 
 /// Whether a record passes a filter.
-pub fn matches(filter: &Filter, record: &Record) -> bool {
-    verdict(filter, &|field| record.get(field)) == Some(true)
+pub fn matches<'a>(filter: &Filter, record: impl HasFields<'a> + Copy) -> bool {
+    verdict(filter, &|field| record.field(field)) == Some(true)
 }
 
 /// Yes, no, or cannot be said (`None`).
-fn verdict<'a>(filter: &Filter, value: &impl Fn(&str) -> Option<&'a Value>) -> Option<bool> {
+fn verdict<'a>(filter: &Filter, value: &impl Fn(&str) -> Option<ValueRef<'a>>) -> Option<bool> {
     match filter {
         Filter::All(parts) => all_of(parts.iter().map(|part| verdict(part, value))),
         Filter::Any(parts) => all_of(parts.iter().map(|part| verdict(part, value).map(|v| !v))).map(|v| !v),
         Filter::Not(part) => verdict(part, value).map(|v| !v),
-        Filter::Field(field, test) => holds(test, value(field).unwrap_or(&Value::Null)),
+        Filter::Field(field, test) => holds(test, value(field).unwrap_or(ValueRef::Null)),
     }
 }
 
@@ -39,18 +58,22 @@ fn all_of(parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
 }
 
 /// One test of one value.
-pub(super) fn holds(test: &Test, value: &Value) -> Option<bool> {
+pub(super) fn holds<'a>(test: &Test, value: impl Into<ValueRef<'a>>) -> Option<bool> {
+    let value = value.into();
     match test {
-        Test::Is(wanted) => Some(equal(value, wanted)),
-        Test::IsNot(wanted) => Some(!equal(value, wanted)),
-        Test::In(wanted) => Some(wanted.iter().any(|one| equal(value, one))),
-        Test::NotIn(wanted) => Some(!wanted.iter().any(|one| equal(value, one))),
-        Test::Above(limit) => compare(value, limit).map(Ordering::is_gt),
-        Test::AtLeast(limit) => compare(value, limit).map(Ordering::is_ge),
-        Test::Below(limit) => compare(value, limit).map(Ordering::is_lt),
-        Test::AtMost(limit) => compare(value, limit).map(Ordering::is_le),
+        Test::Is(wanted) => Some(equal(value, wanted.into())),
+        Test::IsNot(wanted) => Some(!equal(value, wanted.into())),
+        Test::In(wanted) => Some(is_among(value, wanted)),
+        Test::NotIn(wanted) => Some(!is_among(value, wanted)),
+        Test::Above(limit) => compare(value, limit.into()).map(Ordering::is_gt),
+        Test::AtLeast(limit) => compare(value, limit.into()).map(Ordering::is_ge),
+        Test::Below(limit) => compare(value, limit.into()).map(Ordering::is_lt),
+        Test::AtMost(limit) => compare(value, limit.into()).map(Ordering::is_le),
         Test::Between(low, high) => {
-            let parts = [compare(value, low).map(Ordering::is_ge), compare(value, high).map(Ordering::is_le)];
+            let parts = [
+                compare(value, low.into()).map(Ordering::is_ge),
+                compare(value, high.into()).map(Ordering::is_le),
+            ];
             all_of(parts.into_iter())
         }
         Test::StartsWith(part) => Some(lower(value).starts_with(&part.to_lowercase())),
@@ -59,11 +82,18 @@ pub(super) fn holds(test: &Test, value: &Value) -> Option<bool> {
     }
 }
 
-fn lower(value: &Value) -> String {
+fn lower(value: ValueRef<'_>) -> String {
     value.to_text().to_lowercase()
 }
 
-fn equal(a: &Value, b: &Value) -> bool {
+/// Whether a value equals one of many. Those that are the same letter by letter are found first:
+/// they are most of the answers to a question by keys.
+fn is_among(value: ValueRef<'_>, wanted: &[Value]) -> bool {
+    let same = |one: &Value| ValueRef::from(one) == value;
+    wanted.iter().any(same) || wanted.iter().any(|one| equal(value, one.into()))
+}
+
+fn equal(a: ValueRef<'_>, b: ValueRef<'_>) -> bool {
     match (a.is_blank(), b.is_blank()) {
         (true, true) => true,
         (false, false) => order(a, b).is_eq(),
@@ -71,28 +101,29 @@ fn equal(a: &Value, b: &Value) -> bool {
     }
 }
 
-fn compare(a: &Value, b: &Value) -> Option<Ordering> {
+fn compare(a: ValueRef<'_>, b: ValueRef<'_>) -> Option<Ordering> {
     (!a.is_blank() && !b.is_blank()).then(|| order(a, b))
 }
 
 /// By number where one of them is one and the other reads as one; two texts are
 /// compared as texts, as `007` and `7` are two different telephone extensions.
-fn order(a: &Value, b: &Value) -> Ordering {
-    let is_number = |value: &Value| matches!(value, Value::Number(_) | Value::Bool(_));
+fn order(a: ValueRef<'_>, b: ValueRef<'_>) -> Ordering {
+    let is_number = |value: ValueRef<'_>| matches!(value, ValueRef::Number(_) | ValueRef::Bool(_));
     if (is_number(a) || is_number(b))
         && let (Some(a), Some(b)) = (as_number(a), as_number(b))
     {
         return a.compare(&b);
     }
-    lower(a).cmp(&lower(b))
+    let (a, b) = (a.to_text(), b.to_text());
+    if a == b { Ordering::Equal } else { a.to_lowercase().cmp(&b.to_lowercase()) }
 }
 
-fn as_number(value: &Value) -> Option<Number> {
+fn as_number(value: ValueRef<'_>) -> Option<Number> {
     match value {
-        Value::Number(number) => Some(number.clone()),
-        Value::Bool(flag) => Some(Number::from(i64::from(*flag))),
-        Value::Text(text) => Number::parse(text.trim()),
-        Value::Null | Value::Json(_) => None,
+        ValueRef::Number(number) => Number::parse(number),
+        ValueRef::Bool(flag) => Some(Number::from(i64::from(flag))),
+        ValueRef::Text(text) => Number::parse(text.trim()),
+        ValueRef::Null | ValueRef::Json(_) => None,
     }
 }
 

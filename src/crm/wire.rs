@@ -3,7 +3,9 @@
 
 use serde_json::value::RawValue;
 
-use super::json::{Fields, checked, items, no_key_twice};
+use super::json::{Fields, checked, items, no_key_twice, text_of};
+use super::page;
+use super::records::{Builder, Records};
 use crate::model::{Record, RecordId, Value};
 
 /// One page of a list.
@@ -36,6 +38,26 @@ impl From<&str> for Odd {
     fn from(why: &str) -> Self {
         Self::Form(why.to_owned())
     }
+}
+
+/// The same with the records in one piece.
+#[derive(Clone, Debug)]
+pub(super) struct ReadPage {
+    pub records: Records,
+    pub total: Option<u64>,
+    pub has_more: Option<bool>,
+}
+
+/// A list's answer with the records in one piece: in one go where it has the documented form, else
+/// with the care of [`page`].
+pub(super) fn read_page(object: &str, body: &[u8]) -> Result<ReadPage, Odd> {
+    if let Some((records, total, has_more)) = page::read(object, text_of(body)?) {
+        return Ok(ReadPage { records, total, has_more });
+    }
+    let Page { records, total, has_more } = page(object, body)?;
+    let mut one = Builder::default();
+    records.iter().try_for_each(|record| one.add(record)).ok_or("it is too large")?;
+    Ok(ReadPage { records: one.done(), total, has_more })
 }
 
 /// A list's answer.
@@ -153,17 +175,17 @@ fn value_of(raw: &RawValue) -> Result<Value, Odd> {
 }
 
 /// A whole number from 1 to 2^53, bare or in quotes; not `1.0`, not `1e3`.
-fn id_of(raw: &str) -> Option<RecordId> {
+pub(super) fn id_of(raw: &str) -> Option<RecordId> {
     let digits = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(raw);
     let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     plain.then(|| digits.parse().ok()).flatten().and_then(RecordId::new)
 }
 
-fn as_count(raw: &str) -> Option<u64> {
+pub(super) fn as_count(raw: &str) -> Option<u64> {
     raw.trim_matches('"').parse().ok()
 }
 
-fn as_flag(raw: &str) -> Option<bool> {
+pub(super) fn as_flag(raw: &str) -> Option<bool> {
     match raw.trim_matches('"') {
         "true" | "1" => Some(true),
         "false" | "0" => Some(false),
@@ -204,7 +226,7 @@ fn is_foreign(object: &str, metadata: &Fields<'_>) -> bool {
 }
 
 /// Whether a record type is certainly that of another object of the API.
-fn is_of_another(object: &str, kind: &str) -> bool {
+pub(super) fn is_of_another(object: &str, kind: &str) -> bool {
     let (own, kind) = (singular(&letters(object)), singular(&letters(kind)));
     own != kind && OBJECTS.iter().any(|other| singular(other) == kind)
 }

@@ -13,6 +13,10 @@ const TRIGGERS: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－
 /// A text that already has `'` before such a sign gets one more, so that
 /// [`unguard`] always gives back what was.
 pub fn guard(text: &str) -> Cow<'_, str> {
+    // Few texts begin with a sign or with a letter from where the full-width forms are.
+    if !text.starts_with(|first: char| first == '\'' || TRIGGERS.contains(&first)) {
+        return Cow::Borrowed(text);
+    }
     let bare = text.trim_start_matches('\'');
     let acts = bare.starts_with(TRIGGERS);
     let plain = bare.len() == text.len() && is_number_or_phone(text);

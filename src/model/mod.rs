@@ -34,4 +34,4 @@ pub use reserved::{
 };
 pub use row::{Cell, CellFault, Column, Header, Row, RowFault, column_letters};
 pub use shown::{Shown, shown, shown_path};
-pub use value::Value;
+pub use value::{Value, ValueRef};

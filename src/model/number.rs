@@ -1,5 +1,6 @@
 //! Decimal numbers as exact text: no float between a cell and the wire.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// A number in canonical JSON notation: no exponent, no leading `+` or zeros,
@@ -36,6 +37,14 @@ impl Number {
         let digits = format!("{whole}{fraction}");
         let point = i64::try_from(whole.len()).ok()? + i64::from(exponent);
         place_point(negative, &digits, point).map(|text| Self(text.into()))
+    }
+
+    /// The canonical text of a number, which most texts are already; `None` for what is none.
+    pub fn canonical(text: &str) -> Option<Cow<'_, str>> {
+        if is_canonical(text) {
+            return Some(text.into());
+        }
+        Self::parse(text).map(|number| String::from(number.0).into())
     }
 
     /// The canonical text.

@@ -20,6 +20,79 @@ pub enum Value {
     Json(String),
 }
 
+/// A [`Value`] that lies elsewhere: what a page of many records is read through, without a text
+/// of its own for each field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValueRef<'a> {
+    /// JSON `null`.
+    Null,
+    /// JSON `true` or `false`.
+    Bool(bool),
+    /// A number in the canonical notation of [`Number`].
+    Number(&'a str),
+    /// A string.
+    Text(&'a str),
+    /// A nested array or object as its JSON text.
+    Json(&'a str),
+}
+
+impl<'a> ValueRef<'a> {
+    /// As [`Value::is_blank`].
+    pub fn is_blank(self) -> bool {
+        match self {
+            Self::Null => true,
+            Self::Text(text) => text.is_empty(),
+            Self::Bool(_) | Self::Number(_) | Self::Json(_) => false,
+        }
+    }
+
+    /// As [`Value::to_text`].
+    pub fn to_text(self) -> &'a str {
+        match self {
+            Self::Null => "",
+            Self::Bool(true) => "1",
+            Self::Bool(false) => "0",
+            Self::Number(text) | Self::Text(text) | Self::Json(text) => text,
+        }
+    }
+
+    /// The same with texts of its own.
+    pub fn to_value(self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(flag) => Value::Bool(flag),
+            Self::Number(text) => {
+                Number::parse(text).map_or_else(|| Value::Json(text.to_owned()), Value::Number)
+            }
+            Self::Text(text) => Value::Text(text.to_owned()),
+            Self::Json(text) => Value::Json(text.to_owned()),
+        }
+    }
+
+    /// Appends the value's JSON text.
+    pub fn write_json(self, out: &mut String) {
+        match self {
+            Self::Null => out.push_str("null"),
+            Self::Bool(true) => out.push_str("true"),
+            Self::Bool(false) => out.push_str("false"),
+            Self::Text(text) => write_json_string(text, out),
+            Self::Number(text) | Self::Json(text) => out.push_str(text),
+        }
+    }
+}
+
+impl<'a> From<&'a Value> for ValueRef<'a> {
+    fn from(value: &'a Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Bool(flag) => Self::Bool(*flag),
+            Value::Number(number) => Self::Number(number.as_str()),
+            Value::Text(text) => Self::Text(text),
+            Value::Json(json) => Self::Json(json),
+        }
+    }
+}
+
 impl Value {
     /// Reads one JSON value from its text; numbers keep every digit.
     ///
@@ -40,14 +113,7 @@ impl Value {
 
     /// Appends the value's JSON text.
     pub fn write_json(&self, out: &mut String) {
-        match self {
-            Self::Null => out.push_str("null"),
-            Self::Bool(true) => out.push_str("true"),
-            Self::Bool(false) => out.push_str("false"),
-            Self::Number(number) => out.push_str(number.as_str()),
-            Self::Text(text) => write_json_string(text, out),
-            Self::Json(json) => out.push_str(json),
-        }
+        ValueRef::from(self).write_json(out);
     }
 
     /// The value's JSON text.
@@ -59,23 +125,12 @@ impl Value {
 
     /// Null and the empty text: the CRM does not tell them apart.
     pub fn is_blank(&self) -> bool {
-        match self {
-            Self::Null => true,
-            Self::Text(text) => text.is_empty(),
-            Self::Bool(_) | Self::Number(_) | Self::Json(_) => false,
-        }
+        ValueRef::from(self).is_blank()
     }
 
     /// The value as plain text for a cell, a key or a message; blank for null.
     pub fn to_text(&self) -> std::borrow::Cow<'_, str> {
-        match self {
-            Self::Null => "".into(),
-            Self::Bool(true) => "1".into(),
-            Self::Bool(false) => "0".into(),
-            Self::Number(number) => number.as_str().into(),
-            Self::Text(text) => text.as_str().into(),
-            Self::Json(json) => json.as_str().into(),
-        }
+        ValueRef::from(self).to_text().into()
     }
 }
 

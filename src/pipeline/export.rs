@@ -7,9 +7,9 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{Catalog, Event, Phase, PipelineError, Reporter, seconds};
-use crate::crm::{Client, ReadQuery, Reader};
+use crate::crm::{Client, ReadQuery, Reader, Records};
 use crate::model::{
-    Calls, Dictionary, Direction, Field, FieldKind, Notice, Order, Record, Value, shown, shown_path,
+    Calls, Dictionary, Direction, Field, FieldKind, Notice, Order, ValueRef, shown, shown_path,
 };
 use crate::rules::language::parse_filter;
 use crate::rules::nearest::nearest;
@@ -305,18 +305,13 @@ impl Exporter<'_> {
         });
         let mut reader = Reader::new(self.client, object, plan.query.clone())?;
         let mut records = 0;
-        let mut values = Vec::with_capacity(plan.fields.len());
         loop {
             let page = tokio::select! {
-                page = reader.next() => page?,
+                page = reader.next_page() => page?,
                 () = self.stop.cancelled() => return Err(PipelineError::Cancelled),
             };
             let Some(page) = page else { break };
-            for record in &page {
-                values.clear();
-                values.extend(plan.fields.iter().map(|field| value_of(record, &field.name)));
-                writer.write(&values)?;
-            }
+            write_page(&page, &plan.fields, writer)?;
             records += page.len() as u64;
             self.reporter.event(Event::Progress { phase: Phase::Read, done: records });
         }
@@ -335,8 +330,23 @@ impl Exporter<'_> {
     }
 }
 
-fn value_of(record: &Record, field: &str) -> Value {
-    record.get(field).cloned().unwrap_or(Value::Null)
+/// Writes the fields' values of each record.
+fn write_page(page: &Records, fields: &[Field], writer: &mut dyn RecordWriter) -> Result<(), PipelineError> {
+    let mut values = Vec::with_capacity(fields.len());
+    // Where the fields stand among a record's names, and of which records that holds.
+    let (mut places, mut shape): (Vec<Option<usize>>, _) = (Vec::new(), None);
+    for record in page.iter() {
+        if shape != Some(record.shape()) {
+            shape = Some(record.shape());
+            let names = record.names();
+            places.clear();
+            places.extend(fields.iter().map(|field| names.iter().position(|name| **name == *field.name)));
+        }
+        values.clear();
+        values.extend(places.iter().map(|place| place.map_or(ValueRef::Null, |at| record.value(at))));
+        writer.write_refs(&values)?;
+    }
+    Ok(())
 }
 
 fn exported(plan: &Plan, records: u64, path: &Path) -> ExportedObject {

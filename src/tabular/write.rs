@@ -1,17 +1,27 @@
 //! Writing records: CSV and JSON Lines, into a file or to standard output.
 
+use std::borrow::Cow;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::error::{OutputError, OutputProblem};
 use super::output::Output;
-use crate::model::{Field, Notice, Value, guard};
+use crate::model::{Field, Notice, Value, ValueRef, guard};
+
+/// Bytes of CSV that are written at once.
+const CSV_BUFFER: usize = 64 << 10;
 
 /// Takes records of one object, one after the other.
 pub trait RecordWriter {
     /// Writes one record: its values in the order of the fields that the
     /// writer was made with. Missing values are null; more are an error.
-    fn write(&mut self, values: &[Value]) -> Result<(), OutputError>;
+    fn write_refs(&mut self, values: &[ValueRef<'_>]) -> Result<(), OutputError>;
+
+    /// The same with values that have texts of their own.
+    fn write(&mut self, values: &[Value]) -> Result<(), OutputError> {
+        let values: Vec<ValueRef<'_>> = values.iter().map(ValueRef::from).collect();
+        self.write_refs(&values)
+    }
 
     /// Completes what is written, and tells what is worth knowing about it.
     fn finish(self: Box<Self>) -> Result<Vec<Notice>, OutputError>;
@@ -47,12 +57,8 @@ impl Sink<'_> {
         }
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
-        let done = match self {
-            Self::File(output) => output.write_all(bytes),
-            Self::Stream(stream, _) => stream.write_all(bytes),
-        };
-        done.map_err(|error| OutputProblem::from(error).of(&self.name()))
+    fn put(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
+        self.write_all(bytes).map_err(|error| OutputProblem::from(error).of(&self.name()))
     }
 
     fn finish(self) -> Result<(), OutputError> {
@@ -67,6 +73,22 @@ impl Sink<'_> {
             Self::Stream(mut stream, name) => {
                 stream.flush().map_err(|error| OutputProblem::from(error).of(&name))
             }
+        }
+    }
+}
+
+impl Write for Sink<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Self::File(output) => output.write(bytes),
+            Self::Stream(stream, _) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Self::File(output) => output.flush(),
+            Self::Stream(stream, _) => stream.flush(),
         }
     }
 }
@@ -93,65 +115,61 @@ pub fn csv_writer<'w>(
     fields: &[Field],
     options: CsvOptions,
 ) -> Result<Box<dyn RecordWriter + 'w>, OutputError> {
-    let mut writer =
-        CsvRecords { sink: target.into().0, options, columns: fields.len(), line: line_writer() };
+    let mut sink = target.into().0;
     if options.excel {
-        writer.sink.write("\u{FEFF}".as_bytes())?;
+        sink.put("\u{FEFF}".as_bytes())?;
     }
-    writer.line(fields.iter().map(|field| field.name.as_str().into()))?;
-    Ok(Box::new(writer))
+    let name = sink.name();
+    let writer = csv::WriterBuilder::new()
+        .terminator(csv::Terminator::Any(b'\n'))
+        .flexible(true)
+        .buffer_capacity(CSV_BUFFER)
+        .from_writer(sink);
+    let mut records = CsvRecords { writer, name, options, columns: fields.len() };
+    records.line(fields.iter().map(|field| field.name.as_str().into()))?;
+    Ok(Box::new(records))
 }
 
 struct CsvRecords<'w> {
-    sink: Sink<'w>,
+    writer: csv::Writer<Sink<'w>>,
+    name: PathBuf,
     options: CsvOptions,
     columns: usize,
-    line: Option<csv::Writer<Vec<u8>>>,
-}
-
-fn line_writer() -> Option<csv::Writer<Vec<u8>>> {
-    Some(
-        csv::WriterBuilder::new()
-            .terminator(csv::Terminator::Any(b'\n'))
-            .flexible(true)
-            .from_writer(Vec::new()),
-    )
 }
 
 impl CsvRecords<'_> {
-    fn line<'a>(
-        &mut self,
-        cells: impl Iterator<Item = std::borrow::Cow<'a, str>>,
-    ) -> Result<(), OutputError> {
-        let mut writer = self.line.take().or_else(line_writer);
-        let bytes = writer.as_mut().and_then(|writer| {
+    fn line<'a>(&mut self, cells: impl Iterator<Item = Cow<'a, str>>) -> Result<(), OutputError> {
+        let write = || {
             for cell in cells {
-                writer.write_field(cell.as_bytes()).ok()?;
+                self.writer.write_field(cell.as_bytes())?;
             }
-            writer.write_record(None::<&[u8]>).ok()?;
-            writer.flush().ok()
-        });
-        let Some(writer) = writer.filter(|_| bytes.is_some()) else {
-            return Err(OutputProblem::Content("a record cannot be written".to_owned()).of(&self.sink.name()));
+            self.writer.write_record(None::<&[u8]>)
         };
-        self.sink.write(writer.get_ref())
+        write().map_err(|error| match error.into_kind() {
+            csv::ErrorKind::Io(error) => OutputProblem::from(error).of(&self.name),
+            _ => OutputProblem::Content("a record cannot be written".to_owned()).of(&self.name),
+        })
     }
 }
 
 impl RecordWriter for CsvRecords<'_> {
-    fn write(&mut self, values: &[Value]) -> Result<(), OutputError> {
-        fits(values, self.columns, || self.sink.name())?;
+    fn write_refs(&mut self, values: &[ValueRef<'_>]) -> Result<(), OutputError> {
+        fits(values.len(), self.columns, || self.name.clone())?;
         let guarded = self.options.guard;
-        let cells = (0..self.columns).map(|at| match values.get(at) {
-            Some(Value::Text(text)) if guarded => guard(text),
-            Some(value) => value.to_text(),
+        self.line((0..self.columns).map(|at| match values.get(at) {
+            Some(ValueRef::Text(text)) if guarded => guard(text),
+            Some(value) => value.to_text().into(),
             None => "".into(),
-        });
-        self.line(cells)
+        }))
     }
 
     fn finish(self: Box<Self>) -> Result<Vec<Notice>, OutputError> {
-        self.sink.finish().map(|()| Vec::new())
+        let Self { mut writer, name, .. } = *self;
+        let unwritable = |error| OutputProblem::from(error).of(&name);
+        writer.flush().map_err(unwritable)?;
+        // Nothing is left that this could fail to write.
+        let sink = writer.into_inner().map_err(|error| unwritable(error.error().kind().into()))?;
+        sink.finish().map(|()| Vec::new())
     }
 }
 
@@ -172,17 +190,17 @@ struct JsonRecords<'w> {
 }
 
 impl RecordWriter for JsonRecords<'_> {
-    fn write(&mut self, values: &[Value]) -> Result<(), OutputError> {
-        fits(values, self.keys.len(), || self.sink.name())?;
+    fn write_refs(&mut self, values: &[ValueRef<'_>]) -> Result<(), OutputError> {
+        fits(values.len(), self.keys.len(), || self.sink.name())?;
         self.line.clear();
         for (at, key) in self.keys.iter().enumerate() {
             self.line.push(if at == 0 { '{' } else { ',' });
             self.line.push_str(key);
             self.line.push(':');
-            values.get(at).unwrap_or(&Value::Null).write_json(&mut self.line);
+            values.get(at).copied().unwrap_or(ValueRef::Null).write_json(&mut self.line);
         }
         self.line.push_str(if self.keys.is_empty() { "{}\n" } else { "}\n" });
-        self.sink.write(self.line.as_bytes())
+        self.sink.put(self.line.as_bytes())
     }
 
     fn finish(self: Box<Self>) -> Result<Vec<Notice>, OutputError> {
@@ -191,10 +209,10 @@ impl RecordWriter for JsonRecords<'_> {
 }
 
 /// A record with more values than fields would lose some.
-pub(super) fn fits(values: &[Value], fields: usize, name: impl Fn() -> PathBuf) -> Result<(), OutputError> {
-    if values.len() <= fields {
+pub(super) fn fits(values: usize, fields: usize, name: impl Fn() -> PathBuf) -> Result<(), OutputError> {
+    if values <= fields {
         return Ok(());
     }
-    let told = format!("a record has {} values for {fields} fields", values.len());
+    let told = format!("a record has {values} values for {fields} fields");
     Err(OutputProblem::Content(told).of(&name()))
 }

@@ -12,7 +12,7 @@ use super::cells::{MAX_TEXT, serial};
 use super::error::{OutputError, OutputProblem};
 use super::output::{Output, folder};
 use super::write::{RecordWriter, fits};
-use crate::model::{Field, FieldKind, Notice, Number, Value};
+use crate::model::{Field, FieldKind, Notice, Number, ValueRef};
 
 /// Records that fit on one sheet under its header.
 const RECORDS_A_SHEET: u32 = 1_048_575;
@@ -90,7 +90,7 @@ struct SheetWriter<'b> {
 }
 
 impl RecordWriter for SheetWriter<'_> {
-    fn write(&mut self, values: &[Value]) -> Result<(), OutputError> {
+    fn write_refs(&mut self, values: &[ValueRef<'_>]) -> Result<(), OutputError> {
         self.sheet.write(self.book, values)
     }
 
@@ -105,7 +105,7 @@ struct SingleWriter {
 }
 
 impl RecordWriter for SingleWriter {
-    fn write(&mut self, values: &[Value]) -> Result<(), OutputError> {
+    fn write_refs(&mut self, values: &[ValueRef<'_>]) -> Result<(), OutputError> {
         self.sheet.write(&mut self.book, values)
     }
 
@@ -158,8 +158,8 @@ impl Sheet {
         Ok(())
     }
 
-    fn write(&mut self, book: &mut XlsxBook, values: &[Value]) -> Result<(), OutputError> {
-        fits(values, self.fields.len(), || book.output.target().to_owned())?;
+    fn write(&mut self, book: &mut XlsxBook, values: &[ValueRef<'_>]) -> Result<(), OutputError> {
+        fits(values.len(), self.fields.len(), || book.output.target().to_owned())?;
         if self.records == book.records_a_sheet {
             self.end_sheet(book)?;
             self.next_sheet(book)?;
@@ -171,7 +171,7 @@ impl Sheet {
             let sheet = workbook.worksheet_from_index(self.index)?;
             let mut cut = 0;
             for ((column, (_, kind)), value) in (0_u16..).zip(&self.fields).zip(values) {
-                cut += u64::from(write_cell(sheet, (self.records, column), kind, value, formats)?);
+                cut += u64::from(write_cell(sheet, (self.records, column), kind, *value, formats)?);
             }
             Ok(cut)
         })?;
@@ -198,30 +198,29 @@ fn write_cell(
     sheet: &mut Worksheet,
     (row, column): (u32, u16),
     kind: &FieldKind,
-    value: &Value,
+    value: ValueRef<'_>,
     formats: &Formats,
 ) -> Result<bool, XlsxError> {
     let text = match value {
-        Value::Null => return Ok(false),
-        Value::Bool(flag) => {
-            return sheet.write_number(row, column, f64::from(u8::from(*flag))).map(|_| false);
+        ValueRef::Null => return Ok(false),
+        ValueRef::Bool(flag) => {
+            return sheet.write_number(row, column, f64::from(u8::from(flag))).map(|_| false);
         }
-        Value::Number(number) => number.as_str().into(),
-        Value::Text(_) | Value::Json(_) => value.to_text(),
+        ValueRef::Number(_) | ValueRef::Text(_) | ValueRef::Json(_) => value.to_text(),
     };
     if text.is_empty() {
         return Ok(false);
     }
     match kind {
         FieldKind::Date | FieldKind::DateTime => {
-            if let Some((serial, has_time)) = serial_of(&text) {
+            if let Some((serial, has_time)) = serial_of(text) {
                 let format =
                     if has_time || *kind == FieldKind::DateTime { &formats.datetime } else { &formats.date };
                 return sheet.write_number_with_format(row, column, serial, format).map(|_| false);
             }
         }
         FieldKind::Number | FieldKind::Currency | FieldKind::Percent | FieldKind::Checkbox => {
-            if let Some(number) = exact_number(&text) {
+            if let Some(number) = exact_number(text) {
                 return sheet.write_number(row, column, number).map(|_| false);
             }
         }
@@ -233,7 +232,7 @@ fn write_cell(
         | FieldKind::Url
         | FieldKind::Other(_) => {}
     }
-    let fitting = cut(&text);
+    let fitting = cut(text);
     sheet.write_string(row, column, fitting)?;
     Ok(fitting.len() < text.len())
 }
