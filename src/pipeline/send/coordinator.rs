@@ -1,13 +1,14 @@
 //! The loop: rows out, answers in, both durable.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::ahead::{Glance, Looker};
+use super::bell::Bell;
 use super::doubts::Doubts;
 use super::judging::Breaker;
 use super::lookup::{Settler, Verdicts};
@@ -16,6 +17,9 @@ use crate::crm::{Client, CrmError, Deleted};
 use crate::model::{Action, Counts, Notice, Outcome, Record, RecordId, count, shown};
 use crate::pipeline::{Event, Phase, PipelineError};
 use crate::store::{Answer, AnswerKind, Ballast, Store, ToSend};
+
+/// How long an answer may wait for others, to be stored together with them.
+const LONG: Duration = Duration::from_millis(50);
 
 /// Owns everything that happens between the first row and the last.
 pub(super) struct Coordinator<'a> {
@@ -36,6 +40,10 @@ pub(super) struct Coordinator<'a> {
     /// What was handed out and is not reported yet.
     pub(super) out: HashMap<Id, Out>,
     tasks: JoinSet<Reply>,
+    /// Rings when enough tasks are done.
+    bell: Arc<Bell>,
+    /// Tasks whose reports were taken.
+    reported: u64,
     pub(super) window: usize,
     /// Why no more rows are taken, once that is so.
     ended: Option<Ended>,
@@ -101,6 +109,8 @@ impl<'a> Coordinator<'a> {
             doubts,
             out: HashMap::new(),
             tasks: JoinSet::new(),
+            bell: Arc::default(),
+            reported: 0,
             window: settings.concurrency.get().saturating_mul(2),
             ended: None,
             breaker: Breaker::default(),
@@ -216,25 +226,34 @@ impl<'a> Coordinator<'a> {
     }
 
     pub(super) fn spawn(&mut self, out: Out, work: impl Future<Output = Reply> + Send + 'static) {
-        let task = self.tasks.spawn(work);
+        let bell = Arc::clone(&self.bell).task();
+        let task = self.tasks.spawn(async move {
+            let reply = work.await;
+            // All but a plain success may decide on what comes next.
+            if matches!(reply, Reply::Sent(Ok(_))) {
+                bell.can_wait();
+            }
+            reply
+        });
         self.out.insert(task.id(), out);
     }
 
-    /// Waits for a report or for the next doubt's time, then takes all reports that are there.
+    /// Waits for reports or for the next doubt's time, then takes all reports that are there.
     async fn collect(&mut self) {
         let due = self.doubts.next_due().filter(|_| self.ended.is_none());
         let time = tokio::time::sleep_until(due.unwrap_or_else(Instant::now));
+        let stop = self.tools.stop;
         let first = tokio::select! {
             biased;
-            report = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => report,
-            () = self.tools.stop.cancelled(), if self.ended.is_none() => {
+            () = stop.cancelled(), if self.ended.is_none() => {
                 self.end(Ended::Cancelled);
                 None
             }
             () = time, if due.is_some() => None,
+            report = self.gather(), if !self.tasks.is_empty() => report,
             else => None,
         };
-        let mut next = first;
+        let mut next = first.or_else(|| self.tasks.try_join_next_with_id());
         while let Some(report) = next {
             self.take_report(report);
             next = self.tasks.try_join_next_with_id();
@@ -250,7 +269,18 @@ impl<'a> Coordinator<'a> {
         self.tools.reporter.event(Event::Rows(self.counts));
     }
 
+    /// Waits for one report at least, and for so many that half of the rows which
+    /// wait for their turn have left, unless that takes long: one commit then
+    /// stands for many rows, and yet no request waits for it.
+    async fn gather(&mut self) -> Option<Report> {
+        let enough = (self.window / 4).min(self.tasks.len()).max(1) as u64;
+        // However late the next report comes, it is waited for below.
+        let _ = tokio::time::timeout(LONG, self.bell.rung(self.reported + enough)).await;
+        self.tasks.join_next_with_id().await
+    }
+
     fn take_report(&mut self, report: Report) {
+        self.reported += 1;
         match report {
             Ok((id, reply)) => {
                 let Some(out) = self.out.remove(&id) else { return };

@@ -153,6 +153,9 @@ impl Coordinator<'_> {
         }
         let now = Instant::now();
         let mut due = self.doubts.take_due(now);
+        if due.is_empty() {
+            return Ok(());
+        }
         let in_flight = self.sent_in_flight();
         // Of two rows with the same values, the one under way may be the other's record.
         due.retain(|waiting| {

@@ -93,11 +93,13 @@ impl Coordinator<'_> {
     fn note_echo(&mut self, row: &ToSend, sent: &Sent) {
         let Some(record) = &sent.record else { return };
         for (name, value) in values_of(&row.body) {
-            // What the answer does not show says nothing.
-            let is_other = record.get(&name).is_some()
-                && !holds(&self.settings.dictionary, &vec![(name.clone(), value)], record);
-            if is_other {
-                *self.echoes.entry(name).or_default() += 1;
+            // What the answer does not show says nothing, and nearly all it shows is as it was sent.
+            if record.get(&name).is_none_or(|now| *now == value) {
+                continue;
+            }
+            let sent = vec![(name, value)];
+            if !holds(&self.settings.dictionary, &sent, record) {
+                sent.into_iter().for_each(|(name, _)| *self.echoes.entry(name).or_default() += 1);
             }
         }
     }

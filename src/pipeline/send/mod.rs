@@ -12,11 +12,12 @@
 //!                                                            └── settle <── doubts <┘
 //! ```
 //!
-//! `coordinator` is the loop, `judging` says what an answer means, `ahead`
+//! `coordinator` is the loop, `bell` wakes it, `judging` says what an answer means, `ahead`
 //! looks at records before they are changed, `doubts` waits for rows whose
 //! answer was lost and settles them, `lookup` asks the CRM about them.
 
 mod ahead;
+mod bell;
 mod coordinator;
 mod doubts;
 mod judging;
