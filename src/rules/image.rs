@@ -1,6 +1,8 @@
 //! How a record looked, in few bytes: enough to tell later whether anybody
 //! changed it.
 
+use std::borrow::Cow;
+
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::model::{Number, Record, Value};
@@ -81,17 +83,30 @@ fn short(bytes: &[u8]) -> [u8; WIDTH / 2] {
 
 /// A value in the one form that its dresses share: the CRM writes numbers and
 /// dates in several, and blank in three.
-fn plain(value: &Value) -> String {
-    let text = value.to_text();
+fn plain(value: &Value) -> Cow<'_, str> {
+    if let Value::Number(number) = value {
+        return number.as_str().into();
+    }
+    match value.to_text() {
+        Cow::Borrowed(text) => plain_text(text),
+        Cow::Owned(text) => plain_text(&text).into_owned().into(),
+    }
+}
+
+fn plain_text(text: &str) -> Cow<'_, str> {
     let text = text.trim();
-    if let Some(number) = Number::parse(text) {
-        return number.to_string();
+    // Hardly any text is a number, and the first character tells.
+    if text.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first))
+        && let Some(number) = Number::parse(text)
+    {
+        return number.to_string().into();
     }
     let is_moment =
         text.len() >= 19 && text.as_bytes()[..10].iter().all(|b| b.is_ascii_digit() || *b == b'-');
     match text.get(..19).filter(|_| is_moment) {
-        Some(moment) => moment.replace('T', " ").trim_end_matches(" 00:00:00").to_owned(),
-        None => text.replace("\r\n", "\n"),
+        Some(moment) => moment.replace('T', " ").trim_end_matches(" 00:00:00").to_owned().into(),
+        None if text.contains('\r') => text.replace("\r\n", "\n").into(),
+        None => text.into(),
     }
 }
 

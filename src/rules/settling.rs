@@ -3,6 +3,8 @@
 //! Pure: the records that may be the row's come in, the verdict goes out. No
 //! verdict ever makes a second record of one that may be there.
 
+use serde_json::value::RawValue;
+
 use crate::model::{Action, Dictionary, Field, FieldKind, Record, RecordId, Value};
 use crate::rules::compare::same;
 use crate::rules::image::{changed, has_other};
@@ -199,11 +201,9 @@ pub fn holds(dictionary: &Dictionary, values: &Values, record: &Record) -> bool 
 
 /// Reads the JSON object of a plan's row; what is none has no values.
 pub fn values_of(json: &str) -> Values {
-    let fields: std::collections::BTreeMap<String, Box<serde_json::value::RawValue>> =
+    let fields: std::collections::BTreeMap<String, &RawValue> =
         serde_json::from_str(json).unwrap_or_default();
-    let value = |(name, raw): (String, Box<serde_json::value::RawValue>)| {
-        Some((name, Value::from_json(raw.get()).ok()?))
-    };
+    let value = |(name, raw): (String, &RawValue)| Some((name, Value::from_json(raw.get()).ok()?));
     fields.into_iter().filter_map(value).collect()
 }
 
