@@ -108,8 +108,15 @@ fn run_caught(arguments: &[OsString]) -> u8 {
 }
 
 fn in_runtime(context: &Context, command: Command) -> Result<u8, PipelineError> {
+    // What sends row by row waits for the network: a second thread at it only
+    // makes the first one wait and wake. This one stores and decides meanwhile.
+    let threads = match &command {
+        Command::Import(_) | Command::Apply(_) | Command::Resume(_) | Command::Retry(_) => 1,
+        Command::Settle(_) | Command::Undo(_) => 1,
+        _ => 2,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(threads)
         .enable_all()
         .build()
         .map_err(|error| PipelineError::Fault(format!("cannot start: {error}")))?;
