@@ -13,7 +13,9 @@ use super::check::missing_of_new;
 use super::finder::{Finder, FoundRecords, Parts, Wanted};
 use super::retry::{Corrects, RetryRows};
 use super::{Clock, Event, Job, Phase, PipelineError, Reporter, Tools};
-use crate::model::{Action, Code, Finding, Notice, Outcome, Record, RecordId, Row, Stage, Value, shown};
+use crate::model::{
+    Action, Code, Counts, Finding, Notice, Outcome, Record, RecordId, Row, Stage, Value, shown,
+};
 use crate::rules::additions::{Addition, Additions};
 use crate::rules::draft::{Draft, Wish, draft, finding};
 use crate::rules::duplicates::SeenKeys;
@@ -51,7 +53,8 @@ pub struct Planner<'a> {
     references: Vec<(usize, ReferenceFinder)>,
     seen: SeenKeys,
     claimed: HashMap<RecordId, u64>,
-    read: u64,
+    /// What would happen with the rows so far.
+    counts: Counts,
     surplus_cells: bool,
     clears: u64,
     cleared: BTreeMap<String, u64>,
@@ -118,7 +121,7 @@ impl<'a> Planner<'a> {
             references,
             seen: SeenKeys::default(),
             claimed: HashMap::new(),
-            read: 0,
+            counts: Counts::default(),
             surplus_cells: false,
             clears: 0,
             cleared: BTreeMap::new(),
@@ -134,15 +137,15 @@ impl<'a> Planner<'a> {
         Self { retry, ..self }
     }
 
-    /// Plans up to `limit` rows; the answer is how many were read.
-    pub async fn run(mut self, limit: Option<u64>, total: u64) -> Result<u64, PipelineError> {
+    /// Plans up to `limit` rows; the answer is what would happen with them.
+    pub async fn run(mut self, limit: Option<u64>, total: u64) -> Result<Counts, PipelineError> {
         let what = self.job.program.object.clone();
         self.reporter.event(Event::Begin { phase: Phase::Plan, what, total: Some(total) });
         let mut rows = JobRows::begin(&self.job.source, self.job.runs.as_deref())?;
         let mut window: Vec<Row> = Vec::new();
         let stop = self.stop;
         loop {
-            let left = limit.map_or(u64::MAX, |limit| limit.saturating_sub(self.read));
+            let left = limit.map_or(u64::MAX, |limit| limit.saturating_sub(self.counts.read));
             let filled = fill(&mut window, &mut rows, left)?;
             if filled == 0 {
                 break;
@@ -153,19 +156,19 @@ impl<'a> Planner<'a> {
                 () = stop.cancelled() => return Err(PipelineError::Cancelled),
                 planned = self.plan_window(&window[..filled]) => planned?,
             }
-            self.read += filled as u64;
-            self.store.set("rows_read", &self.read)?;
-            self.reporter.event(Event::Progress { phase: Phase::Plan, done: self.read });
+            self.reporter.event(Event::Progress { phase: Phase::Plan, done: self.counts.read });
         }
-        self.store.set("rows_read", &self.read)?;
-        self.store.set("surplus_cells", &self.surplus_cells)?;
-        self.store.set("rows_clearing", &self.clears)?;
-        self.store.set("cleared", &self.cleared)?;
-        self.store.set::<Vec<Addition>>("additions", &self.additions.lists())?;
+        self.store.together(|store| {
+            store.set("rows_read", &self.counts.read)?;
+            store.set("surplus_cells", &self.surplus_cells)?;
+            store.set("rows_clearing", &self.clears)?;
+            store.set("cleared", &self.cleared)?;
+            store.set::<Vec<Addition>>("additions", &self.additions.lists())
+        })?;
         self.reporter.event(Event::End(Phase::Plan));
         self.tell_unclear_change();
         self.lost_zeros.notices().for_each(|notice| self.reporter.event(Event::Notice(notice)));
-        Ok(self.read)
+        Ok(self.counts)
     }
 
     async fn plan_window(&mut self, rows: &[Row]) -> Result<(), PipelineError> {
@@ -205,7 +208,12 @@ impl<'a> Planner<'a> {
             };
             planned.push(PlannedRow { looked: row.action.map(|_| looked), ..row });
         }
-        self.store.add_rows(&planned)?;
+        self.counts.read += rows.len() as u64;
+        for row in &planned {
+            let foretold = row.outcome.or_else(|| row.action.map(Action::done));
+            *self.counts.of(foretold.unwrap_or(Outcome::Unprocessed)) += 1;
+        }
+        self.store.add_rows_read(&planned, self.counts.read)?;
         Ok(())
     }
 
