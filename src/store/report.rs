@@ -215,7 +215,8 @@ impl Store {
         &self,
         mut act: impl FnMut(ResultRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        let sql = "SELECT row, key, record_id, outcome FROM rows
+        // By its indexes SQLite would find all rows of these outcomes and sort them, for each page anew.
+        let sql = "SELECT row, key, record_id, outcome FROM rows NOT INDEXED
                    WHERE row > ?1 AND (outcome IN ('created', 'updated', 'unchanged', 'deleted', 'unknown')
                        OR outcome = 'rejected' AND (status IS NOT NULL OR record_id IS NOT NULL))
                    ORDER BY row LIMIT 500";
