@@ -172,12 +172,13 @@ impl Pass {
             thread::Builder::new()
                 .name("rows".to_owned())
                 .spawn_scoped(scope, move || rows.make_all(&full, &spent))?;
-            let mut batch = Cells::default();
+            let (mut batch, mut seen) = (Cells::default(), (0, 1));
             let walked = lent.walk(&source.sheet, &source.view, &source.facts, |number, last, cells| {
                 if number <= header_row {
                     return Ok(ControlFlow::Continue(()));
                 }
                 batch.add(number, cells);
+                seen = (number, last);
                 if !batch.is_full() {
                     return Ok(ControlFlow::Continue(()));
                 }
@@ -186,6 +187,7 @@ impl Pass {
                 // Without a receiver nobody wants the rest.
                 Ok(to_maker.send(full).map_or(ControlFlow::Break(()), ControlFlow::Continue))
             });
+            self.reached(seen.0, seen.1);
             // What stands before a fault is given out as well.
             let _ = to_maker.send(batch);
             walked
