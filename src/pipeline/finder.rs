@@ -49,10 +49,8 @@ pub enum Parts {
 #[derive(Debug)]
 pub struct Finder {
     client: Client,
-    object: String,
-    by: Vec<Field>,
-    parts: Parts,
-    /// Which of `by` the CRM is asked by; none where no single field can be asked by.
+    form: Arc<KeyForm>,
+    /// Which of the key's fields the CRM is asked by; none where no single field can be asked by.
     lead: Option<usize>,
     /// `$in` of `lead` has been seen to work.
     proven: Option<usize>,
@@ -65,6 +63,32 @@ pub struct Finder {
     read_since: Option<Instant>,
 }
 
+/// Of which object the records are, and what makes their key.
+#[derive(Debug)]
+struct KeyForm {
+    object: String,
+    by: Vec<Field>,
+    parts: Parts,
+}
+
+/// Questions that are on their way.
+#[derive(Debug)]
+pub struct Asked {
+    requests: JoinSet<Result<Batch, CrmError>>,
+}
+
+/// What all questions of one search share.
+#[derive(Clone)]
+struct Question {
+    client: Client,
+    form: Arc<KeyForm>,
+    /// The field that is asked by.
+    field: Field,
+    /// All that is asked for, as keys are compared.
+    asked: Arc<HashSet<String>>,
+    above: Option<u64>,
+}
+
 #[derive(Clone, Debug)]
 struct Field {
     name: String,
@@ -75,8 +99,10 @@ struct Field {
 pub type FoundRecords = HashMap<String, Vec<Record>>;
 
 /// What one question by `$in` brought.
+#[derive(Debug)]
 enum Batch {
-    Records(Vec<Record>),
+    /// Those that fit, with their keys.
+    Records(Vec<(String, Record)>),
     /// The CRM refuses the filter or answers with whatever it has.
     NotTaken,
 }
@@ -93,11 +119,14 @@ impl Finder {
     ) -> Self {
         let kind = |name: &String| dictionary.get(name).map_or(FieldKind::Memo, |field| field.kind.clone());
         let askable = by.len() == 1 || (parts == Parts::Apart && !by.is_empty());
-        Self {
-            client: client.clone(),
+        let form = KeyForm {
             object: dictionary.object.clone(),
             by: by.iter().map(|name| Field { name: name.clone(), kind: kind(name) }).collect(),
             parts,
+        };
+        Self {
+            client: client.clone(),
+            form: Arc::new(form),
             lead: askable.then_some(0),
             proven: None,
             whole: None,
@@ -125,14 +154,14 @@ impl Finder {
 
     /// Chooses the field that the CRM is asked by.
     pub fn ask_by(&mut self, at: usize) {
-        if self.lead.is_some() && at < self.by.len() {
+        if self.lead.is_some() && at < self.form.by.len() {
             self.lead = Some(at);
         }
     }
 
     /// The record that a text names.
     pub fn wanted(&self, text: &str) -> Wanted {
-        match self.by.as_slice() {
+        match self.form.by.as_slice() {
             [one] => {
                 let number = one.kind.is_numeric().then(|| Number::parse(text.trim())).flatten();
                 let lead = number.map_or_else(|| Value::Text(text.to_owned()), Value::Number);
@@ -148,8 +177,9 @@ impl Finder {
             let (_, value) = values.iter().find(|(name, _)| *name == field.name)?;
             (!value.is_blank()).then_some(value)
         };
-        let found: Vec<&Value> = self.by.iter().map(value).collect::<Option<_>>()?;
-        let parts: Vec<String> = self.by.iter().zip(&found).map(|(field, value)| field.part(value)).collect();
+        let found: Vec<&Value> = self.form.by.iter().map(value).collect::<Option<_>>()?;
+        let parts: Vec<String> =
+            self.form.by.iter().zip(&found).map(|(field, value)| field.part(value)).collect();
         let lead = (*found.get(self.lead.unwrap_or(0))?).clone();
         Some(Wanted { key: parts.join(&KEY_SEPARATOR.to_string()), lead })
     }
@@ -195,52 +225,71 @@ impl Finder {
         self.find_in_whole(wanted)
     }
 
+    /// Sends the questions for all wanted keys on their way, to be waited for by [`Self::find_asked`];
+    /// none where that the CRM takes them has not been seen.
+    pub fn ask_ahead(&self, wanted: &[Wanted]) -> Option<Asked> {
+        let lead = self.lead.filter(|lead| self.whole.is_none() && self.proven == Some(*lead))?;
+        let leads = different_leads(wanted);
+        let question = self.question(lead, &leads);
+        let mut asked = Asked { requests: JoinSet::new() };
+        for values in batches_for_in(&self.form.object, &self.form.by[lead].name, &leads) {
+            asked.requests.spawn(ask_batch(question.clone(), values.to_vec()));
+        }
+        Some(asked)
+    }
+
+    /// The records of all wanted keys, which may have been asked for before.
+    pub async fn find_asked(
+        &mut self,
+        wanted: &[Wanted],
+        asked: Option<Asked>,
+    ) -> Result<FoundRecords, PipelineError> {
+        if let Some(asked) = asked.filter(|_| self.whole.is_none()) {
+            match collect(asked, wanted, FoundRecords::new()).await? {
+                Some(found) => return Ok(found),
+                None => self.lead = None,
+            }
+        }
+        self.find(wanted).await
+    }
+
+    fn question(&self, lead: usize, leads: &[Value]) -> Question {
+        let field = self.form.by[lead].clone();
+        let asked = Arc::new(leads.iter().map(|value| field.part(value)).collect());
+        Question {
+            client: self.client.clone(),
+            form: Arc::clone(&self.form),
+            field,
+            asked,
+            above: self.above,
+        }
+    }
+
     /// Asks by `$in`; `None` if the CRM does not take that filter.
     async fn find_batched(
         &mut self,
         wanted: &[Wanted],
         lead: usize,
     ) -> Result<Option<FoundRecords>, PipelineError> {
-        let field = self.by[lead].clone();
-        let mut known = HashSet::new();
-        let leads: Vec<Value> =
-            wanted.iter().map(|one| &one.lead).filter(|lead| known.insert(*lead)).cloned().collect();
-        let asked = Arc::new(leads.iter().map(|value| field.part(value)).collect::<HashSet<String>>());
-        let keys: HashSet<&str> = wanted.iter().map(|w| w.key.as_str()).collect();
         let mut found = FoundRecords::new();
-        let mut batches = batches_for_in(&self.object, &field.name, &leads).into_iter();
-        let ask = |values: &[Value]| {
-            let filter = Filter::any_of(field.name.clone(), values.to_vec());
-            let filter = match self.above {
-                Some(id) => {
-                    filter.and(Filter::Field("id".to_owned(), Test::Above(Value::Number(Number::from(id)))))
-                }
-                None => filter,
-            };
-            ask_batch(self.client.clone(), self.object.clone(), filter, field.clone(), Arc::clone(&asked))
-        };
+        let leads = different_leads(wanted);
+        let question = self.question(lead, &leads);
+        let mut batches = batches_for_in(&self.form.object, &question.field.name, &leads).into_iter();
         if self.proven != Some(lead)
             && let Some(first) = batches.next()
         {
-            let Batch::Records(records) = ask(first).await? else { return Ok(None) };
-            let works = !records.is_empty() || self.proves_itself(&field).await?;
+            let first = ask_batch(question.clone(), first.to_vec()).await?;
+            let Batch::Records(records) = first else { return Ok(None) };
+            let works = !records.is_empty() || self.proves_itself(&question.field).await?;
             if !works {
                 return Ok(None);
             }
-            records.into_iter().for_each(|record| self.keep(record, &keys, &mut found));
+            keep(records, &keys_of(wanted), &mut found);
             self.proven = Some(lead);
         }
-        let mut tasks = JoinSet::new();
-        batches.for_each(|values| drop(tasks.spawn(ask(values))));
-        while let Some(batch) = tasks.join_next().await {
-            match batch.map_err(|error| PipelineError::Fault(error.to_string()))?? {
-                Batch::Records(records) => {
-                    records.into_iter().for_each(|record| self.keep(record, &keys, &mut found));
-                }
-                Batch::NotTaken => return Ok(None),
-            }
-        }
-        Ok(Some(found))
+        let mut asked = Asked { requests: JoinSet::new() };
+        batches.for_each(|values| drop(asked.requests.spawn(ask_batch(question.clone(), values.to_vec()))));
+        collect(asked, wanted, found).await
     }
 
     /// Whether `$in` finds a record that is there: one of the first that have
@@ -250,40 +299,31 @@ impl Finder {
             return Ok(true);
         }
         let query = ReadQuery { limit: Some(PROBE), ..ReadQuery::default() };
-        let (first, _) = Reader::new(&self.client, &self.object, query)?.all().await?;
+        let (first, _) = Reader::new(&self.client, &self.form.object, query)?.all().await?;
         let filled = |record: &Record| record.get(&field.name).filter(|value| !value.is_blank()).cloned();
         let Some(value) = first.iter().find_map(filled) else { return Ok(true) };
-        let asked = Arc::new(HashSet::from([field.part(&value)]));
-        let filter = Filter::any_of(field.name.clone(), vec![value]);
-        let batch = ask_batch(self.client.clone(), self.object.clone(), filter, field.clone(), asked).await?;
+        let question = Question {
+            client: self.client.clone(),
+            form: Arc::clone(&self.form),
+            field: field.clone(),
+            asked: Arc::new(HashSet::from([field.part(&value)])),
+            above: None,
+        };
+        let batch = ask_batch(question, vec![value]).await?;
         Ok(matches!(batch, Batch::Records(records) if !records.is_empty()))
-    }
-
-    fn keep(&self, record: Record, keys: &HashSet<&str>, found: &mut FoundRecords) {
-        let key = self.key(&record);
-        if keys.contains(key.as_str()) {
-            let records = found.entry(key).or_default();
-            if records.iter().all(|known| known.id != record.id) {
-                records.push(record);
-            }
-        }
     }
 
     /// A record's key in the form in which keys are compared.
     pub fn key(&self, record: &Record) -> String {
-        let parts = self.by.iter().map(|field| field.part(record.get(&field.name).unwrap_or(&Value::Null)));
-        match self.parts {
-            Parts::Apart => parts.collect::<Vec<_>>().join(&KEY_SEPARATOR.to_string()),
-            Parts::Joined => parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" "),
-        }
+        self.form.key(record)
     }
 
     async fn read_whole(&self) -> Result<RecordIndex, PipelineError> {
         let mut index = RecordIndex::create(&self.index_file)?;
-        let mut reader = NewerReader::new(&self.client, &self.object, self.above.unwrap_or(0))?;
+        let mut reader = NewerReader::new(&self.client, &self.form.object, self.above.unwrap_or(0))?;
         while let Some(records) = reader.next().await? {
             let keyed: Vec<(String, &Record)> =
-                records.iter().map(|record| (self.key(record), record)).collect();
+                records.iter().map(|record| (self.form.key(record), record)).collect();
             index.add(&keyed)?;
         }
         Ok(index)
@@ -302,6 +342,21 @@ impl Finder {
             }
         }
         Ok(found)
+    }
+}
+
+impl KeyForm {
+    /// A record's key in the form in which keys are compared.
+    fn key(&self, record: &Record) -> String {
+        let part = |field: &Field| field.part(record.get(&field.name).unwrap_or(&Value::Null));
+        if let [one] = self.by.as_slice() {
+            return part(one);
+        }
+        let parts = self.by.iter().map(part);
+        match self.parts {
+            Parts::Apart => parts.collect::<Vec<_>>().join(&KEY_SEPARATOR.to_string()),
+            Parts::Joined => parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" "),
+        }
     }
 }
 
@@ -367,17 +422,54 @@ pub fn is_refusal(error: &CrmError) -> bool {
     )
 }
 
+fn different_leads(wanted: &[Wanted]) -> Vec<Value> {
+    let mut known = HashSet::new();
+    wanted.iter().map(|one| &one.lead).filter(|lead| known.insert(*lead)).cloned().collect()
+}
+
+fn keys_of(wanted: &[Wanted]) -> HashSet<&str> {
+    wanted.iter().map(|one| one.key.as_str()).collect()
+}
+
+/// Keeps the records that are wanted, each once.
+fn keep(records: Vec<(String, Record)>, keys: &HashSet<&str>, found: &mut FoundRecords) {
+    for (key, record) in records {
+        if keys.contains(key.as_str()) {
+            let records = found.entry(key).or_default();
+            if records.iter().all(|known| known.id != record.id) {
+                records.push(record);
+            }
+        }
+    }
+}
+
+/// Waits for answers and adds what they found; `None` if the CRM does not take the filter.
+async fn collect(
+    mut asked: Asked,
+    wanted: &[Wanted],
+    mut found: FoundRecords,
+) -> Result<Option<FoundRecords>, PipelineError> {
+    let keys = keys_of(wanted);
+    while let Some(batch) = asked.requests.join_next().await {
+        match batch.map_err(|error| PipelineError::Fault(error.to_string()))?? {
+            Batch::Records(records) => keep(records, &keys, &mut found),
+            Batch::NotTaken => return Ok(None),
+        }
+    }
+    Ok(Some(found))
+}
+
 /// Asks once by `$in`. Reading ends where the answers do not fit the question,
 /// so that a CRM that ignores the filter does not send everything it has.
-async fn ask_batch(
-    client: Client,
-    object: String,
-    filter: Filter,
-    field: Field,
-    asked: Arc<HashSet<String>>,
-) -> Result<Batch, CrmError> {
-    let mut reader =
-        Reader::new(&client, &object, ReadQuery { filter: Some(filter), ..ReadQuery::default() })?;
+async fn ask_batch(question: Question, values: Vec<Value>) -> Result<Batch, CrmError> {
+    let Question { client, form, field, asked, above } = question;
+    let filter = Filter::any_of(field.name.clone(), values);
+    let filter = match above {
+        Some(id) => filter.and(Filter::Field("id".to_owned(), Test::Above(Value::Number(Number::from(id))))),
+        None => filter,
+    };
+    let query = ReadQuery { filter: Some(filter), ..ReadQuery::default() };
+    let mut reader = Reader::new(&client, &form.object, query)?;
     let mut fitting = Vec::new();
     let mut strange = 0_usize;
     loop {
@@ -389,7 +481,7 @@ async fn ask_batch(
         };
         for record in records {
             if asked.contains(&field.part(record.get(&field.name).unwrap_or(&Value::Null))) {
-                fitting.push(record);
+                fitting.push((form.key(&record), record));
             } else {
                 strange += 1;
             }

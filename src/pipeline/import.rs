@@ -16,7 +16,7 @@ use super::run::{Input, PlannedRun, Tools, note_high_water};
 use super::send::{OnUnknown, blocking, needs_high_water};
 use super::{Event, Job, PipelineError};
 use crate::crm::NextStep;
-use crate::model::{Calls, FieldKind, Notice, RunState, shown};
+use crate::model::{Calls, Counts, FieldKind, Notice, RunState, shown};
 use crate::store::{RunFolder, Store};
 use crate::tabular::Fingerprint;
 
@@ -127,21 +127,28 @@ async fn plan_into(
     // Of a run that is planned anew: what the process sent that was interrupted.
     let before: Calls = store.get("calls")?.unwrap_or_default();
     let input = store.together(|store| store_facts(store, job, settings, &folder, tools))?;
+    // A plan that the power cuts off is made anew: it need not be on disk before it is whole.
+    store.wait_for_disk(false)?;
     let planned = async {
         let planner = Planner::new(job, &folder, &mut store, settings.reference.as_deref(), tools)?;
-        planner.only(retry).run(settings.limit, rows).await?;
+        let counts = planner.only(retry).run(settings.limit, rows).await?;
         // Records that others create from now on are above it, so that `apply` can look for them.
         let key: Vec<String> = job.program.key_names().into_iter().map(str::to_owned).collect();
         if store.has_open_creates()? && needs_high_water(&key, settings.reference.as_deref()) {
             note_high_water(&store, &job.dictionary, tools.client).await?;
         }
-        Ok::<(), PipelineError>(())
+        Ok::<Counts, PipelineError>(counts)
     };
-    if let Err(error) = planned.await {
-        store.set("state", state_after(&error).word())?;
-        store.set("calls", &before.and(tools.client.calls()))?;
-        return Err(error);
-    }
+    let planned = planned.await;
+    store.wait_for_disk(true)?;
+    let counts = match planned {
+        Ok(counts) => counts,
+        Err(error) => {
+            store.set("state", state_after(&error).word())?;
+            store.set("calls", &before.and(tools.client.calls()))?;
+            return Err(error);
+        }
+    };
     // As one: a whole plan that is not called planned would be sent by `resume`
     // without the question that is due before records are deleted.
     store.together(|store| {
@@ -149,7 +156,8 @@ async fn plan_into(
         store.set("state", RunState::Planned.word())?;
         store.set("calls", &before.and(tools.client.calls()))
     })?;
-    Ok(PlannedRun { calls: before, is_fresh: true, ..PlannedRun::of(folder, store, input, begun)? })
+    let planned = PlannedRun::counted(folder, store, input, begun, counts)?;
+    Ok(PlannedRun { calls: before, is_fresh: true, ..planned })
 }
 
 /// The state of a run whose planning ended early; `resume` plans it again.

@@ -2,7 +2,11 @@
 //! is written to the store. Nothing is sent to be stored.
 //!
 //! Rows are taken in windows, so that the keys of many rows go into few
-//! requests; memory holds one window, whatever the file's size.
+//! requests. While the records of one window are looked up, the next one is
+//! drafted and asked for, so that requests are always on their way; memory
+//! holds two windows, whatever the file's size.
+
+mod windows;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -13,9 +17,11 @@ use super::check::missing_of_new;
 use super::finder::{Finder, FoundRecords, Parts, Wanted};
 use super::retry::{Corrects, RetryRows};
 use super::{Clock, Event, Job, Phase, PipelineError, Reporter, Tools};
-use crate::model::{Action, Code, Finding, Notice, Outcome, Record, RecordId, Row, Stage, Value, shown};
+use crate::model::{
+    Action, Code, Counts, Finding, Notice, Outcome, Record, RecordId, Row, Stage, Value, shown,
+};
 use crate::rules::additions::{Addition, Additions};
-use crate::rules::draft::{Draft, Wish, draft, finding};
+use crate::rules::draft::{Draft, Wish, finding};
 use crate::rules::duplicates::SeenKeys;
 use crate::rules::exported::{ChangeColumn, Since, change_column, changed_since};
 use crate::rules::image::image;
@@ -26,12 +32,6 @@ use crate::rules::program::Fault;
 use crate::rules::zeros::LostZeros;
 use crate::store::{PlannedRow, RunFolder, Store};
 use crate::tabular::keep;
-
-/// Rows planned together: ten requests of a hundred keys each.
-const WINDOW: usize = 1_000;
-
-/// A window closes early when its rows are this long together, in bytes.
-const WINDOW_BYTES: usize = 8 << 20;
 
 /// References that are remembered; beyond that the memory starts afresh.
 const MOST_REFERENCES: usize = 200_000;
@@ -51,7 +51,14 @@ pub struct Planner<'a> {
     references: Vec<(usize, ReferenceFinder)>,
     seen: SeenKeys,
     claimed: HashMap<RecordId, u64>,
-    read: u64,
+    /// What would happen with the rows so far.
+    counts: Counts,
+    /// Most rows that are planned together; fewer only in tests.
+    window: usize,
+    /// Rows taken from the file.
+    taken: u64,
+    /// Planned, and to be stored while the next rows are drafted.
+    planned: Vec<PlannedRow>,
     surplus_cells: bool,
     clears: u64,
     cleared: BTreeMap<String, u64>,
@@ -118,7 +125,10 @@ impl<'a> Planner<'a> {
             references,
             seen: SeenKeys::default(),
             claimed: HashMap::new(),
-            read: 0,
+            counts: Counts::default(),
+            window: windows::WINDOW,
+            taken: 0,
+            planned: Vec::new(),
             surplus_cells: false,
             clears: 0,
             cleared: BTreeMap::new(),
@@ -134,79 +144,31 @@ impl<'a> Planner<'a> {
         Self { retry, ..self }
     }
 
-    /// Plans up to `limit` rows; the answer is how many were read.
-    pub async fn run(mut self, limit: Option<u64>, total: u64) -> Result<u64, PipelineError> {
+    /// Plans up to `limit` rows; the answer is what would happen with them.
+    pub async fn run(mut self, limit: Option<u64>, total: u64) -> Result<Counts, PipelineError> {
         let what = self.job.program.object.clone();
         self.reporter.event(Event::Begin { phase: Phase::Plan, what, total: Some(total) });
         let mut rows = JobRows::begin(&self.job.source, self.job.runs.as_deref())?;
-        let mut window: Vec<Row> = Vec::new();
+        let (mut one, mut other) = (Vec::new(), Vec::new());
         let stop = self.stop;
-        loop {
-            let left = limit.map_or(u64::MAX, |limit| limit.saturating_sub(self.read));
-            let filled = fill(&mut window, &mut rows, left)?;
-            if filled == 0 {
-                break;
-            }
-            // Looking up may take long, and nothing has been sent that must be waited for.
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return Err(PipelineError::Cancelled),
-                planned = self.plan_window(&window[..filled]) => planned?,
-            }
-            self.read += filled as u64;
-            self.store.set("rows_read", &self.read)?;
-            self.reporter.event(Event::Progress { phase: Phase::Plan, done: self.read });
+        // Looking up may take long, and nothing has been sent that must be waited for.
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return Err(PipelineError::Cancelled),
+            planned = self.plan_all(&mut rows, limit.unwrap_or(u64::MAX), [&mut one, &mut other]) => planned?,
         }
-        self.store.set("rows_read", &self.read)?;
-        self.store.set("surplus_cells", &self.surplus_cells)?;
-        self.store.set("rows_clearing", &self.clears)?;
-        self.store.set("cleared", &self.cleared)?;
-        self.store.set::<Vec<Addition>>("additions", &self.additions.lists())?;
+        self.store_planned(|| Ok(()))?;
+        self.store.together(|store| {
+            store.set("rows_read", &self.counts.read)?;
+            store.set("surplus_cells", &self.surplus_cells)?;
+            store.set("rows_clearing", &self.clears)?;
+            store.set("cleared", &self.cleared)?;
+            store.set::<Vec<Addition>>("additions", &self.additions.lists())
+        })?;
         self.reporter.event(Event::End(Phase::Plan));
         self.tell_unclear_change();
         self.lost_zeros.notices().for_each(|notice| self.reporter.event(Event::Notice(notice)));
-        Ok(self.read)
-    }
-
-    async fn plan_window(&mut self, rows: &[Row]) -> Result<(), PipelineError> {
-        let mut drafts: Vec<Draft<'_>> = rows.iter().map(|row| draft(&self.job.program, row)).collect();
-        let origins = self.origins(rows, &mut drafts)?;
-        self.look_up_references(&drafts).await?;
-        for draft in &mut drafts {
-            self.put_references(draft);
-        }
-        let keys: Vec<Option<String>> = drafts.iter().map(|draft| draft.key(&self.job.program)).collect();
-        for ((draft, key), origin) in drafts.iter_mut().zip(&keys).zip(&origins) {
-            // A row that is not meant makes no other one its duplicate.
-            if matches!(origin, Origin::None | Origin::Row(_)) {
-                self.note_duplicate(draft, key.as_deref());
-            }
-        }
-        let asked = self.clock.now().as_second();
-        let found = self.find_records(&drafts, &keys).await?;
-        // An object that was read whole is as old as its reading.
-        let age = self.matcher.as_ref().map(Finder::age).unwrap_or_default();
-        let looked =
-            asked.min(self.clock.now().as_second() - i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
-        let columns = self.job.source.header().columns.len();
-        let mut planned = Vec::with_capacity(rows.len());
-        for (((row, draft), key), origin) in rows.iter().zip(&drafts).zip(&keys).zip(origins) {
-            self.surplus_cells |= row.len() > columns;
-            let row = match origin {
-                Origin::Refused => self.refused_row(row, draft),
-                Origin::AsRefused(origin) if !draft.skipped => {
-                    PlannedRow { origin: Some(origin), ..self.refused_row(row, draft) }
-                }
-                Origin::Row(origin) | Origin::AsRefused(origin) => {
-                    let row = self.plan_row(row, draft, key.as_deref(), &found);
-                    PlannedRow { origin: Some(origin), ..row }
-                }
-                Origin::None => self.plan_row(row, draft, key.as_deref(), &found),
-            };
-            planned.push(PlannedRow { looked: row.action.map(|_| looked), ..row });
-        }
-        self.store.add_rows(&planned)?;
-        Ok(())
+        Ok(self.counts)
     }
 
     /// Which rows of an earlier run these ones correct. One that corrects none
@@ -284,12 +246,9 @@ impl<'a> Planner<'a> {
         }
     }
 
-    async fn find_records(
-        &mut self,
-        drafts: &[Draft<'_>],
-        keys: &[Option<String>],
-    ) -> Result<FoundRecords, PipelineError> {
-        let Some(matcher) = &mut self.matcher else { return Ok(FoundRecords::new()) };
+    /// What is to be looked up of rows that may have a record.
+    fn wanted(&mut self, drafts: &[Draft<'_>], keys: &[Option<String>]) -> Vec<Wanted> {
+        let Some(matcher) = &mut self.matcher else { return Vec::new() };
         let program = &self.job.program;
         let usable: Vec<(&Draft<'_>, &String)> = drafts
             .iter()
@@ -307,13 +266,12 @@ impl<'a> Planner<'a> {
             })
             .unwrap_or(0);
         matcher.ask_by(most_telling);
-        let wanted: Vec<Wanted> = usable
+        usable
             .iter()
             .filter_map(|(draft, key)| {
                 Some(Wanted { key: (*key).clone(), lead: lead_of(draft, most_telling)? })
             })
-            .collect();
-        matcher.find(&wanted).await
+            .collect()
     }
 
     fn plan_row(
@@ -459,26 +417,6 @@ impl<'a> Planner<'a> {
         };
         self.job.program.key.iter().map(text).collect()
     }
-}
-
-/// Reads the next rows into the window, using its rows again; the answer is how many.
-fn fill(window: &mut Vec<Row>, rows: &mut JobRows, most: u64) -> Result<usize, PipelineError> {
-    // Rows that took much are not kept for the next ones.
-    if window.iter().map(Row::bytes).sum::<usize>() > WINDOW_BYTES {
-        window.clear();
-    }
-    let (mut filled, mut bytes) = (0, 0);
-    while filled < WINDOW && (filled as u64) < most && bytes < WINDOW_BYTES {
-        if window.len() == filled {
-            window.push(Row::default());
-        }
-        if !rows.read(&mut window[filled])? {
-            break;
-        }
-        bytes += window[filled].bytes();
-        filled += 1;
-    }
-    Ok(filled)
 }
 
 fn reject(planned: PlannedRow, findings: Vec<Finding>) -> PlannedRow {

@@ -102,7 +102,19 @@ impl PlannedRun {
         input: Input,
         begun: Instant,
     ) -> Result<Self, PipelineError> {
-        let (counts, clearing) = (store.planned_counts()?, store.get("rows_clearing")?.unwrap_or(0));
+        let counts = store.planned_counts()?;
+        Self::counted(folder, store, input, begun, counts)
+    }
+
+    /// The same, where it is known what would happen with its rows.
+    pub(super) fn counted(
+        folder: RunFolder,
+        store: Store,
+        input: Input,
+        begun: Instant,
+        counts: Counts,
+    ) -> Result<Self, PipelineError> {
+        let clearing = store.get("rows_clearing")?.unwrap_or(0);
         let additions = store.get("additions")?.unwrap_or_default();
         Ok(Self {
             folder,
@@ -166,8 +178,10 @@ pub async fn send_plan(
     tools: Tools<'_>,
 ) -> Result<FinishedRun, PipelineError> {
     let store = &mut planned.store;
-    store.set("state", RunState::Running.word())?;
-    store.set("settle_s", &options.settle.as_secs_f64())?;
+    store.together(|store| {
+        store.set("state", RunState::Running.word())?;
+        store.set("settle_s", &options.settle.as_secs_f64())
+    })?;
     let origins: Origins = store.fact("origins")?;
     let stop_after = options.stop_after.map(|stop| stop.rows(planned.counts.read));
     let settings = send_settings(store, &planned.folder, options, stop_after, planned.is_fresh)?;
@@ -321,14 +335,16 @@ fn finish(
 ) -> Result<FinishedRun, PipelineError> {
     let PlannedRun { folder, store, begun, input, additions, calls, .. } = planned;
     Ballast::clear(&folder.path);
-    store.set("state", state.word())?;
-    store.set_sending(false)?;
-    store.set("ended", &tools.clock.now().to_string())?;
     let calls = calls.and(tools.client.calls());
-    store.set("calls", &calls)?;
     let earlier = store.get::<u64>("elapsed_ms")?.unwrap_or(0);
     let elapsed = Duration::from_millis(earlier) + begun.elapsed();
-    store.set("elapsed_ms", &u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))?;
+    store.together(|store| {
+        store.set("state", state.word())?;
+        store.set("ended", &tools.clock.now().to_string())?;
+        store.set("calls", &calls)?;
+        store.set("elapsed_ms", &u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
+    })?;
+    store.set_sending(false)?;
     let rows = if state == RunState::Planned { store.planned_counts()? } else { store.counts()? };
     let unwritten = |error| not_written(error, &folder.run, state, rows);
     let mut files =
@@ -362,6 +378,8 @@ fn finish(
             shown_path(&folder.store_file())
         )));
     }
+    // No index knows updates: where there are none, all rows would be looked at.
+    let may_update = ![Mode::Create.word(), Mode::Delete.word()].contains(&summary.mode.as_str());
     Ok(FinishedRun {
         folder: folder.path.clone(),
         summary,
@@ -369,7 +387,7 @@ fn finish(
         input,
         pauses: tools.client.pauses(),
         key: store.fact("match")?,
-        sample: store.sample_updates(5)?,
+        sample: if may_update { store.sample_updates(5)? } else { Vec::new() },
     })
 }
 

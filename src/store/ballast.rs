@@ -9,6 +9,9 @@ use super::folder;
 /// Bytes of it.
 const SIZE: usize = 1 << 20;
 
+/// Bytes that are written at a time.
+const BLOCK: u32 = 1 << 16;
+
 /// The file; it goes when this does.
 #[derive(Debug)]
 pub struct Ballast(PathBuf);
@@ -22,7 +25,7 @@ impl Ballast {
         let _ = std::fs::remove_file(&path);
         let mut file = folder::create_private_file(&path).ok()?;
         // Not zeros, which some file systems would not store.
-        let block: Vec<u8> = (0..4096_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let block: Vec<u8> = (0..BLOCK).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         let ballast = Self(path);
         for _ in 0..SIZE / block.len() {
             file.write_all(&block).ok()?;

@@ -104,6 +104,10 @@ pub enum StoreError {
     },
 }
 
+/// Sets a fact: its name, and its value as JSON.
+const SET_FACT: &str =
+    "INSERT INTO facts (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2";
+
 /// The write-ahead log of a store.
 fn log_of(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
@@ -192,6 +196,13 @@ impl Store {
     pub fn check_whole(&self) -> Result<(), StoreError> {
         let found: String = self.try_db(|db| db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)))?;
         if found == "ok" { Ok(()) } else { Err(self.damaged(shown(&found).cut(200).to_string())) }
+    }
+
+    /// Whether a commit waits until it is on disk, which it does unless told
+    /// otherwise. One that does takes those before it along that did not.
+    pub fn wait_for_disk(&self, wait: bool) -> Result<(), StoreError> {
+        let sql = if wait { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" };
+        self.try_db(|db| db.execute_batch(sql))
     }
 
     fn connect(file: &Path) -> Result<Self, StoreError> {
@@ -304,12 +315,10 @@ impl Store {
     /// Stores a fact about the run as JSON; see `docs/run-store.md` for the names.
     pub fn set<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), StoreError> {
         let json = serde_json::to_string(value).map_err(|error| self.damaged(error.to_string()))?;
-        let sql =
-            "INSERT INTO facts (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2";
         self.try_db(|db| {
             #[cfg(test)]
             full::take()?;
-            db.execute(sql, params![name, json])
+            db.prepare_cached(SET_FACT)?.execute(params![name, json])
         })?;
         Ok(())
     }

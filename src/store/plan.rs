@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::{Store, StoreError};
+use super::{SET_FACT, Store, StoreError};
 use crate::model::{Action, Finding, Outcome, RecordId};
 
 /// A row and what is to be done with it.
@@ -47,32 +47,42 @@ impl Store {
 
     /// Adds rows to the plan, all or none.
     pub fn add_rows(&mut self, rows: &[PlannedRow]) -> Result<(), StoreError> {
+        self.in_one(|db| insert(db, rows))
+    }
+
+    /// The same, and notes how many rows of the file are read with them.
+    pub fn add_rows_read(&mut self, rows: &[PlannedRow], read: u64) -> Result<(), StoreError> {
         self.in_one(|db| {
-            let mut add = db.prepare_cached(
-                "INSERT INTO rows (row, source, action, record_id, key, body, before, outcome, looked, image, origin)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-            )?;
-            for row in rows {
-                // A list of texts always has a JSON form.
-                let key = (!row.key.is_empty()).then(|| serde_json::to_string(&row.key).unwrap_or_default());
-                add.execute(params![
-                    row.row,
-                    row.source,
-                    row.action.map(Action::word),
-                    row.record.map(RecordId::get),
-                    key,
-                    row.body,
-                    row.before,
-                    row.outcome.map(Outcome::word),
-                    row.looked,
-                    row.image,
-                    row.origin,
-                ])?;
-                add_findings(db, &row.findings)?;
-            }
-            Ok(())
+            insert(db, rows)?;
+            db.prepare_cached(SET_FACT)?.execute(params!["rows_read", read.to_string()]).map(drop)
         })
     }
+}
+
+fn insert(db: &rusqlite::Transaction<'_>, rows: &[PlannedRow]) -> rusqlite::Result<()> {
+    let mut add = db.prepare_cached(
+        "INSERT INTO rows (row, source, action, record_id, key, body, before, outcome, looked, image, origin)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    )?;
+    for row in rows {
+        // A list of texts always has a JSON form.
+        let key = (!row.key.is_empty()).then(|| serde_json::to_string(&row.key).unwrap_or_default());
+        add.execute(params![
+            row.row,
+            row.source,
+            row.action.map(Action::word),
+            row.record.map(RecordId::get),
+            key,
+            row.body,
+            row.before,
+            row.outcome.map(Outcome::word),
+            row.looked,
+            row.image,
+            row.origin,
+        ])?;
+        add_findings(db, &row.findings)?;
+    }
+    Ok(())
 }
 
 /// Adds findings to a transaction.

@@ -29,7 +29,6 @@ CREATE TABLE rows (
     image     BLOB,
     origin    INTEGER
 );
-CREATE INDEX rows_open ON rows (row) WHERE outcome IS NULL;
 CREATE INDEX rows_outcome ON rows (outcome, row);
 CREATE INDEX rows_made ON rows (record_id) WHERE action = 'create' AND record_id IS NOT NULL;
 
@@ -72,6 +71,7 @@ ALTER TABLE rows ADD COLUMN image BLOB;
 ALTER TABLE rows ADD COLUMN origin INTEGER;
 ALTER TABLE attempts ADD COLUMN settled TEXT CHECK (settled IN ('adopted', 'absent', 'held', 'dropped'));
 CREATE INDEX rows_made ON rows (record_id) WHERE action = 'create' AND record_id IS NOT NULL;
+DROP INDEX IF EXISTS rows_open;
 INSERT INTO facts (name, value) SELECT 'plan_complete', 'true' WHERE EXISTS
     (SELECT 1 FROM facts WHERE name = 'rows_clearing');
 PRAGMA user_version = 2;

@@ -218,11 +218,12 @@ impl Store {
             Direction::Forward => (">", "ASC", 0),
             Direction::Backward => ("<", "DESC", i64::MAX as u64),
         };
+        // With a limit that is bound SQLite would plan the query anew each time.
         let sql = format!(
             "SELECT {COLUMNS} FROM rows
-             WHERE outcome IS NULL AND action IS NOT NULL AND row {behind} ?1 ORDER BY row {order} LIMIT ?2"
+             WHERE outcome IS NULL AND action IS NOT NULL AND row {behind} ?1 ORDER BY row {order} LIMIT {most}"
         );
-        self.rows_to_send(&sql, params![last.unwrap_or(start), most as u64])
+        self.rows_to_send(&sql, params![last.unwrap_or(start)])
     }
 
     /// These rows, as far as there are such.

@@ -144,14 +144,11 @@ impl Store {
 
     /// How many doubts ended in each way: adopted, sent again, held.
     pub fn settled_counts(&self) -> Result<(u64, u64, u64), StoreError> {
-        let count = |settled: Settled| {
-            self.try_db(|db| {
-                db.query_row("SELECT count(*) FROM attempts WHERE settled = ?1", [settled.word()], |row| {
-                    row.get::<_, u64>(0)
-                })
-            })
-        };
-        Ok((count(Settled::Adopted)?, count(Settled::Absent)?, count(Settled::Held)?))
+        let sql =
+            "SELECT count(*) FILTER (WHERE settled = 'adopted'), count(*) FILTER (WHERE settled = 'absent'),
+                       count(*) FILTER (WHERE settled = 'held')
+                   FROM attempts WHERE settled IS NOT NULL";
+        self.try_db(|db| db.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))))
     }
 }
 

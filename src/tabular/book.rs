@@ -7,12 +7,14 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use calamine::{Data, DataRef, Reader, Sheet, SheetType, SheetVisible, Xlsb, XlsbError, Xlsx, XlsxError};
+use calamine::{
+    Data, DataRef, Reader, Sheet, SheetType, SheetVisible, Xlsb, XlsbError, Xlsx, XlsxCellReader, XlsxError,
+};
 
-use super::area::{MAX_PLACES, MAX_ROWS};
 use super::biff::locked;
 use super::error::InputProblem;
 use super::gate::SharedFile;
+use super::gathering::{Gathering, Reached, gather};
 use super::ods::{self, Table};
 use super::options::Format;
 use super::package::Clues;
@@ -150,13 +152,13 @@ impl Book {
 
     /// Goes over the rows of a sheet that have cells, from the top, as far as
     /// the view goes: row number (1-based), the sheet's last row as far as it
-    /// says, cells from left to right. `facts` adds what the reader misses.
+    /// says, cells from left to right, which the visit may take away. `facts` adds what the reader misses.
     pub(super) fn walk<'a>(
         &'a mut self,
         sheet: &str,
         view: &View,
         facts: &Facts,
-        visit: impl FnMut(u32, u32, &[SheetCell<'a>]) -> Result<ControlFlow<()>, InputProblem>,
+        visit: impl FnMut(u32, u32, &mut Vec<SheetCell<'a>>) -> Result<ControlFlow<()>, InputProblem>,
     ) -> Result<(), InputProblem> {
         match self {
             Self::Xlsx(book) => walk_xlsx(book, sheet, view, facts, visit),
@@ -211,29 +213,111 @@ fn walk_xlsx<'a, R: Read + Seek>(
     sheet: &str,
     view: &View,
     facts: &Facts,
-    visit: impl FnMut(u32, u32, &[SheetCell<'a>]) -> Result<ControlFlow<()>, InputProblem>,
+    visit: impl FnMut(u32, u32, &mut Vec<SheetCell<'a>>) -> Result<ControlFlow<()>, InputProblem>,
 ) -> Result<(), InputProblem> {
     let name = shown(sheet).to_string();
     let mut reader =
         book.worksheet_cells_reader(sheet).map_err(|error| trouble(&error, &format!("sheet \"{name}\"")))?;
     let last = reader.dimensions().end.0.saturating_add(1);
-    let failed = |error: &XlsxError, (row, place): (u32, u32)| {
-        let at = column_letters(place as usize);
-        trouble(error, &format!("sheet \"{name}\", cell {at}{}", row + 1))
-    };
-    let mut rows = Gathering::new(sheet, last, view, visit);
+    let rows = Gathering::new(sheet, last, view, visit);
     let mut at = (0, 0);
+    let read = match facts.values_only {
+        true => read_values(&mut reader, rows, facts, &mut at),
+        false => read_cells(&mut reader, rows, facts, &mut at),
+    };
+    read.map_err(|trouble_at| match trouble_at {
+        Failed::Here(problem) => problem,
+        Failed::Reader(error) => {
+            let (row, place) = at;
+            let at = column_letters(place as usize);
+            trouble(&error, &format!("sheet \"{name}\", cell {at}{}", row + 1))
+        }
+    })
+}
+
+/// What ends a walk: the library's complaint, or ours.
+enum Failed {
+    Reader(XlsxError),
+    Here(InputProblem),
+}
+
+impl From<InputProblem> for Failed {
+    fn from(problem: InputProblem) -> Self {
+        Self::Here(problem)
+    }
+}
+
+/// Reads a sheet in which every cell is a value or a shared text; `at` is the
+/// last cell that was read.
+///
+/// A cell is looked at where the reader puts it, and what most cells are is
+/// written down as such: to move millions of them on costs more than all that
+/// is done with them.
+fn read_values<'a, R: Read + Seek, V>(
+    reader: &mut XlsxCellReader<'a, R>,
+    mut rows: Gathering<'_, 'a, V>,
+    facts: &Facts,
+    at: &mut (u32, u32),
+) -> Result<(), Failed>
+where
+    V: FnMut(u32, u32, &mut Vec<SheetCell<'a>>) -> Result<ControlFlow<()>, InputProblem>,
+{
     loop {
-        // The cell is looked at where the reader puts it: to move millions of
-        // them on costs more than all that is done with them.
-        let mut found = reader.next_cell_with_formula_metadata();
-        let cell = match &mut found {
-            Ok(Some(cell)) => cell,
-            Ok(None) => return rows.end(),
-            Err(error) => return Err(failed(error, at)),
+        let found = reader.next_cell();
+        let cell = match found {
+            Ok(Some(ref cell)) => cell,
+            Ok(None) => return Ok(rows.end()?),
+            Err(error) => return Err(Failed::Reader(error)),
         };
-        at = cell.pos;
-        match rows.reach(at)? {
+        *at = cell.get_position();
+        match rows.reach(*at)? {
+            Reached::Seen => {}
+            Reached::Unseen => continue,
+            Reached::End => return Ok(()),
+        }
+        let place = at.1;
+        match cell.get_value() {
+            DataRef::SharedString(text) => rows.cells.push(SheetCell {
+                place,
+                value: DataRef::SharedString(text),
+                formula: false,
+                percent: false,
+            }),
+            DataRef::Float(number) => rows.cells.push(SheetCell {
+                place,
+                value: DataRef::Float(*number),
+                formula: false,
+                percent: facts.percents.has(at.0 + 1, place),
+            }),
+            value => rows.cells.push(SheetCell {
+                place,
+                value: value.clone(),
+                formula: false,
+                percent: facts.percents.has(at.0 + 1, place),
+            }),
+        }
+    }
+}
+
+/// Reads any sheet.
+fn read_cells<'a, R: Read + Seek, V>(
+    reader: &mut XlsxCellReader<'a, R>,
+    mut rows: Gathering<'_, 'a, V>,
+    facts: &Facts,
+    at: &mut (u32, u32),
+) -> Result<(), Failed>
+where
+    V: FnMut(u32, u32, &mut Vec<SheetCell<'a>>) -> Result<ControlFlow<()>, InputProblem>,
+{
+    loop {
+        let mut found = reader.next_cell_with_formula_metadata();
+        let cell = match found {
+            Ok(Some(ref mut cell)) => cell,
+            Ok(None) => return Ok(rows.end()?),
+            Err(error) => return Err(Failed::Reader(error)),
+        };
+        *at = cell.pos;
+        match rows.reach(*at)? {
             Reached::Seen => rows.cells.push(SheetCell {
                 place: at.1,
                 value: mem::take(&mut cell.value),
@@ -253,7 +337,7 @@ fn walk_xlsb<'a, R: Read + Seek>(
     sheet: &str,
     view: &View,
     facts: &Facts,
-    visit: impl FnMut(u32, u32, &[SheetCell<'a>]) -> Result<ControlFlow<()>, InputProblem>,
+    visit: impl FnMut(u32, u32, &mut Vec<SheetCell<'a>>) -> Result<ControlFlow<()>, InputProblem>,
 ) -> Result<(), InputProblem> {
     let place = format!("sheet \"{}\"", shown(sheet));
     let mut reader = book.worksheet_cells_reader(sheet).map_err(|error| xlsb_trouble(&error, &place))?;
@@ -282,7 +366,7 @@ fn walk_xls<'a>(
     sheet: &str,
     view: &View,
     facts: &Facts,
-    visit: impl FnMut(u32, u32, &[SheetCell<'a>]) -> Result<ControlFlow<()>, InputProblem>,
+    visit: impl FnMut(u32, u32, &mut Vec<SheetCell<'a>>) -> Result<ControlFlow<()>, InputProblem>,
 ) -> Result<(), InputProblem> {
     let Some(cells) = book.sheets.iter().find(|s| s.name == sheet).map(|s| &s.cells) else { return Ok(()) };
     let Some((top, left)) = cells.start() else { return Ok(()) };
@@ -311,114 +395,4 @@ fn lent(value: &Data) -> DataRef<'_> {
         Data::Error(error) => DataRef::Error(error.clone()),
         _ => DataRef::Empty,
     }
-}
-
-/// Gathers single cells into rows.
-struct Gathering<'v, 'a, V> {
-    sheet: &'v str,
-    /// The sheet's last row as far as it says.
-    last: u32,
-    view: &'v View,
-    visit: V,
-    /// 0-based.
-    row: u32,
-    cells: Vec<SheetCell<'a>>,
-}
-
-/// What becomes of a cell.
-enum Reached {
-    /// It belongs to the row.
-    Seen,
-    /// It is not looked at.
-    Unseen,
-    /// Nor is anything behind it.
-    End,
-}
-
-impl<'v, 'a, V> Gathering<'v, 'a, V>
-where
-    V: FnMut(u32, u32, &[SheetCell<'a>]) -> Result<ControlFlow<()>, InputProblem>,
-{
-    fn new(sheet: &'v str, last: u32, view: &'v View, visit: V) -> Self {
-        Self { sheet, last, view, visit, row: 0, cells: Vec::new() }
-    }
-
-    /// Goes on to the next cell, its row and column 0-based; with a new row
-    /// the one before is visited.
-    fn reach(&mut self, (at, place): (u32, u32)) -> Result<Reached, InputProblem> {
-        if at < self.row || at >= MAX_ROWS || place >= MAX_PLACES {
-            return Err(out_of_place(self.sheet, self.row + 1));
-        }
-        if at > self.row {
-            if self.visited()?.is_break() {
-                return Ok(Reached::End);
-            }
-            self.cells.clear();
-            self.row = at;
-        }
-        if at >= self.view.last_row {
-            return Ok(Reached::End);
-        }
-        if self.cells.len() >= MAX_PLACES as usize {
-            return Err(out_of_place(self.sheet, self.row + 1));
-        }
-        let is_seen = self.view.sees_column(place) && self.view.sees_row(at + 1);
-        Ok(if is_seen { Reached::Seen } else { Reached::Unseen })
-    }
-
-    fn visited(&mut self) -> Result<ControlFlow<()>, InputProblem> {
-        if self.cells.is_empty() {
-            return Ok(ControlFlow::Continue(()));
-        }
-        (self.visit)(self.row + 1, self.last, sorted(&mut self.cells)?)
-    }
-
-    fn end(mut self) -> Result<(), InputProblem> {
-        self.visited().map(|_| ())
-    }
-}
-
-/// Gathers what `next` gives, row by row.
-fn gather<'a>(
-    sheet: &str,
-    last: u32,
-    view: &View,
-    mut next: impl FnMut() -> Result<Option<(u32, SheetCell<'a>)>, InputProblem>,
-    visit: impl FnMut(u32, u32, &[SheetCell<'a>]) -> Result<ControlFlow<()>, InputProblem>,
-) -> Result<(), InputProblem> {
-    let mut rows = Gathering::new(sheet, last, view, visit);
-    while let Some((at, cell)) = next()? {
-        match rows.reach((at, cell.place))? {
-            Reached::Seen => rows.cells.push(cell),
-            Reached::Unseen => {}
-            Reached::End => return Ok(()),
-        }
-    }
-    rows.end()
-}
-
-fn sorted<'c, 'a>(cells: &'c mut [SheetCell<'a>]) -> Result<&'c [SheetCell<'a>], InputProblem> {
-    let ascending = |cells: &[SheetCell<'a>]| cells.windows(2).all(|pair| pair[0].place < pair[1].place);
-    if !ascending(cells) {
-        cells.sort_by_key(|cell| cell.place);
-        if !ascending(cells) {
-            return Err(InputProblem::Workbook(
-                "the workbook is damaged: a cell stands in it twice; open it in Excel and save it again"
-                    .to_owned(),
-            ));
-        }
-    }
-    Ok(cells)
-}
-
-/// The sentence for cells where none can be; `row` is 1-based.
-pub(super) fn out_of_place(sheet: &str, row: u32) -> InputProblem {
-    let sheet = match sheet {
-        "" => "a sheet".to_owned(),
-        sheet => format!("sheet \"{}\"", shown(sheet)),
-    };
-    InputProblem::Workbook(format!(
-        "the workbook is damaged: {sheet} has cells out of order or out of range after row {row}; open it in Excel \
-         and save it again"
-    ))
 }

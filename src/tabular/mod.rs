@@ -33,6 +33,7 @@ mod dialect;
 mod error;
 mod fingerprint;
 mod gate;
+mod gathering;
 mod inspection;
 mod json_line;
 mod json_rows;

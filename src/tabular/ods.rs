@@ -15,8 +15,9 @@ use quick_xml::events::{BytesStart, Event};
 
 use super::area::{MAX_PLACES, MAX_ROWS};
 use super::biff::locked;
-use super::book::{SheetCell, out_of_place};
+use super::book::SheetCell;
 use super::error::InputProblem;
+use super::gathering::out_of_place;
 use super::survey::{Facts, Merged, View};
 use super::workbook::unreadable;
 use super::xml::{attribute, each_event, part, parts, push_entity, xml};
@@ -91,7 +92,7 @@ pub(super) fn walk<'a>(
     path: &Path,
     table: &Table,
     view: &View,
-    mut visit: impl FnMut(u32, u32, &[SheetCell<'a>]) -> Result<ControlFlow<()>, InputProblem>,
+    mut visit: impl FnMut(u32, u32, &mut Vec<SheetCell<'a>>) -> Result<ControlFlow<()>, InputProblem>,
 ) -> Result<(), InputProblem> {
     let mut parts = parts(path)?;
     let Some(content) = part(&mut parts, "content.xml")? else { return Err(unreadable()) };
@@ -128,7 +129,7 @@ pub(super) fn walk<'a>(
                 );
                 return Err(InputProblem::Workbook(told));
             }
-            if !cells.is_empty() && visit(number, table.last_row, &cells)?.is_break() {
+            if !cells.is_empty() && visit(number, table.last_row, &mut cells)?.is_break() {
                 return Ok(());
             }
         }

@@ -45,6 +45,8 @@ pub(super) struct Clues {
     pub(super) worth_a_look: bool,
     /// There is a format that may show another number than a cell holds.
     pub(super) odd_formats: bool,
+    /// Cells of a sheet may hold formulas, or texts that are not shared.
+    pub(super) more_than_values: bool,
     /// There are macros.
     pub(super) macros: bool,
 }
@@ -53,6 +55,7 @@ impl Clues {
     pub(super) fn add(&mut self, other: Self) {
         self.worth_a_look |= other.worth_a_look;
         self.odd_formats |= other.odd_formats;
+        self.more_than_values |= other.more_than_values;
         self.macros |= other.macros;
     }
 }
@@ -158,6 +161,7 @@ pub(super) fn check_part<R: Read + std::io::Seek>(
     Ok(Clues {
         worth_a_look: watch.seen,
         odd_formats: watch.odd_formats,
+        more_than_values: watch.more_than_values,
         macros: name.ends_with("vbaproject.bin"),
     })
 }
@@ -304,6 +308,32 @@ mod tests {
         for styles in ["<xf numFmtId=\"0\"/>", "<xf numFmtId=\"90\"/>", "<xf numFmtId=\"19\"/>"] {
             assert!(!odd(styles), "{styles}");
         }
+    }
+
+    #[test]
+    fn what_cells_hold_beside_values_is_seen() {
+        let seen = |cell: &str| {
+            let sheet = format!("{}<c r=\"A1\">{cell}</c>", " ".repeat(65_519));
+            let parts: [(&str, &[u8]); 3] = [
+                ("[Content_Types].xml", b"<Types/>"),
+                ("xl/workbook.xml", b"<workbook/>"),
+                ("xl/worksheets/sheet1.xml", sheet.as_bytes()),
+            ];
+            let clues = inspect(&mut package(&parts)).unwrap().1;
+            (clues.more_than_values, clues.worth_a_look)
+        };
+        for (cell, is_worth_a_look) in [
+            ("<f>1</f>", true),
+            ("<f t=\"shared\" si=\"0\"/>", true),
+            ("<f/>", false),
+            ("<f\n/>", false),
+            ("<f\t/>", false),
+            ("<x:f>1</x:f>", false),
+            ("<is><t>a</t></is>", false),
+        ] {
+            assert_eq!(seen(cell), (true, is_worth_a_look), "{cell}");
+        }
+        assert_eq!(seen("<v>1</v><font/>"), (false, false));
     }
 
     #[test]

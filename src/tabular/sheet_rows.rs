@@ -1,16 +1,20 @@
 //! A pass over the data rows of a workbook's sheet.
 //!
 //! The workbook library's reader borrows from the open workbook, so both
-//! live on a thread of their own. It hands over rows in batches whose memory
-//! goes to and fro: nothing is allocated a row, and unpacking runs beside
-//! what is done with the rows.
+//! live on a thread of their own, which does nothing but read. A second one
+//! makes rows of the cells. They hand over batches whose memory goes to and
+//! fro: nothing is allocated a row, and unpacking runs beside what is done
+//! with the rows.
 
+use std::mem;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
+
+use calamine::DataRef;
 
 use super::book::SheetCell;
 use super::cells;
@@ -19,7 +23,10 @@ use super::sheet_head::{filled, push_from};
 use super::workbook::{SheetSource, contained, unreadable};
 use crate::model::{Cell, Row, RowFault};
 
-const BATCH: usize = 128;
+/// Rows, cells and bytes of texts of their own that a batch takes at most.
+const MOST_ROWS: usize = 128;
+const MOST_CELLS: usize = 8192;
+const MOST_BYTES: usize = 256 * 1024;
 
 /// Rows on their way; only the first `used` count.
 #[derive(Default)]
@@ -49,17 +56,9 @@ impl SheetRows {
         let (empties, from_us) = channel();
         let position = Arc::new(AtomicU64::new(0));
         let size = std::fs::metadata(path)?.len();
-        let pass = Pass {
-            path: path.to_owned(),
-            source: source.clone(),
-            to_us,
-            from_us,
-            position: Arc::clone(&position),
-            size,
-            batch: Batch::default(),
-            scratch: String::new(),
-        };
-        let thread = std::thread::Builder::new().name("sheet".to_owned()).spawn(move || pass.run())?;
+        let rows = Making { source: source.clone(), to_us, from_us, scratch: String::new() };
+        let pass = Pass { path: path.to_owned(), position: Arc::clone(&position), size };
+        let thread = thread::Builder::new().name("sheet".to_owned()).spawn(move || pass.run(rows))?;
         Ok(Self {
             messages: Some(messages),
             empties,
@@ -116,66 +115,130 @@ impl Drop for SheetRows {
     }
 }
 
-/// The thread's side.
+/// The side of the thread that reads.
 struct Pass {
     path: PathBuf,
-    source: SheetSource,
-    to_us: SyncSender<Message>,
-    from_us: Receiver<Batch>,
     position: Arc<AtomicU64>,
     size: u64,
-    batch: Batch,
-    scratch: String,
+}
+
+/// Cells that are to become rows.
+#[derive(Default)]
+struct Cells<'a> {
+    cells: Vec<SheetCell<'a>>,
+    /// A row's number, and where its cells end.
+    rows: Vec<(u32, usize)>,
+    /// What its texts take that are not shared.
+    bytes: usize,
+}
+
+impl<'a> Cells<'a> {
+    fn add(&mut self, number: u32, cells: &mut Vec<SheetCell<'a>>) {
+        let own = cells.iter().map(|cell| match &cell.value {
+            DataRef::String(text) => text.len(),
+            _ => 0,
+        });
+        self.bytes += own.sum::<usize>();
+        self.cells.append(cells);
+        self.rows.push((number, self.cells.len()));
+    }
+
+    fn is_full(&self) -> bool {
+        self.rows.len() >= MOST_ROWS || self.cells.len() >= MOST_CELLS || self.bytes >= MOST_BYTES
+    }
+
+    fn clear(&mut self) {
+        self.cells.clear();
+        self.rows.clear();
+        self.bytes = 0;
+    }
 }
 
 impl Pass {
-    fn run(mut self) {
-        let result = contained(|| self.read_all());
-        let _ = self.to_us.send(Message::End(result));
+    fn run(self, rows: Making) {
+        let to_us = rows.to_us.clone();
+        let result = contained(|| self.read_all(rows));
+        let _ = to_us.send(Message::End(result));
     }
 
-    fn read_all(&mut self) -> Result<(), InputProblem> {
-        let Some(header_row) = self.source.header_row else { return Ok(()) };
-        let sheet = self.source.sheet.clone();
-        let mut book = self.source.take_book(&self.path)?;
-        let (view, facts) = (Arc::clone(&self.source.view), Arc::clone(&self.source.facts));
-        book.walk(&sheet, &view, &facts, |number, last, cells| {
-            if number <= header_row {
-                return Ok(ControlFlow::Continue(()));
-            }
-            let done = u128::from(self.size) * u128::from(number) / u128::from(last.max(number));
-            self.position.store(u64::try_from(done).unwrap_or(self.size), Ordering::Relaxed);
-            Ok(self.take(number, cells))
+    fn read_all(&self, rows: Making) -> Result<(), InputProblem> {
+        let source = rows.source.clone();
+        let Some(header_row) = source.header_row else { return Ok(()) };
+        let mut book = source.take_book(&self.path)?;
+        let lent = &mut book;
+        thread::scope(|scope| {
+            let (to_maker, full) = sync_channel(2);
+            let (spent, from_maker) = channel();
+            thread::Builder::new()
+                .name("rows".to_owned())
+                .spawn_scoped(scope, move || rows.make_all(&full, &spent))?;
+            let mut batch = Cells::default();
+            let walked = lent.walk(&source.sheet, &source.view, &source.facts, |number, last, cells| {
+                if number <= header_row {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                batch.add(number, cells);
+                if !batch.is_full() {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                self.reached(number, last);
+                let full = mem::replace(&mut batch, from_maker.try_recv().unwrap_or_default());
+                // Without a receiver nobody wants the rest.
+                Ok(to_maker.send(full).map_or(ControlFlow::Break(()), ControlFlow::Continue))
+            });
+            // What stands before a fault is given out as well.
+            let _ = to_maker.send(batch);
+            walked
         })?;
-        self.source.give_back(book);
-        if self.batch.used > 0 {
-            let batch = std::mem::take(&mut self.batch);
-            let _ = self.to_us.send(Message::Rows(batch));
-        }
+        source.give_back(book);
         Ok(())
     }
 
-    fn take(&mut self, number: u32, cells: &[SheetCell<'_>]) -> ControlFlow<()> {
-        let (left, right) = filled(cells, self.source.first);
-        if left.is_empty() && right.is_empty() {
-            return ControlFlow::Continue(());
+    fn reached(&self, number: u32, last: u32) {
+        let done = u128::from(self.size) * u128::from(number) / u128::from(last.max(number));
+        self.position.store(u64::try_from(done).unwrap_or(self.size), Ordering::Relaxed);
+    }
+}
+
+/// The side of the thread that makes rows.
+struct Making {
+    source: SheetSource,
+    to_us: SyncSender<Message>,
+    from_us: Receiver<Batch>,
+    scratch: String,
+}
+
+impl Making {
+    fn make_all<'a>(mut self, full: &Receiver<Cells<'a>>, spent: &Sender<Cells<'a>>) {
+        while let Ok(mut cells) = full.recv() {
+            let mut batch = self.from_us.try_recv().unwrap_or_default();
+            batch.used = 0;
+            self.make(&cells, &mut batch);
+            cells.clear();
+            // After the last row the other side no longer wants it.
+            let _ = spent.send(cells);
+            if batch.used > 0 && self.to_us.send(Message::Rows(batch)).is_err() {
+                return;
+            }
         }
-        if self.batch.used == self.batch.rows.len() {
-            self.batch.rows.push(Row::default());
-        }
-        let Some(row) = self.batch.rows.get_mut(self.batch.used) else { return ControlFlow::Break(()) };
-        row.reset(u64::from(number), u64::from(number));
-        fill(row, left, right, &self.source, &mut self.scratch);
-        self.batch.used += 1;
-        if self.batch.used < BATCH {
-            return ControlFlow::Continue(());
-        }
-        let mut empty = self.from_us.try_recv().unwrap_or_default();
-        empty.used = 0;
-        let full = std::mem::replace(&mut self.batch, empty);
-        match self.to_us.send(Message::Rows(full)) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
+    }
+
+    fn make(&mut self, cells: &Cells<'_>, batch: &mut Batch) {
+        let mut start = 0;
+        for &(number, end) in &cells.rows {
+            let of_row = cells.cells.get(start..end).unwrap_or_default();
+            start = end;
+            let (left, right) = filled(of_row, self.source.first);
+            if left.is_empty() && right.is_empty() {
+                continue;
+            }
+            if batch.used == batch.rows.len() {
+                batch.rows.push(Row::default());
+            }
+            let Some(row) = batch.rows.get_mut(batch.used) else { return };
+            row.reset(u64::from(number), u64::from(number));
+            fill(row, left, right, &self.source, &mut self.scratch);
+            batch.used += 1;
         }
     }
 }

@@ -71,6 +71,9 @@ pub(super) struct Facts {
     pub(super) hidden_columns: Spans,
     pub(super) merged: Vec<Merged>,
     pub(super) formulas: u64,
+    /// Every cell of an XLSX sheet holds a value or a shared text, and no
+    /// formula in whatever form. Other kinds of workbook do not ask.
+    pub(super) values_only: bool,
     /// Columns whose numbers are shown with more zeros than they have, and
     /// to how many digits, where the format is nothing but zeros.
     pub(super) padded: BTreeMap<u32, Option<usize>>,

@@ -20,6 +20,7 @@ pub(super) struct Watch {
     /// Something worth a look was seen.
     pub(super) seen: bool,
     pub(super) odd_formats: bool,
+    pub(super) more_than_values: bool,
 }
 
 impl Watch {
@@ -33,6 +34,7 @@ impl Watch {
             tags: 0,
             seen: false,
             odd_formats: false,
+            more_than_values: false,
         }
     }
 
@@ -55,7 +57,12 @@ impl Watch {
                 return refuse("one of its parts has a document type definition, which no workbook has");
             }
         }
-        self.seen |= self.sheet && tells_more(chunk);
+        if self.sheet {
+            let formulas = formulas(chunk);
+            self.seen = self.seen || formulas == Formulas::Plain || tells_more(chunk);
+            self.more_than_values =
+                self.more_than_values || formulas != Formulas::None || memmem::find(chunk, b"<is").is_some();
+        }
         self.odd_formats |= self.styles && (pads(chunk, last) || shows_percent(chunk));
         if self.strings {
             check_string_count(chunk, last)?;
@@ -96,14 +103,35 @@ fn check_string_count(chunk: &[u8], last: bool) -> Result<(), InputProblem> {
     Ok(())
 }
 
-/// True where a sheet's XML has hidden rows or columns, merged cells or
-/// formulas. Names with a prefix are not looked for by name.
+/// Formulas in a sheet's XML.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Formulas {
+    None,
+    /// In a form that Excel does not write, with a prefix or without content.
+    Odd,
+    Plain,
+}
+
+fn formulas(chunk: &[u8]) -> Formulas {
+    let mut found = Formulas::None;
+    for at in memmem::find_iter(chunk, b"<f") {
+        match chunk.get(at + 2) {
+            Some(b'>' | b' ') => return Formulas::Plain,
+            Some(b'/' | b'\t' | b'\r' | b'\n') => found = Formulas::Odd,
+            // What is cut off here begins the next chunk.
+            _ => {}
+        }
+    }
+    let ends = |at: usize| matches!(chunk.get(at + 2), Some(b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n'));
+    if memmem::find_iter(chunk, b":f").any(ends) { Formulas::Odd } else { found }
+}
+
+/// True where a sheet's XML has hidden rows or columns or merged cells. Names
+/// with a prefix are not looked for by name.
 fn tells_more(chunk: &[u8]) -> bool {
     let hidden = |at: usize| matches!(chunk.get(at + 7..), Some([b'"' | b'\'', b'1' | b't', ..]));
     memmem::find_iter(chunk, b"hidden=").any(hidden)
         || memmem::find(chunk, b"<mergeCell").is_some()
-        || memmem::find(chunk, b"<f>").is_some()
-        || memmem::find(chunk, b"<f ").is_some()
         || memmem::find(chunk, b":sheetData").is_some()
 }
 

@@ -132,9 +132,10 @@ fn facts(
     hidden: Hidden,
     clues: &Clues,
 ) -> Result<Facts, InputProblem> {
+    let values_only = !clues.more_than_values;
     match (book.facts(path, sheet, clues)?, hidden) {
-        (Some(facts), _) => Ok(facts),
-        (None, Hidden::Include) => Ok(Facts::default()),
+        (Some(facts), _) => Ok(Facts { values_only, ..facts }),
+        (None, Hidden::Include) => Ok(Facts { values_only, ..Facts::default() }),
         (None, Hidden::Skip) => Err(InputProblem::Workbook(
             "the workbook does not show which rows are hidden; open it in Excel and save it again, or take hidden: skip \
              out of the mapping"

@@ -76,8 +76,7 @@ impl Coordinator<'_> {
     pub(super) fn fill_ahead(&mut self) -> Result<(), PipelineError> {
         self.look_again_at_stale();
         while !self.taken_all && self.looker.is_some() && self.ahead.len() < self.window {
-            let some = self.window - self.ahead.len();
-            let mut rows = self.next_rows(some)?;
+            let mut rows = self.next_rows(self.window)?;
             if rows.iter().any(|row| !self.is_trusted(row)) {
                 let more = (self.window * 4).clamp(LEAST, MOST).saturating_sub(rows.len());
                 rows.extend(self.next_rows(more)?);
