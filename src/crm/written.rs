@@ -17,22 +17,17 @@ const MAX_DEPTH: usize = 60;
 /// Reads `{"metadata": {...}, "record": {...}}`: the text of the metadata, and
 /// the record. `None` where the answer has not quite this form.
 pub(super) fn read(text: &str) -> Option<(&str, Record)> {
-    let Envelope { metadata, fields: Flat(fields) } = serde_json::from_str(text).ok()?;
-    if is_nested_deeper(metadata, MAX_DEPTH) {
-        return None;
-    }
-    let id = fields.iter().find(|(name, _)| name == "id")?;
-    let id = id_of(&id.1.to_json())?;
-    Some((metadata, Record { id, fields }))
+    let Envelope { metadata, record: Flat(record) } = serde_json::from_str(text).ok()?;
+    (!is_nested_deeper(metadata, MAX_DEPTH)).then_some((metadata, record))
 }
 
 struct Envelope<'a> {
     metadata: &'a str,
-    fields: Flat,
+    record: Flat,
 }
 
-/// The fields of a record that holds no further objects or lists.
-struct Flat(Vec<(String, Value)>);
+/// A record whose fields hold no further objects or lists.
+struct Flat(Record);
 
 /// A reason to read with more care; nobody sees it.
 fn unusual<E: Error>() -> E {
@@ -50,19 +45,19 @@ impl<'de: 'a, 'a> Deserialize<'de> for Envelope<'a> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Envelope<'de>, A::Error> {
-                let (mut metadata, mut fields) = (None, None);
+                let (mut metadata, mut record) = (None, None);
                 // Without escapes a key lies in the answer as it is.
                 while let Some(key) = map.next_key::<&str>()? {
                     match key {
                         "metadata" if metadata.is_none() => {
                             metadata = Some(map.next_value::<&RawValue>()?.get());
                         }
-                        "record" if fields.is_none() => fields = Some(map.next_value()?),
+                        "record" if record.is_none() => record = Some(map.next_value()?),
                         _ => return Err(unusual()),
                     }
                 }
-                let (Some(metadata), Some(fields)) = (metadata, fields) else { return Err(unusual()) };
-                Ok(Envelope { metadata, fields })
+                let (Some(metadata), Some(record)) = (metadata, record) else { return Err(unusual()) };
+                Ok(Envelope { metadata, record })
             }
         }
         json.deserialize_map(Parts)
@@ -80,16 +75,20 @@ impl<'de> Deserialize<'de> for Flat {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Flat, A::Error> {
-                let mut fields = Vec::new();
+                let (mut id, mut fields) = (None, Vec::new());
                 while let Some(name) = map.next_key::<String>()? {
                     let raw = map.next_value::<&RawValue>()?.get();
+                    if name == "id" {
+                        id = id_of(raw);
+                    }
                     match Value::from_json(raw) {
                         Ok(value) if !raw.starts_with(['{', '[']) => fields.push((name, value)),
                         Ok(_) | Err(_) => return Err(unusual()),
                     }
                 }
                 once_each(fields.iter().map(|(name, _)| name.as_str())).map_err(A::Error::custom)?;
-                Ok(Flat(fields))
+                let id = id.ok_or_else(unusual)?;
+                Ok(Flat(Record { id, fields }))
             }
         }
         json.deserialize_map(Fields)
@@ -159,20 +158,17 @@ mod tests {
         let names = vec!["name", "value", "id", "n\\u0061me", "b\\\"c"];
         let field = (prop::sample::select(names), prop::sample::select(values));
         let fields = prop::collection::vec(field, 0..4);
-        (metadata, prop::sample::select(ids), fields, 0..6_u8).prop_map(
-            |(metadata, id, fields, form)| {
-                let fields: String =
-                    fields.iter().map(|(name, value)| format!(",\"{name}\":{value}")).collect();
-                let record = format!("{{\"id\":{id}{fields}}}");
-                match form {
-                    0 => format!("{{\"record\":{record}}}"),
-                    1 => format!("{{\"record\":{record},\"metadata\":{metadata},\"x\":[]}}"),
-                    2 => format!("{{\"record\":{record},\"metadata\":{metadata}}}"),
-                    3 => format!("\u{feff} {{ \"metadata\" : {metadata} , \"record\" : {record} }}\n"),
-                    _ => format!("{{\"metadata\":{metadata},\"record\":{record}}}"),
-                }
-            },
-        )
+        (metadata, prop::sample::select(ids), fields, 0..6_u8).prop_map(|(metadata, id, fields, form)| {
+            let fields: String = fields.iter().map(|(name, value)| format!(",\"{name}\":{value}")).collect();
+            let record = format!("{{\"id\":{id}{fields}}}");
+            match form {
+                0 => format!("{{\"record\":{record}}}"),
+                1 => format!("{{\"record\":{record},\"metadata\":{metadata},\"x\":[]}}"),
+                2 => format!("{{\"record\":{record},\"metadata\":{metadata}}}"),
+                3 => format!("\u{feff} {{ \"metadata\" : {metadata} , \"record\" : {record} }}\n"),
+                _ => format!("{{\"metadata\":{metadata},\"record\":{record}}}"),
+            }
+        })
     }
 
     proptest! {
