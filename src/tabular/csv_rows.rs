@@ -46,11 +46,16 @@ impl CsvBlocks {
             let raw = block.raw(*cut);
             self.in_text = cut.offset + raw.len() as u64;
             cut.offset = self.in_file + if self.is_utf16 { skipped * 2 } else { skipped };
-            self.in_file = cut.offset + if self.is_utf16 { source_bytes(raw) } else { raw.len() as u64 };
+            self.in_file = cut.offset + length_in_file(raw, self.is_utf16);
         }
         block.cuts = cuts;
         Ok(more)
     }
+}
+
+/// Bytes that a record's own ones take in the file.
+fn length_in_file(raw: &[u8], is_utf16: bool) -> u64 {
+    if is_utf16 { source_bytes(raw) } else { raw.len() as u64 }
 }
 
 /// Reads the records of a block into rows; each thread has one of its own.
@@ -242,8 +247,9 @@ impl CsvRows {
         loop {
             while let Some(&cut) = self.block.cuts.get(self.next) {
                 self.next += 1;
-                self.position = cut.offset;
-                if self.reader.read(self.block.raw(cut), None, cut, row) {
+                let raw = self.block.raw(cut);
+                self.position = cut.offset + length_in_file(raw, self.blocks.is_utf16);
+                if self.reader.read(raw, None, cut, row) {
                     return Ok(true);
                 }
             }
