@@ -89,7 +89,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
 }
 
 /// Refuses a key that stands twice.
-fn once_each<'k>(keys: impl Iterator<Item = &'k str>) -> Result<(), &'static str> {
+pub(super) fn once_each<'k>(keys: impl Iterator<Item = &'k str>) -> Result<(), &'static str> {
     let mut keys: Vec<&str> = keys.collect();
     keys.sort_unstable();
     if keys.windows(2).any(|two| two[0] == two[1]) { Err("a key stands twice") } else { Ok(()) }

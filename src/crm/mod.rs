@@ -38,6 +38,7 @@ mod snapshot;
 mod token;
 mod transport;
 mod wire;
+mod written;
 
 #[cfg(test)]
 mod client_tests;

@@ -4,8 +4,8 @@
 use serde_json::value::RawValue;
 
 use super::json::{Fields, checked, items, no_key_twice, text_of};
-use super::page;
 use super::records::{Builder, Records};
+use super::{page, written};
 use crate::model::{Record, RecordId, Value};
 
 /// One page of a list.
@@ -106,6 +106,16 @@ pub(super) fn one_or_none(object: &str, id: RecordId, body: &[u8]) -> Result<Opt
 
 /// The answer to a create (`id` is `None`) or an update.
 pub(super) fn written(object: &str, id: Option<RecordId>, status: u16, body: &[u8]) -> Result<Record, Odd> {
+    match written::read(text_of(body)?) {
+        Some((metadata, record)) if fits(object, metadata).is_ok() && id.is_none_or(|id| id == record.id) => {
+            Ok(record)
+        }
+        _ => by_care(object, id, status, body),
+    }
+}
+
+/// The same, whatever form the answer has.
+pub(super) fn by_care(object: &str, id: Option<RecordId>, status: u16, body: &[u8]) -> Result<Record, Odd> {
     let text = checked(body)?;
     let fields = Fields::parse(text)?;
     // 201 means "created", whatever the body: never a quota.
@@ -135,15 +145,21 @@ pub(super) fn is_quota(fields: &Fields<'_>) -> bool {
 fn envelope(object: &str, fields: &Fields<'_>) -> Result<Record, Odd> {
     let record = fields.get("record").ok_or("it has no record")?;
     if let Some(metadata) = fields.get("metadata") {
-        let metadata = Fields::parse(metadata).map_err(|_| "its metadata cannot be read")?;
-        if metadata.text("object_type").is_some_and(|kind| kind != "record") {
-            return Err("it is not a single record".into());
-        }
-        if is_foreign(object, &metadata) {
-            return Err("it is a record of another object".into());
-        }
+        fits(object, metadata)?;
     }
     record_of(record)
+}
+
+/// Refuses what is no single record, or one of another object.
+fn fits(object: &str, metadata: &str) -> Result<(), Odd> {
+    let metadata = Fields::parse(metadata).map_err(|_| "its metadata cannot be read")?;
+    if metadata.text("object_type").is_some_and(|kind| kind != "record") {
+        return Err("it is not a single record".into());
+    }
+    if is_foreign(object, &metadata) {
+        return Err("it is a record of another object".into());
+    }
+    Ok(())
 }
 
 /// An item of a list. Only what certainly belongs to another object is refused:

@@ -102,7 +102,10 @@ impl Value {
         Ok(match json.as_bytes().first() {
             Some(b'n') => serde_json::from_str(json).map(|()| Self::Null)?,
             Some(b't' | b'f') => Self::Bool(serde_json::from_str(json)?),
-            Some(b'"') => Self::Text(serde_json::from_str(json)?),
+            Some(b'"') => match json[1..].strip_suffix('"') {
+                Some(inner) if stands_as_it_is(inner) => Self::Text(inner.to_owned()),
+                _ => Self::Text(serde_json::from_str(json)?),
+            },
             Some(b'{' | b'[') => Self::Json(serde_json::from_str::<&RawValue>(json)?.get().to_owned()),
             _ => {
                 let raw = serde_json::from_str::<&RawValue>(json)?.get();
@@ -136,8 +139,7 @@ impl Value {
 
 /// Appends `text` as a JSON string, quotes and escapes included.
 fn write_json_string(text: &str, out: &mut String) {
-    // Most texts stand in JSON as they are.
-    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+    if stands_as_it_is(text) {
         out.push('"');
         out.push_str(text);
         out.push('"');
@@ -145,6 +147,11 @@ fn write_json_string(text: &str, out: &mut String) {
     }
     // Serialising a string into a string cannot fail.
     out.push_str(&serde_json::to_string(text).unwrap_or_default());
+}
+
+/// Whether a text stands in JSON as it is, between quotes: most do.
+fn stands_as_it_is(text: &str) -> bool {
+    text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\')
 }
 
 impl Serialize for Value {
@@ -194,9 +201,13 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn every_text_is_written_as_serde_json_writes_it(text in ".*", odd in "[\\x00-\\x7f\u{80}\u{2028}]*") {
+        fn every_text_is_written_and_read_as_serde_json_does(text in ".*", odd in "[\\x00-\\x7f\u{80}\u{2028}]*") {
             for text in [text, odd] {
                 let known = serde_json::to_string(&text).unwrap();
+                proptest::prop_assert_eq!(Value::from_json(&known).unwrap(), Value::Text(text.clone()));
+                let quoted = format!("\"{text}\"");
+                let read = serde_json::from_str::<String>(&quoted).ok().map(Value::Text);
+                proptest::prop_assert_eq!(Value::from_json(&quoted).ok(), read);
                 proptest::prop_assert_eq!(Value::Text(text).to_json(), known);
             }
         }
