@@ -14,6 +14,11 @@ impl<'t> PlainCells<'t> {
         Self { text, ends, gap }
     }
 
+    /// All texts, and what stands between them.
+    pub fn whole(&self) -> &'t str {
+        self.text
+    }
+
     /// The text of a cell, untrimmed; blank beyond the last one.
     pub fn get(&self, column: usize) -> &'t str {
         let Some(&end) = self.ends.get(column) else { return "" };

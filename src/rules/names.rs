@@ -39,27 +39,21 @@ pub fn folded(text: &str) -> Cow<'_, str> {
 pub fn push_folded(text: &str, out: &mut String) {
     let text = trim(text);
     let begin = out.len();
-    if text.is_ascii() && !has_odd_blanks(text) {
-        out.push_str(text);
-        out[begin..].make_ascii_lowercase();
+    if text.is_ascii() {
+        push_ascii(text, begin, out);
         return;
     }
-    let (mut after_blank, mut may_combine) = (false, false);
-    for c in text.chars().filter(|&c| !is_invisible(c)) {
-        if c.is_whitespace() {
-            if !after_blank {
-                out.push(' ');
-            }
-            after_blank = true;
-            continue;
+    let (mut rest, mut may_combine) = (text, false);
+    while !rest.is_empty() {
+        let ascii = rest.bytes().position(|byte| !byte.is_ascii()).unwrap_or(rest.len());
+        let (seen, behind) = rest.split_at(ascii);
+        push_ascii(seen, begin, out);
+        let mut foreign = behind.chars();
+        if let Some(c) = foreign.next() {
+            may_combine |= c >= FIRST_COMBINING;
+            push_foreign(c, begin, out);
         }
-        after_blank = false;
-        may_combine |= c >= FIRST_COMBINING;
-        if c.is_ascii() {
-            out.push(c.to_ascii_lowercase());
-        } else {
-            out.extend(c.to_lowercase());
-        }
+        rest = foreign.as_str();
     }
     // Composed last: a letter and its accent may have stood apart by what was taken out.
     if may_combine && is_nfc_quick(out[begin..].chars()) != IsNormalized::Yes {
@@ -67,6 +61,39 @@ pub fn push_folded(text: &str, out: &mut String) {
         out.truncate(begin);
         out.push_str(&composed);
     }
+}
+
+/// Appends ASCII to the form that begins at `begin`.
+fn push_ascii(text: &str, begin: usize, out: &mut String) {
+    let from = out.len();
+    let one_too_many = text.starts_with(' ') && ends_blank(out, begin);
+    if !one_too_many && !has_odd_blanks(text) {
+        out.push_str(text);
+        out[from..].make_ascii_lowercase();
+        return;
+    }
+    for c in text.chars() {
+        if !c.is_whitespace() {
+            out.push(c.to_ascii_lowercase());
+        } else if !ends_blank(out, begin) {
+            out.push(' ');
+        }
+    }
+}
+
+fn push_foreign(c: char, begin: usize, out: &mut String) {
+    if c.is_whitespace() {
+        if !ends_blank(out, begin) {
+            out.push(' ');
+        }
+    } else if !is_invisible(c) {
+        out.extend(c.to_lowercase());
+    }
+}
+
+/// Whether the form that begins at `begin` ends with a blank.
+fn ends_blank(out: &str, begin: usize) -> bool {
+    out.len() > begin && out.ends_with(' ')
 }
 
 /// No character below it combines with another, and neither does its lower
@@ -87,7 +114,7 @@ fn has_odd_blanks(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{folded, trim};
+    use super::{folded, push_folded, trim};
 
     #[test]
     fn blanks_that_nobody_sees_do_not_count() {
@@ -103,5 +130,15 @@ mod tests {
         assert_eq!(folded("Cafe\u{301}"), folded("CAFÉ"));
         assert_eq!(folded("Cafe\u{200B}\u{301}"), folded("CAFÉ"));
         assert_eq!(folded("already"), "already");
+    }
+
+    #[test]
+    fn runs_of_blanks_are_one_whatever_stands_beside_them() {
+        for odd in ["é \u{200B} é", "é\u{A0} é", "é \u{A0}\u{2009} é", "é\t\u{AD}\n é", "é  é"] {
+            assert_eq!(folded(odd), "é é", "{odd:?}");
+        }
+        let (mut keys, separated) = (String::from("a "), " É b");
+        push_folded(separated, &mut keys);
+        assert_eq!(keys, "a é b");
     }
 }

@@ -3,8 +3,6 @@
 
 use std::path::Path;
 
-use memchr::memchr;
-
 use super::batch::Looker;
 use super::charset::{Charset, Decoder};
 use super::csv_source::{TextInput, TextSource};
@@ -104,7 +102,7 @@ impl CsvReader {
                 None => self.decoder.whole(raw),
             };
             let is_done = text
-                .and_then(|text| self.plain_cells(text))
+                .and_then(|text| self.plain_cells(text, cut.quoted))
                 .is_some_and(|cells| looker.plain(cut.row, &cells));
             if !is_done && self.read(raw, text, cut, row) {
                 looker.row(row);
@@ -114,23 +112,20 @@ impl CsvReader {
 
     /// The cells of a record, if they are as many as there are columns, short
     /// enough, and not all blank as far as the first one shows it.
-    fn plain_cells<'r>(&'r mut self, text: &'r str) -> Option<PlainCells<'r>> {
+    fn plain_cells<'r>(&'r mut self, text: &'r str, quoted: bool) -> Option<PlainCells<'r>> {
         if text.len() > MAX_FIELD {
             return None;
         }
-        let cells = match memchr(b'"', text.as_bytes()) {
-            None => {
-                self.ends.clear();
-                push_ends(text.as_bytes(), self.delimiter, &mut self.ends);
-                (self.ends.len() == self.columns).then(|| PlainCells::new(text, &self.ends, 1))
-            }
-            Some(_) => {
-                self.splitter.split(text.as_bytes());
-                let splitter = &self.splitter;
-                let whole = !splitter.is_odd() && splitter.ends().len() == self.columns;
-                let unquoted = self.decoder.whole(splitter.cells()).filter(|_| whole);
-                unquoted.map(|text| PlainCells::new(text, splitter.ends(), 0))
-            }
+        let cells = if quoted {
+            self.splitter.split(text.as_bytes());
+            let splitter = &self.splitter;
+            let whole = !splitter.is_odd() && splitter.ends().len() == self.columns;
+            let unquoted = self.decoder.whole(splitter.cells()).filter(|_| whole);
+            unquoted.map(|text| PlainCells::new(text, splitter.ends(), 0))
+        } else {
+            self.ends.clear();
+            push_ends(text.as_bytes(), self.delimiter, &mut self.ends);
+            (self.ends.len() == self.columns).then(|| PlainCells::new(text, &self.ends, 1))
         };
         cells.filter(|cells| !cells.get(0).trim_ascii().is_empty())
     }
@@ -140,7 +135,7 @@ impl CsvReader {
     fn read(&mut self, raw: &[u8], text: Option<&str>, cut: Cut, row: &mut Row) -> bool {
         row.reset(cut.row, cut.line);
         row.raw.extend_from_slice(raw);
-        if memchr(b'"', raw).is_none()
+        if !cut.quoted
             && raw.len() <= MAX_FIELD
             && let Some(text) = text.or_else(|| self.decoder.whole(raw))
         {

@@ -8,7 +8,7 @@
 
 use std::io::{self, Read};
 
-use memchr::{memchr, memchr2, memchr3};
+use memchr::{memchr, memchr3};
 
 use super::error::InputProblem;
 use super::records::{MAX_CELLS, MAX_FIELD, MAX_RECORD, Mark, line_breaks, open_quote, spans};
@@ -28,6 +28,8 @@ pub(super) struct Cut {
     pub(super) row: u64,
     /// Its first physical line, 1-based.
     pub(super) line: u64,
+    /// Whether it has a quote anywhere.
+    pub(super) quoted: bool,
 }
 
 /// Whole records one behind the other, as the text has them.
@@ -166,7 +168,7 @@ impl<R: Read> Cutter<R> {
             let raw = rest.get(..length).unwrap_or_default();
             self.check(raw, quoted, ended)?;
             let Mark { offset, rows, line, .. } = self.mark;
-            block.cuts.push(Cut { start: at, end: at + length, offset, row: rows + 1, line });
+            block.cuts.push(Cut { start: at, end: at + length, offset, row: rows + 1, line, quoted });
             self.mark.offset += length as u64 + u64::from(ended);
             self.mark.rows += 1;
             self.mark.line += 1 + if quoted { line_breaks(raw) } else { 0 };
@@ -259,12 +261,11 @@ enum RecordEnd {
 
 /// Finds the end of the record with which `bytes` begin. `is_all`: no more follow.
 fn record_end(bytes: &[u8], delimiter: u8, is_all: bool) -> RecordEnd {
-    let line_end = memchr2(b'\n', b'\r', bytes);
-    let line = bytes.get(..line_end.unwrap_or(bytes.len())).unwrap_or_default();
     let beyond = |quoted| if is_all { RecordEnd::Text { quoted } } else { RecordEnd::Beyond };
-    let Some(mut at) = memchr(b'"', line) else {
-        return line_end.map_or(beyond(false), |length| RecordEnd::Line { length, quoted: false });
-    };
+    let Some(mut at) = memchr3(b'\n', b'\r', b'"', bytes) else { return beyond(false) };
+    if bytes.get(at) != Some(&b'"') {
+        return RecordEnd::Line { length: at, quoted: false };
+    }
     // From here on only quotes and line ends matter.
     loop {
         if bytes.get(at) == Some(&b'"') {

@@ -68,8 +68,24 @@ fn is(byte: u8, kinds: u8) -> bool {
 }
 
 /// Whether a text has neither control characters and line breaks nor what may
-/// begin one in UTF-8, eight bytes at a time. What is not plain may be fine.
+/// begin one in UTF-8. What is not plain may be fine.
 pub fn is_plain(text: &str) -> bool {
+    /// Bytes that a processor looks at together, whichever it is.
+    const LANES: usize = 32;
+    let odd = |byte: u8| u8::from(byte < 0x20) | u8::from(byte == 0x7F) | u8::from(byte == 0xC2);
+    let bytes = text.as_bytes();
+    let Some(last) = bytes.last_chunk::<LANES>() else { return is_short_plain(bytes) };
+    let mut seen = [0; LANES];
+    for lanes in bytes.as_chunks::<LANES>().0.iter().chain([last]) {
+        for (seen, &byte) in seen.iter_mut().zip(lanes) {
+            *seen |= odd(byte);
+        }
+    }
+    seen == [0; LANES]
+}
+
+/// The same, eight bytes at a time.
+fn is_short_plain(bytes: &[u8]) -> bool {
     const EACH: u64 = u64::from_le_bytes([1; 8]);
     const HIGH: u64 = EACH << 7;
     let odd = |eight: &[u8; 8]| {
@@ -82,7 +98,6 @@ pub fn is_plain(text: &str) -> bool {
         };
         below(0x20) | is(0x7F) | is(0xC2)
     };
-    let bytes = text.as_bytes();
     let (eights, rest) = bytes.as_chunks::<8>();
     let rest_is_odd = match bytes.last_chunk::<8>() {
         Some(last) => odd(last) != 0,
@@ -224,12 +239,13 @@ pub fn is_url_of(text: &str, bytes: Bytes) -> bool {
         return false;
     }
     let Some(rest) = without_scheme(text.as_bytes()) else { return false };
-    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#'));
-    let authority = &rest[..end.unwrap_or(rest.len())];
-    match authority.iter().any(|byte| matches!(byte, b'@' | b':')) {
-        true => is_host_of_user(authority),
-        false => is_host(authority),
+    let ends_host = |byte: &u8| matches!(byte, b'/' | b'?' | b'#' | b'@' | b':');
+    let end = rest.iter().position(ends_host).unwrap_or(rest.len());
+    if !matches!(rest.get(end), Some(b'@' | b':')) {
+        return is_host(&rest[..end]);
     }
+    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#'));
+    is_host_of_user(&rest[..end.unwrap_or(rest.len())])
 }
 
 /// `user@host:80`
@@ -302,6 +318,22 @@ mod tests {
     }
 
     #[test]
+    fn plain_texts_of_any_length() {
+        for length in 0..80 {
+            let text = "a".repeat(length);
+            assert!(is_plain(&text), "{length}");
+            for at in 0..length {
+                for odd in ["\0", "\u{1f}", "\u{7f}", "\u{85}", "\n"] {
+                    let mut text = text.clone();
+                    text.insert_str(at, odd);
+                    assert!(!is_plain(&text), "{text:?}");
+                }
+            }
+            assert!(is_plain(&(text + "é漢")), "{length}");
+        }
+    }
+
+    #[test]
     fn web_addresses_by_their_form() {
         for good in [
             "example.com",
@@ -309,6 +341,8 @@ mod tests {
             "https://example.com:8080",
             "HTTP://EXAMPLE.com",
             "http://müller.de",
+            "https://me:secret@example.com/a@b:c",
+            "example.com:80?a=b",
         ] {
             assert!(is_url(good), "{good}");
         }
@@ -322,6 +356,8 @@ mod tests {
             "http://a..b",
             "data:text/html,x",
             "https://example.com:x",
+            "https://me@",
+            "a_b:80",
         ] {
             assert!(!is_url(bad), "{bad}");
         }

@@ -14,6 +14,8 @@ const SHORT: usize = 16;
 #[derive(Clone, Debug, Default)]
 pub struct Choices {
     ordered: Vec<String>,
+    /// How each begins and how long it is: compared sooner than the texts.
+    marks: Vec<u64>,
     exact: HashSet<String>,
     by_folded: HashMap<String, usize>,
 }
@@ -25,6 +27,7 @@ impl Choices {
         for value in values {
             choices.by_folded.entry(folded(&value).into_owned()).or_insert(choices.ordered.len());
             choices.exact.insert(value.clone());
+            choices.marks.push(mark(&value));
             choices.ordered.push(value);
         }
         choices
@@ -44,7 +47,11 @@ impl Choices {
     /// Whether a text is one of the choices to the letter.
     pub fn has(&self, text: &str) -> bool {
         match self.ordered.len() {
-            0..=SHORT => self.ordered.iter().any(|known| known == text),
+            0..=SHORT => {
+                let marks = self.marks.iter().zip(&self.ordered);
+                let wanted = mark(text);
+                marks.into_iter().any(|(mark, known)| *mark == wanted && known == text)
+            }
             _ => self.exact.contains(text),
         }
     }
@@ -64,6 +71,18 @@ impl Choices {
     pub fn nearest(&self, text: &str) -> Option<&str> {
         nearest(text, self.ordered.iter().map(String::as_str))
     }
+}
+
+/// The first seven bytes of a text, and its length as far as a byte shows it.
+fn mark(text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    let mut mark = [0; 8];
+    match bytes.first_chunk::<7>() {
+        Some(first) => mark[..7].copy_from_slice(first),
+        None => mark[..bytes.len()].copy_from_slice(bytes),
+    }
+    mark[7] = bytes.len() as u8;
+    u64::from_le_bytes(mark)
 }
 
 #[cfg(test)]
@@ -86,6 +105,17 @@ mod tests {
     fn of_values_that_differ_only_in_case_the_exact_one_is_found_else_the_first() {
         let list = choices(&["UK", "uk", "Uk"]);
         assert_eq!([list.find("uk"), list.find("UK"), list.find("uK")], [Some("uk"), Some("UK"), Some("UK")]);
+    }
+
+    #[test]
+    fn values_that_begin_alike_are_told_apart() {
+        let list = choices(&["Consumer Staples", "Consumer Discretionary", "Zoë", ""]);
+        for known in ["Consumer Staples", "Consumer Discretionary", "Zoë", ""] {
+            assert!(list.has(known), "{known}");
+        }
+        for other in ["Consumer Stapled", "Consumer", "Zo\u{eb}\0", "zoë"] {
+            assert!(!list.has(other), "{other}");
+        }
     }
 
     #[test]

@@ -40,8 +40,10 @@ impl<'p> Glance<'p> {
 
     /// Whether nothing is wrong with a record, and then appends its key.
     pub fn passes(self, cells: &PlainCells<'_>, key: &mut String) -> bool {
+        // To look at all texts at once is quicker than one by one.
+        let all_plain = is_plain(cells.whole());
         let fine = |field: &FieldProgram| match field.origin {
-            Origin::Column(column) => field.is_surely_fine(cells.get(column)),
+            Origin::Column(column) => field.is_surely_fine(cells.get(column), all_plain),
             Origin::Constant(_) => true,
             Origin::Joined(..) | Origin::Expression(_) => false,
         };
@@ -111,7 +113,7 @@ impl FieldProgram {
         by_its_text && as_it_stands && own_key && !self.appends
     }
 
-    fn is_surely_fine(&self, text: &str) -> bool {
+    fn is_surely_fine(&self, text: &str, plain: bool) -> bool {
         let text = trim(text);
         match text.as_bytes().first() {
             None => self.may_be_blank(),
@@ -120,9 +122,9 @@ impl FieldProgram {
             Some(_) => match &self.values {
                 Some(values) => match values.find(text).and_then(|from| self.targets.get(from)) {
                     Some(to) => !to.is_empty(),
-                    None => self.otherwise == Otherwise::Keep && self.surely_takes(text),
+                    None => self.otherwise == Otherwise::Keep && self.surely_takes(text, plain),
                 },
-                None => self.surely_takes(text),
+                None => self.surely_takes(text, plain),
             },
         }
     }
@@ -131,9 +133,10 @@ impl FieldProgram {
         !self.is_key && !self.field.required && self.blank == Blank::Keep && self.default.is_none()
     }
 
-    fn surely_takes(&self, text: &str) -> bool {
+    /// `plain`: the text is known to be so, as [`is_plain`] tells it.
+    fn surely_takes(&self, text: &str, plain: bool) -> bool {
         if self.reference.is_some() {
-            return is_plain(text) || control_character(text).is_none();
+            return plain || is_plain(text) || control_character(text).is_none();
         }
         match &self.field.kind {
             FieldKind::Number | FieldKind::Currency | FieldKind::Percent => self.surely_takes_number(text),
@@ -145,12 +148,12 @@ impl FieldProgram {
                 let [yes, no] = &self.words;
                 yes.find(text).is_none() && no.find(text).is_none() && checkbox::read(text).is_some()
             }
-            FieldKind::Memo => self.surely_takes_text(text),
+            FieldKind::Memo => self.surely_takes_text(text, plain),
             FieldKind::Text
             | FieldKind::TextArea
             | FieldKind::Email
             | FieldKind::Url
-            | FieldKind::Other(_) => !looks_shortened_by_excel(text) && self.surely_takes_text(text),
+            | FieldKind::Other(_) => !looks_shortened_by_excel(text) && self.surely_takes_text(text, plain),
             FieldKind::MultiSelect => false,
         }
     }
@@ -165,7 +168,7 @@ impl FieldProgram {
         number.bytes().rev().position(|byte| byte == b'.').unwrap_or(0) <= most as usize
     }
 
-    fn surely_takes_text(&self, text: &str) -> bool {
+    fn surely_takes_text(&self, text: &str, plain: bool) -> bool {
         if let Some(list) = &self.list {
             return list.has(text);
         }
@@ -176,7 +179,7 @@ impl FieldProgram {
         match self.field.kind {
             FieldKind::Email => is_email_of(text, Bytes::of(text)),
             FieldKind::Url => is_url_of(text, Bytes::of(text)),
-            _ => is_plain(text) || control_character(text).is_none(),
+            _ => plain || is_plain(text) || control_character(text).is_none(),
         }
     }
 }
