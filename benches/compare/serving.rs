@@ -115,29 +115,31 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits and answers.
+    /// Waits and answers. What is read is made ready before, so that it takes the latency and no longer.
     async fn answer(&self, request: &Request) -> Vec<u8> {
+        let begun = Instant::now();
         let is_write = !request.head.starts_with("GET ");
         let is_dictionary = request.head.starts_with("GET /datadictionary/");
-        let admission = if is_dictionary {
-            Admission::After(self.manner.latency)
-        } else {
-            self.admit(Instant::now(), is_write)
-        };
+        let admission =
+            if is_dictionary { Admission::After(self.manner.latency) } else { self.admit(begun, is_write) };
         let latency = match admission {
             Admission::After(latency) => latency,
             Admission::TooMany(wait) => return self.too_many(wait),
         };
+        let ready = match is_write {
+            false if is_dictionary => Some(response("200 OK", "", &self.dictionary)),
+            false => Some(self.respond(request)),
+            true => None,
+        };
         if !latency.is_zero() {
             let (wake, woken) = oneshot::channel();
-            let _ = self.clock.send(Waiting { until: Instant::now() + latency, wake });
+            let _ = self.clock.send(Waiting { until: begun + latency, wake });
             let _ = woken.await;
         }
-        if is_dictionary {
-            return response("200 OK", "", &self.dictionary);
+        if !is_dictionary {
+            self.leave(Instant::now(), is_write);
         }
-        self.leave(Instant::now(), is_write);
-        self.respond(request)
+        ready.unwrap_or_else(|| self.respond(request))
     }
 
     fn admit(&self, now: Instant, is_write: bool) -> Admission {

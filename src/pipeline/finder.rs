@@ -84,8 +84,6 @@ struct Question {
     form: Arc<KeyForm>,
     /// The field that is asked by.
     field: Field,
-    /// All that is asked for, as keys are compared.
-    asked: Arc<HashSet<String>>,
     above: Option<u64>,
 }
 
@@ -230,7 +228,7 @@ impl Finder {
     pub fn ask_ahead(&self, wanted: &[Wanted]) -> Option<Asked> {
         let lead = self.lead.filter(|lead| self.whole.is_none() && self.proven == Some(*lead))?;
         let leads = different_leads(wanted);
-        let question = self.question(lead, &leads);
+        let question = self.question(lead);
         let mut asked = Asked { requests: JoinSet::new() };
         for values in batches_for_in(&self.form.object, &self.form.by[lead].name, &leads) {
             asked.requests.spawn(ask_batch(question.clone(), values.to_vec()));
@@ -253,16 +251,9 @@ impl Finder {
         self.find(wanted).await
     }
 
-    fn question(&self, lead: usize, leads: &[Value]) -> Question {
+    fn question(&self, lead: usize) -> Question {
         let field = self.form.by[lead].clone();
-        let asked = Arc::new(leads.iter().map(|value| field.part(value)).collect());
-        Question {
-            client: self.client.clone(),
-            form: Arc::clone(&self.form),
-            field,
-            asked,
-            above: self.above,
-        }
+        Question { client: self.client.clone(), form: Arc::clone(&self.form), field, above: self.above }
     }
 
     /// Asks by `$in`; `None` if the CRM does not take that filter.
@@ -273,7 +264,7 @@ impl Finder {
     ) -> Result<Option<FoundRecords>, PipelineError> {
         let mut found = FoundRecords::new();
         let leads = different_leads(wanted);
-        let question = self.question(lead, &leads);
+        let question = self.question(lead);
         let mut batches = batches_for_in(&self.form.object, &question.field.name, &leads).into_iter();
         if self.proven != Some(lead)
             && let Some(first) = batches.next()
@@ -306,7 +297,6 @@ impl Finder {
             client: self.client.clone(),
             form: Arc::clone(&self.form),
             field: field.clone(),
-            asked: Arc::new(HashSet::from([field.part(&value)])),
             above: None,
         };
         let batch = ask_batch(question, vec![value]).await?;
@@ -462,7 +452,8 @@ async fn collect(
 /// Asks once by `$in`. Reading ends where the answers do not fit the question,
 /// so that a CRM that ignores the filter does not send everything it has.
 async fn ask_batch(question: Question, values: Vec<Value>) -> Result<Batch, CrmError> {
-    let Question { client, form, field, asked, above } = question;
+    let Question { client, form, field, above } = question;
+    let asked: HashSet<String> = values.iter().map(|value| field.part(value)).collect();
     let filter = Filter::any_of(field.name.clone(), values);
     let filter = match above {
         Some(id) => filter.and(Filter::Field("id".to_owned(), Test::Above(Value::Number(Number::from(id))))),
@@ -480,11 +471,14 @@ async fn ask_batch(question: Question, values: Vec<Value>) -> Result<Batch, CrmE
             Err(error) => return Err(error),
         };
         for record in records {
-            if asked.contains(&field.part(record.get(&field.name).unwrap_or(&Value::Null))) {
-                fitting.push((form.key(&record), record));
-            } else {
+            let part = field.part(record.get(&field.name).unwrap_or(&Value::Null));
+            if !asked.contains(&part) {
                 strange += 1;
+                continue;
             }
+            // Of a key of one field it is the key.
+            let key = if form.by.len() == 1 { part } else { form.key(&record) };
+            fitting.push((key, record));
         }
         // A few strangers are letters that the CRM takes for the same (e and é).
         if strange >= 3 && strange > fitting.len() {

@@ -59,6 +59,8 @@ pub struct Planner<'a> {
     taken: u64,
     /// Planned, and to be stored while the next rows are drafted.
     planned: Vec<PlannedRow>,
+    /// The records that they were planned with, which are of no more use.
+    spent: FoundRecords,
     surplus_cells: bool,
     clears: u64,
     cleared: BTreeMap<String, u64>,
@@ -126,9 +128,10 @@ impl<'a> Planner<'a> {
             seen: SeenKeys::default(),
             claimed: HashMap::new(),
             counts: Counts::default(),
-            window: windows::WINDOW,
+            window: windows::rows_of_a_window(client.concurrency()),
             taken: 0,
             planned: Vec::new(),
+            spent: FoundRecords::new(),
             surplus_cells: false,
             clears: 0,
             cleared: BTreeMap::new(),
@@ -259,6 +262,7 @@ impl<'a> Planner<'a> {
         let lead_of = |draft: &Draft<'_>, at: usize| draft.wishes.get(program.key[at]).and_then(Wish::value);
         // The field with the most different values tells records apart best.
         let most_telling = (0..program.key.len())
+            .filter(|_| program.key.len() > 1)
             .max_by_key(|&at| {
                 let values: HashSet<Option<Value>> =
                     usable.iter().map(|(draft, _)| lead_of(draft, at)).collect();

@@ -8,8 +8,14 @@ use crate::pipeline::{Event, Phase, PipelineError};
 use crate::rules::draft::{Draft, draft};
 use crate::store::PlannedRow;
 
-/// Rows planned together: ten requests of a hundred keys each.
-pub(super) const WINDOW: usize = 1_000;
+/// Rows of the first window. Nothing is asked for beside it, as its first request goes alone.
+const FIRST: usize = 1_000;
+
+/// Rows planned together, a hundred keys a request: so many requests that some are still to be
+/// sent while the answers to the last ones are planned and the next rows are drafted.
+pub(super) fn rows_of_a_window(concurrency: usize) -> usize {
+    (250 * concurrency.min(16)).max(FIRST)
+}
 
 /// A window closes early when its rows are this long together, in bytes.
 const WINDOW_BYTES: usize = 8 << 20;
@@ -81,8 +87,9 @@ impl Planner<'_> {
     where
         Self: 'r,
     {
-        let left = limit.saturating_sub(self.taken);
-        let (job, most) = (self.job, usize::try_from(left).unwrap_or(usize::MAX).min(self.window));
+        let left = usize::try_from(limit.saturating_sub(self.taken)).unwrap_or(usize::MAX);
+        let most = left.min(if self.taken == 0 { self.window.min(FIRST) } else { self.window });
+        let job = self.job;
         let (rows, mut drafts) = self.store_planned(move || {
             let filled = fill(buffer, rows, most)?;
             let rows = &buffer[..filled];
@@ -137,6 +144,7 @@ impl Planner<'_> {
             };
             self.planned.push(PlannedRow { looked: row.action.map(|_| looked), ..row });
         }
+        self.spent = found;
         Ok(())
     }
 
@@ -145,7 +153,7 @@ impl Planner<'_> {
         &mut self,
         meanwhile: impl FnOnce() -> Result<T, PipelineError>,
     ) -> Result<T, PipelineError> {
-        let planned = std::mem::take(&mut self.planned);
+        let (planned, spent) = (std::mem::take(&mut self.planned), std::mem::take(&mut self.spent));
         if planned.is_empty() {
             return meanwhile();
         }
@@ -157,7 +165,11 @@ impl Planner<'_> {
         }
         let store = &mut *self.store;
         let (stored, done) = std::thread::scope(|scope| {
-            let storing = scope.spawn(move || store.add_rows_read(&planned, counts.read));
+            let storing = scope.spawn(move || {
+                // They are many small texts, which takes as long as to plan their rows.
+                drop(spent);
+                store.add_rows_read(&planned, counts.read)
+            });
             let done = meanwhile();
             (storing.join(), done)
         });
