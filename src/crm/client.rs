@@ -13,9 +13,10 @@ use super::address::BaseUrl;
 use super::answer::{Answer, excerpt, judge, unexpected};
 use super::dictionary::read_dictionary;
 use super::errors::{CrmError, LONGEST_PAUSE, NextStep};
-use super::gate::{Gate, Limits, Pause, Pauses};
+use super::gate::{Gate, Heard, Limits};
 use super::json::{Fields, checked};
 use super::lookup::{append_body, read_lookup};
+use super::pause::{Pace, Pause, Pauses};
 use super::query::{ListQuery, list_path, path, record_path};
 use super::retry::{Jitter, Twice, may_repeat, wait_asked};
 use super::token::Token;
@@ -253,6 +254,11 @@ impl Client {
         self.inner.concurrency.get()
     }
 
+    /// The pace as it is, and each time that it changes for longer than a trial.
+    pub fn watch_pace(&self) -> watch::Receiver<Pace> {
+        self.inner.gate.watch_pace()
+    }
+
     /// What has been found out about an object.
     pub(super) fn habits(&self, object: &str) -> Habits {
         self.lock_habits().get(object).copied().unwrap_or_default()
@@ -318,29 +324,30 @@ impl Client {
                 return Err(CrmError::Waited);
             }
             let result = inner.transport.send(request).await;
-            let error = match result.and_then(|answer| self.understand(&answer, &read)) {
-                Ok(value) => {
-                    inner.gate.well();
-                    return Ok(value);
-                }
+            let result = result.and_then(|answer| self.understand(&answer, &read));
+            inner.gate.heard(&pass, heard(&result));
+            let error = match result {
+                Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            tries.made += 1;
             if left_here(&error) {
                 tries.counted = true;
             } else {
                 inner.gate.uncount(request.method, tries.counted);
             }
-            self.tell_gate(&error, pass.since);
-            // Only now, or another request could slip out before the pause; and before the
+            // Only now, or another request could slip out before a pause; and before the
             // backoff, so that who waits for the next try holds no place.
             drop(pass);
+            let refused = matches!(error, CrmError::RateLimited { .. });
+            if !(refused && tries.is_of_the_pace(inner.gate.taken())) {
+                tries.made += 1;
+            }
             if !may_repeat(&error, twice, tries.made, inner.retries) {
                 return Err(tries.last_word(request.method, error));
             }
-            // A pause is waited out at the gate, together with everyone else.
-            let paused = matches!(error, CrmError::RateLimited { .. }) && self.pause().is_some();
-            let wait = if paused { Duration::ZERO } else { inner.jitter.backoff(tries.made) };
+            // What holds everyone is waited out at the gate, together with everyone else.
+            let wait =
+                if refused && inner.gate.waits() { Duration::ZERO } else { inner.jitter.backoff(tries.made) };
             tries.remember(error);
             if !inner.gate.back_off(wait).await {
                 return Err(tries.last_word(request.method, CrmError::Cancelled));
@@ -360,19 +367,30 @@ impl Client {
             Odd::Form(why) => unexpected(answer, &why, token),
         })
     }
+}
 
-    fn tell_gate(&self, error: &CrmError, sent: tokio::time::Instant) {
-        let gate = &self.inner.gate;
-        match (error, wait_asked(error)) {
-            // A wait beyond all patience ends the run instead of holding it.
-            (_, Some(wait)) if wait > LONGEST_PAUSE => {}
-            (CrmError::RateLimited { .. }, wait) => gate.slow_down(sent, wait),
-            (_, Some(wait)) => gate.hold_all(wait),
-            _ if left_here(error) => gate.well(),
-            _ => {}
-        }
+/// What came of a request, for the gate.
+fn heard<T>(result: &Result<T, CrmError>) -> Heard {
+    let Err(error) = result else { return Heard::Well };
+    match (error, wait_asked(error)) {
+        // A wait beyond all patience ends the run instead of holding it.
+        (_, Some(wait)) if wait > LONGEST_PAUSE => Heard::Nothing,
+        (CrmError::RateLimited { .. }, wait) => Heard::Refused(wait),
+        (
+            CrmError::Unreachable { .. }
+            | CrmError::TimedOut { .. }
+            | CrmError::ConnectionLost { .. }
+            | CrmError::ServerError { .. }
+            | CrmError::Unavailable { .. },
+            wait,
+        ) => Heard::Lost(wait),
+        _ if left_here(error) => Heard::Well,
+        _ => Heard::Nothing,
     }
 }
+
+/// More 429s than this are no matter of learning a pace.
+const MOST_OF_THE_PACE: u32 = 50;
 
 /// How the tries of one request went.
 #[derive(Debug, Default)]
@@ -382,9 +400,23 @@ struct Tries {
     counted: bool,
     /// The last error that left the outcome open.
     doubt: Option<CrmError>,
+    /// How many requests the CRM had taken at the last 429.
+    taken: Option<u64>,
+    /// 429s that are no tries.
+    of_the_pace: u32,
 }
 
 impl Tries {
+    /// Whether a 429 says nothing about this request, only about the pace that is being
+    /// learned: the CRM took others since the last one to it. Such are no tries, or rows would
+    /// fail for the speed at which the others go. `taken` is how many it took so far.
+    fn is_of_the_pace(&mut self, taken: u64) -> bool {
+        let before = self.taken.replace(taken);
+        let is = self.of_the_pace < MOST_OF_THE_PACE && before.is_some_and(|before| taken > before);
+        self.of_the_pace += u32::from(is);
+        is
+    }
+
     fn remember(&mut self, error: CrmError) {
         if error.next_step() == NextStep::LookUpFirst {
             self.doubt = Some(error);

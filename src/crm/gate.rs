@@ -1,64 +1,27 @@
 //! The one gate that every request goes through: how many at once, how many a
 //! second, pauses that hold everyone, and the budget of calls.
+//!
+//! `--concurrency` and `--rate` are the most that there is. Below them the pace
+//! is found, by two controls that know nothing of each other: [`Throttle`]
+//! learns from 429s how many requests a second the CRM takes, [`Flight`] finds
+//! how many in flight bring the most answers. Each measures only where it is
+//! the one that holds requests back. The gate asks both whether a request may
+//! leave, and tells both what came of it.
 
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::errors::{CrmError, LONGEST_PAUSE};
+use super::flight::{Flight, Left};
+use super::pause::{Pace, Pause, PauseReason, Pauses};
+use super::throttle::{Throttle, Turn};
 use super::transport::Method;
 use crate::model::Calls;
-
-/// The first pause after a 429 that names no time; it doubles with each further one.
-const FIRST_PAUSE: Duration = Duration::from_secs(30);
-
-/// A pause that holds all requests back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pause {
-    /// When requests go on.
-    pub until: Instant,
-    /// Who asked for it.
-    pub reason: PauseReason,
-}
-
-impl Pause {
-    /// How long it still lasts.
-    pub fn left(&self) -> Duration {
-        self.until.saturating_duration_since(Instant::now())
-    }
-}
-
-/// Why all requests pause.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PauseReason {
-    /// The CRM named the time (`Retry-After`).
-    RetryAfter,
-    /// It answered 429 without a time.
-    TooManyRequests,
-}
-
-impl PauseReason {
-    /// For the screen.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::RetryAfter => "Retry-After",
-            Self::TooManyRequests => "too many requests",
-        }
-    }
-}
-
-/// All pauses so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pauses {
-    /// How many there were.
-    pub count: u64,
-    /// How long they were in all; overlapping ones count once.
-    pub total: Duration,
-}
 
 /// What the gate is set to.
 #[derive(Clone, Copy, Debug)]
@@ -70,41 +33,80 @@ pub(super) struct Limits {
 
 #[derive(Debug)]
 pub(super) struct Gate {
-    // A semaphore, so that a later issue can add and take away places while requests run.
-    places: Arc<Semaphore>,
-    interval: Option<Duration>,
+    places: Semaphore,
+    /// With a pace, requests leave one by one: whoever holds this is next.
+    line: tokio::sync::Mutex<()>,
     max_calls: Option<u64>,
     state: Mutex<State>,
     pause: watch::Sender<Option<Pause>>,
+    pace: watch::Sender<Pace>,
     stop: CancellationToken,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    /// When the pace lets the next request go.
-    next_slot: Option<Instant>,
-    /// 429s without a time, one after the other.
-    strikes: u32,
+    throttle: Throttle,
+    flight: Flight,
+    /// Requests on their way.
+    in_flight: usize,
+    /// Places that there are, given out or free.
+    places: usize,
+    /// More that are given out, and go when they come free: requests in flight are never cut off.
+    surplus: usize,
+    pace: Pace,
     pauses: Pauses,
     calls: Calls,
 }
 
 /// A place at the gate: held while a request is on its way.
 #[derive(Debug)]
-pub(super) struct Pass {
-    _place: OwnedSemaphorePermit,
-    /// When the request left.
-    pub since: Instant,
+pub(super) struct Pass<'a> {
+    gate: &'a Gate,
+    place: Option<SemaphorePermit<'a>>,
+    left: Left,
+}
+
+/// Whether a request leaves.
+enum Leaving {
+    Now(Left),
+    InLine,
+    Not(Instant),
+}
+
+/// What came of a request, as far as the pace is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// It never left.
+    Nothing,
+    /// An answer.
+    Well,
+    /// No answer, or that the CRM is not well; perhaps with a time to wait.
+    Lost(Option<Duration>),
+    /// 429, perhaps with a time to wait.
+    Refused(Option<Duration>),
 }
 
 impl Gate {
     pub(super) fn new(limits: Limits) -> Self {
+        let most = limits.concurrency.get().min(Semaphore::MAX_PERMITS);
+        let pace = Pace { in_flight: most, most, rate: None };
+        let state = State {
+            throttle: Throttle::new(limits.rate.map(|rate| f64::from(rate.get()))),
+            flight: Flight::new(most),
+            in_flight: 0,
+            places: most,
+            surplus: 0,
+            pace,
+            pauses: Pauses::default(),
+            calls: Calls::default(),
+        };
         Self {
-            places: Arc::new(Semaphore::new(limits.concurrency.get().min(Semaphore::MAX_PERMITS))),
-            interval: limits.rate.map(|rate| Duration::from_secs(1) / rate.get()),
+            places: Semaphore::new(most),
+            line: tokio::sync::Mutex::default(),
             max_calls: limits.max_calls,
-            state: Mutex::default(),
+            state: Mutex::new(state),
             pause: watch::Sender::new(None),
+            pace: watch::Sender::new(pace),
             stop: CancellationToken::new(),
         }
     }
@@ -113,7 +115,7 @@ impl Gate {
     /// earlier try of the same request was counted.
     ///
     /// An error means that the request was not sent.
-    pub(super) async fn enter(&self, method: Method, repeat: bool) -> Result<Pass, CrmError> {
+    pub(super) async fn enter(&self, method: Method, repeat: bool) -> Result<Pass<'_>, CrmError> {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Err(CrmError::Cancelled),
@@ -121,36 +123,57 @@ impl Gate {
         }
     }
 
-    async fn wait_and_count(&self, method: Method, repeat: bool) -> Result<Pass, CrmError> {
+    async fn wait_and_count(&self, method: Method, repeat: bool) -> Result<Pass<'_>, CrmError> {
         // Asked first, so that nobody waits out a pause only to hear that the budget is spent.
         self.budget_left()?;
-        // The semaphore is never closed; were it, nothing could be sent.
-        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| CrmError::Cancelled)?;
+        let (place, waited) = match self.places.try_acquire() {
+            Ok(place) => (place, false),
+            // The semaphore is never closed; were it, nothing could be sent.
+            Err(_) => (self.places.acquire().await.map_err(|_| CrmError::Cancelled)?, true),
+        };
+        let arrived = Instant::now();
+        let mut line = None;
         loop {
-            if let Some(until) = self.pause_end() {
-                tokio::time::sleep_until(until).await;
-                continue;
-            }
-            match self.take_slot() {
-                Some(slot) if slot > Instant::now() => tokio::time::sleep_until(slot).await,
-                _ => {}
-            }
-            // A pause may have begun while this request waited for its slot.
-            if self.pause_end().is_none() {
-                break;
+            let turn = self.turn(method, repeat, arrived, waited, line.is_some())?;
+            match turn {
+                Leaving::Now(left) => return Ok(Pass { gate: self, place: Some(place), left }),
+                Leaving::InLine => line = Some(self.line.lock().await),
+                Leaving::Not(until) => tokio::time::sleep_until(until).await,
             }
         }
-        self.count(method, repeat)?;
-        Ok(Pass { _place: place, since: Instant::now() })
     }
 
-    /// The next evenly spaced slot; none without a pace.
-    fn take_slot(&self) -> Option<Instant> {
-        let interval = self.interval?;
+    /// Whether a request may leave now; if so, it is counted.
+    fn turn(
+        &self,
+        method: Method,
+        repeat: bool,
+        arrived: Instant,
+        waited: bool,
+        first: bool,
+    ) -> Result<Leaving, CrmError> {
         let mut state = self.lock();
-        let slot = state.next_slot.map_or_else(Instant::now, |next| next.max(Instant::now()));
-        state.next_slot = Some(slot + interval);
-        Some(slot)
+        let now = Instant::now();
+        if let Some(until) = self.pause_end(now) {
+            return Ok(Leaving::Not(until));
+        }
+        let in_flight = state.in_flight;
+        match state.throttle.turn(arrived, first, in_flight, now) {
+            Turn::Go => {}
+            Turn::Queue => return Ok(Leaving::InLine),
+            Turn::Wait(until) => return Ok(Leaving::Not(until)),
+            Turn::Pause(begun, until) => {
+                self.hold(&mut state, begun, until, PauseReason::TooManyRequests);
+                return Ok(Leaving::Not(until));
+            }
+        }
+        self.count(&mut state, method, repeat)?;
+        state.in_flight += 1;
+        let among = state.in_flight;
+        // Where it is the pace that holds requests back, their number says nothing.
+        let batch = if first { None } else { state.flight.leaves(among, waited, now) };
+        let left = Left { since: now, among, writes: method != Method::Get, batch };
+        Ok(Leaving::Now(left))
     }
 
     fn budget_left(&self) -> Result<(), CrmError> {
@@ -160,8 +183,7 @@ impl Gate {
         }
     }
 
-    fn count(&self, method: Method, repeat: bool) -> Result<(), CrmError> {
-        let mut state = self.lock();
+    fn count(&self, state: &mut State, method: Method, repeat: bool) -> Result<(), CrmError> {
         if let Some(limit) = self.max_calls
             && state.calls.total >= limit
         {
@@ -182,46 +204,93 @@ impl Gate {
         state.calls.retries = state.calls.retries.saturating_sub(u64::from(repeat));
     }
 
+    /// Takes what came of a request for what it says about the pace. Only then may its place be
+    /// given back, or another request could slip out before a pause.
+    pub(super) fn heard(&self, pass: &Pass<'_>, heard: Heard) {
+        match heard {
+            Heard::Nothing => {}
+            Heard::Refused(wait) => self.slow_down(pass.left.since, wait),
+            Heard::Lost(wait) => {
+                let mut state = self.lock();
+                state.flight.answered(pass.left, true, Instant::now());
+                self.fit(&mut state);
+                drop(state);
+                wait.into_iter().for_each(|wait| self.hold_all(wait));
+            }
+            Heard::Well => {
+                let mut state = self.lock();
+                state.throttle.well();
+                state.throttle.took(pass.left.since);
+                state.flight.answered(pass.left, false, Instant::now());
+                self.fit(&mut state);
+            }
+        }
+    }
+
+    /// Makes as many places as may be in flight, and tells of the pace where it changed.
+    fn fit(&self, state: &mut State) {
+        let (wanted, there) = (state.flight.limit(), state.places);
+        if wanted > there {
+            let back = (wanted - there).min(state.surplus);
+            state.surplus -= back;
+            self.places.add_permits(wanted - there - back);
+        } else if wanted < there {
+            state.surplus += there - wanted - self.places.forget_permits(there - wanted);
+        }
+        state.places = wanted;
+        let pace = Pace { in_flight: state.flight.settled(), rate: state.throttle.learned(), ..state.pace };
+        if pace != state.pace {
+            state.pace = pace;
+            self.pace.send_replace(pace);
+        }
+    }
+
     /// Holds everyone back as a 429 asks. `sent` is when the request left that was answered so:
-    /// eight requests in flight that are all told to slow down are one strike, not eight.
+    /// eight requests in flight that are all told to slow down are one refusal, not eight.
     pub(super) fn slow_down(&self, sent: Instant, wait: Option<Duration>) {
         let mut state = self.lock();
-        if let Some(wait) = wait {
-            self.hold(&mut state, wait, PauseReason::RetryAfter);
-            return;
-        }
-        let told_already = self.pause.borrow().is_some_and(|pause| pause.until > sent);
-        if !told_already {
-            let wait = FIRST_PAUSE.saturating_mul(1 << state.strikes.min(10)).min(LONGEST_PAUSE);
-            state.strikes += 1;
-            self.hold(&mut state, wait, PauseReason::TooManyRequests);
-        }
+        let now = Instant::now();
+        state.throttle.refused(sent, wait.map(|wait| wait.min(LONGEST_PAUSE)), now);
+        self.interrupt(&mut state, wait, now);
     }
 
     /// Holds everyone back for a `Retry-After` that came with a 503.
     pub(super) fn hold_all(&self, wait: Duration) {
-        self.hold(&mut self.lock(), wait, PauseReason::RetryAfter);
+        self.interrupt(&mut self.lock(), Some(wait), Instant::now());
     }
 
-    /// Notes an answer that was no 429: the next pause begins small again.
-    pub(super) fn well(&self) {
-        self.lock().strikes = 0;
+    fn interrupt(&self, state: &mut State, wait: Option<Duration>, now: Instant) {
+        state.flight.interrupted();
+        self.fit(state);
+        if let Some(wait) = wait {
+            self.hold(state, now, now + wait.min(LONGEST_PAUSE), PauseReason::RetryAfter);
+        }
     }
 
-    fn hold(&self, state: &mut State, wait: Duration, reason: PauseReason) {
+    fn hold(&self, state: &mut State, begun: Instant, until: Instant, reason: PauseReason) {
         let now = Instant::now();
-        let until = now + wait.min(LONGEST_PAUSE);
-        let running = self.pause.borrow().map(|pause| pause.until).filter(|end| *end > now);
-        if running.is_some_and(|end| end >= until) || until == now {
+        let running = self.pause_end(now);
+        if running.is_some_and(|end| end >= until) || until <= now {
             return;
         }
         state.pauses.count += u64::from(running.is_none());
-        state.pauses.total += until - running.unwrap_or(now);
+        state.pauses.total += until - running.unwrap_or(begun);
         self.pause.send_replace(Some(Pause { until, reason }));
     }
 
-    fn pause_end(&self) -> Option<Instant> {
-        self.pause.borrow().map(|pause| pause.until).filter(|until| *until > Instant::now())
+    fn pause_end(&self, now: Instant) -> Option<Instant> {
+        self.pause.borrow().map(|pause| pause.until).filter(|until| *until > now)
+    }
+
+    /// Whether everyone waits, for a pause or a rest after a 429.
+    pub(super) fn waits(&self) -> bool {
+        let now = Instant::now();
+        self.pause_end(now).is_some() || self.lock().throttle.rests(now)
+    }
+
+    /// How many requests the CRM took so far: all that it answered but for 429s.
+    pub(super) fn taken(&self) -> u64 {
+        self.lock().throttle.taken()
     }
 
     /// Sleeps for a backoff; `false` if the client was told to stop meanwhile.
@@ -255,9 +324,26 @@ impl Gate {
         self.pause.subscribe()
     }
 
+    pub(super) fn watch_pace(&self) -> watch::Receiver<Pace> {
+        self.pace.subscribe()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Counters stay usable whatever happened to the one who held the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        let mut state = self.gate.lock();
+        state.in_flight = state.in_flight.saturating_sub(1);
+        if state.surplus > 0
+            && let Some(place) = self.place.take()
+        {
+            state.surplus -= 1;
+            place.forget();
+        }
     }
 }
 
@@ -272,7 +358,15 @@ fn place_of(calls: &mut Calls, method: Method) -> &mut u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+
+    impl Gate {
+        fn well(&self) {
+            self.lock().throttle.well();
+        }
+    }
 
     fn gate(concurrency: usize, rate: Option<u32>, max_calls: Option<u64>) -> Arc<Gate> {
         Arc::new(Gate::new(Limits {

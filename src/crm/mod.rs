@@ -23,18 +23,22 @@ mod client;
 mod dictionary;
 mod errors;
 mod filter;
+mod flight;
 mod gate;
 mod json;
 mod keyset;
 mod lookup;
 mod matching;
 mod page;
+mod pause;
 mod query;
 mod ranges;
 mod read;
 mod records;
 mod retry;
 mod snapshot;
+mod tally;
+mod throttle;
 mod token;
 mod transport;
 mod wire;
@@ -42,6 +46,10 @@ mod written;
 
 #[cfg(test)]
 mod client_tests;
+#[cfg(test)]
+mod limited;
+#[cfg(test)]
+mod pace_tests;
 #[cfg(test)]
 mod scripted;
 #[cfg(test)]
@@ -54,9 +62,9 @@ pub use client::{Client, ClientOptions, Deleted};
 pub use dictionary::{DictionaryFault, read_dictionary};
 pub use errors::{CrmError, FieldFault, LONGEST_PAUSE, NextStep, in_words};
 pub use filter::{Translated, translate};
-pub use gate::{Pause, PauseReason, Pauses};
 pub use lookup::read_lookup;
 pub use matching::matches;
+pub use pause::{Pace, Pause, PauseReason, Pauses};
 pub use query::{ListQuery, MOST_KEYS, PAGE_LIMIT, batches_for_in};
 pub use read::{ReadMode, ReadQuery, ReadSummary, Reader};
 pub use records::{RecordRef, Records};

@@ -156,6 +156,8 @@ pub struct FinishedRun {
     pub input: Input,
     /// Pauses that the CRM asked for.
     pub pauses: crate::crm::Pauses,
+    /// The pace at its end, where nothing paused it.
+    pub pace: crate::crm::Pace,
     /// The fields that identify a record.
     pub key: Vec<String>,
     /// Some updates of the plan: row, record, before, after.
@@ -386,6 +388,7 @@ fn finish(
         ended,
         input,
         pauses: tools.client.pauses(),
+        pace: *tools.client.watch_pace().borrow(),
         key: store.fact("match")?,
         sample: if may_update { store.sample_updates(5)? } else { Vec::new() },
     })
