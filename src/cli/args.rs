@@ -116,7 +116,7 @@ pub struct CommonArgs {
 
     /// Most requests in flight
     ///
-    /// Raise it only if the CRM's rate limit allows.
+    /// A cap: fewer are in flight where more bring no more answers.
     #[arg(long, global = true, value_name = "N", env = "CARAFE_CONCURRENCY", default_value = "8")]
     pub concurrency: NonZeroUsize,
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Context;
 use super::args::{CommonArgs, FAULTS};
-use super::screen::Screen;
+use super::pace;
 use crate::crm::{BaseUrl, Client, ClientOptions, Snapshot, Token};
 use crate::model::{Notice, shown};
 use crate::pipeline::{Catalog, Event, PipelineError, Reporter, io_words};
@@ -38,7 +38,7 @@ impl Connection {
             stop.cancelled().await;
             client.stop();
         });
-        tokio::spawn(show_pauses(connection.client.clone(), context.screen.clone()));
+        pace::show(&connection.client, &context.screen);
         Ok(connection)
     }
 
@@ -98,34 +98,6 @@ pub fn dictionary_source(context: &Context) -> Result<(Option<Connection>, Catal
     let connection = Connection::open(context)?;
     let catalog = Catalog::Crm(connection.client.clone());
     Ok((Some(connection), catalog))
-}
-
-/// Tells the screen when all requests wait because the CRM asked for it.
-async fn show_pauses(client: Client, screen: Screen) {
-    let mut pauses = client.watch_pauses();
-    drop(client);
-    let mut ends = None;
-    loop {
-        let over = tokio::time::sleep_until(ends.unwrap_or_else(tokio::time::Instant::now));
-        tokio::select! {
-            changed = pauses.changed() => match changed {
-                Ok(()) => {
-                    let pause = *pauses.borrow_and_update();
-                    ends = pause.map(|pause| tokio::time::Instant::now() + pause.left());
-                    let why = pause.map(|pause| {
-                        let (seconds, reason) = (pause.left().as_secs_f64().ceil(), pause.reason.word());
-                        format!("paused {seconds:.0} s: {reason}")
-                    });
-                    screen.paused(why.as_deref());
-                }
-                Err(_) => return,
-            },
-            () = over, if ends.is_some() => {
-                ends = None;
-                screen.paused(None);
-            }
-        }
-    }
 }
 
 fn client(address: &str, token: &str, common: &CommonArgs) -> Result<Client, PipelineError> {

@@ -11,6 +11,7 @@ mod export;
 mod import;
 mod lookup;
 mod out;
+mod pace;
 mod resume;
 mod retry;
 mod runs;

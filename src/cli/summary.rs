@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::advice::Again;
 use super::out::{self, BOLD, count, duration, styled, thousands};
+use super::pace::about;
 use crate::model::{Code, Counts, Outcome, shown, shown_path};
 use crate::pipeline::{Ended, FinishedRun, GIVEN_UP, RetryTally};
 use crate::rules::additions::Addition;
@@ -287,8 +288,13 @@ fn promise_lines(finished: &FinishedRun) -> Vec<String> {
 fn figures(finished: &FinishedRun) -> String {
     let summary = &finished.summary;
     let mut parts = vec![duration(summary.elapsed_s), count(summary.calls.total, "call", "calls")];
+    let pace = &finished.pace;
+    let takes = pace.rate.map(|rate| format!(" (the CRM takes about {})", about(rate))).unwrap_or_default();
     if summary.elapsed_s >= 1.0 {
-        parts.push(format!("{:.0} a second", summary.calls.total as f64 / summary.elapsed_s));
+        parts.push(format!("{:.0} a second{takes}", summary.calls.total as f64 / summary.elapsed_s));
+    }
+    if pace.in_flight < pace.most {
+        parts.push(format!("{} of {} in flight", pace.in_flight, pace.most));
     }
     if summary.calls.retries > 0 {
         parts.push(count(summary.calls.retries, "repeat", "repeats"));
