@@ -37,7 +37,7 @@ fn server_of(records: u64, latency: Duration) -> Server {
 }
 
 /// `export` of the fourteen fields and the id.
-fn export(bench: &Bench, server: &Server, records: u64, file: &Path) -> Run {
+pub fn export(bench: &Bench, server: &Server, records: u64, file: &Path) -> Run {
     let fields: Vec<&str> = FIELDS.iter().map(|field| field.name).collect();
     let (fields, concurrency) = (fields.join(","), CONCURRENCY.to_string());
     let file = file.to_str().expect("a plain path");

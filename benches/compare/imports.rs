@@ -33,12 +33,17 @@ pub fn rows(bench: &Bench) {
 }
 
 /// An import that creates every row, its run in a folder of its own that goes afterwards.
-fn import(bench: &Bench, server: &Server, rows: u64, concurrency: usize, runs: &Path) -> Run {
+fn import_and_forget(bench: &Bench, server: &Server, rows: u64, concurrency: usize, runs: &Path) -> Run {
+    let runs = tempfile::tempdir_in(runs).expect("a folder for the run");
+    import(bench, server, rows, concurrency, runs.path())
+}
+
+/// An import that creates every row, its run in a folder.
+pub fn import(bench: &Bench, server: &Server, rows: u64, concurrency: usize, runs: &Path) -> Run {
     let file = bench.files.csv(rows, Style::Stated, false);
     let mapping = bench.files.mapping("create", false, Style::Stated);
-    let runs = tempfile::tempdir_in(runs).expect("a folder for the run");
     let [file, mapping, folder] =
-        [file.as_path(), mapping.as_path(), runs.path()].map(|path| path.to_str().expect("a plain path"));
+        [file.as_path(), mapping.as_path(), runs].map(|path| path.to_str().expect("a plain path"));
     let concurrency = concurrency.to_string();
     let ran = run(&mut bench.carafe(&[
         "import",
@@ -79,7 +84,7 @@ fn throughput(bench: &Bench, row: &str, concurrency: usize) {
         bench.rounds(2),
         [&mut || bare(&server, rows, concurrency), &mut || {
             server.seen();
-            let ran = import(bench, &server, rows, concurrency, bench.files.folder());
+            let ran = import_and_forget(bench, &server, rows, concurrency, bench.files.folder());
             sending.push(server.seen().seconds);
             ran
         }],
@@ -109,7 +114,7 @@ fn processor(bench: &Bench, row: &str, latency: Duration, rows: u64) {
     let [plain, imported] = interleaved(
         bench.rounds(3),
         [&mut || bare(&server, rows, CONCURRENCY), &mut || {
-            import(bench, &server, rows, CONCURRENCY, bench.files.folder())
+            import_and_forget(bench, &server, rows, CONCURRENCY, bench.files.folder())
         }],
     );
     let each = |r: &Run| r.cpu * 1e6 / rows as f64;
@@ -142,8 +147,8 @@ fn durable(bench: &Bench, row: &str, latency: Duration, rows: u64, goal: Option<
     let server = Server::start(Manner::after(latency));
     let [off, on] = interleaved(
         bench.rounds(4),
-        [&mut || import(bench, &server, rows, CONCURRENCY, memory), &mut || {
-            import(bench, &server, rows, CONCURRENCY, bench.files.folder())
+        [&mut || import_and_forget(bench, &server, rows, CONCURRENCY, memory), &mut || {
+            import_and_forget(bench, &server, rows, CONCURRENCY, bench.files.folder())
         }],
     );
     let (reference, program) = (figure(&off, |r| r.wall), figure(&on, |r| r.wall));

@@ -3,7 +3,7 @@
 //! `cargo bench --bench compare` builds the release program and measures all
 //! rows; `cargo bench --bench compare -- 1 6 12` some of them; `--quick` takes
 //! a tenth of the size, for trying, and `--rounds N` sets how often each is
-//! run. It is for people on an idle machine, not for CI: nothing fails because
+//! run; `scale` tries what `docs/scale.md` says. It is for people on an idle machine, not for CI: nothing fails because
 //! a machine was busy. `benches/README.md` says what each row measures.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
@@ -18,6 +18,7 @@ mod measure;
 mod pace;
 mod pages;
 mod references;
+mod scale;
 mod server;
 mod serving;
 mod shapes;
@@ -34,6 +35,8 @@ pub struct Bench {
     pub files: Files,
     /// A tenth of the size.
     pub quick: bool,
+    /// Not the table, but what `docs/scale.md` says.
+    scale: bool,
     rounds: Option<usize>,
     rows: Vec<u32>,
 }
@@ -73,6 +76,10 @@ fn main() {
     }
     let bench = asked(&args);
     println!("{}{}\n", table::machine(), if bench.quick { "; a tenth of the size" } else { "" });
+    if bench.scale {
+        scale::both(&bench);
+        return;
+    }
     table::head();
     checks::rows(&bench);
     imports::rows(&bench);
@@ -82,13 +89,14 @@ fn main() {
 
 fn asked(args: &[String]) -> Bench {
     let files = Files::new(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("compare"));
-    let mut bench = Bench { files, quick: false, rounds: None, rows: Vec::new() };
+    let mut bench = Bench { files, quick: false, scale: false, rounds: None, rows: Vec::new() };
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--quick" => bench.quick = true,
+            "scale" => bench.scale = true,
             "--rounds" => bench.rounds = args.next().and_then(|count| count.parse().ok()),
-            row => bench.rows.push(row.parse().expect("the number of a row, --quick or --rounds N")),
+            row => bench.rows.push(row.parse().expect("the number of a row, scale, --quick or --rounds N")),
         }
     }
     bench
