@@ -314,8 +314,13 @@ impl Client {
     ) -> Result<T, CrmError> {
         let inner = &*self.inner;
         let mut tries = Tries::default();
+        let mut kept = None;
         loop {
-            let pass = match inner.gate.enter(request.method, tries.counted).await {
+            let entered = match kept.take() {
+                None => inner.gate.enter(request.method, tries.counted).await,
+                Some(place) => inner.gate.enter_again(request.method, tries.counted, place).await,
+            };
+            let pass = match entered {
                 Ok(pass) => pass,
                 Err(error) => return Err(tries.last_word(request.method, error)),
             };
@@ -335,19 +340,22 @@ impl Client {
             } else {
                 inner.gate.uncount(request.method, tries.counted);
             }
-            // Only now, or another request could slip out before a pause; and before the
-            // backoff, so that who waits for the next try holds no place.
-            drop(pass);
+            // What holds everyone is waited out at the gate, together with everyone else.
             let refused = matches!(error, CrmError::RateLimited { .. });
-            if !(refused && tries.is_of_the_pace(inner.gate.taken())) {
-                tries.made += 1;
+            let everyone_waits = refused && inner.gate.waits();
+            // Only now, or another request could slip out before a pause; and before the backoff,
+            // so that who waits for it alone holds no place. Who was refused goes first afterwards,
+            // or others would be taken instead of it again and again.
+            let place = pass.into_place();
+            kept = everyone_waits.then_some(place);
+            tries.made += 1;
+            if refused {
+                tries.refused(inner.gate.taken());
             }
             if !may_repeat(&error, twice, tries.made, inner.retries) {
                 return Err(tries.last_word(request.method, error));
             }
-            // What holds everyone is waited out at the gate, together with everyone else.
-            let wait =
-                if refused && inner.gate.waits() { Duration::ZERO } else { inner.jitter.backoff(tries.made) };
+            let wait = if everyone_waits { Duration::ZERO } else { inner.jitter.backoff(tries.made) };
             tries.remember(error);
             if !inner.gate.back_off(wait).await {
                 return Err(tries.last_word(request.method, CrmError::Cancelled));
@@ -400,21 +408,26 @@ struct Tries {
     counted: bool,
     /// The last error that left the outcome open.
     doubt: Option<CrmError>,
-    /// How many requests the CRM had taken at the last 429.
-    taken: Option<u64>,
+    /// How many requests the CRM had taken at the last 429, of all.
+    taken: u64,
+    /// Of those made, 429s since the CRM last took others.
+    refused: u32,
     /// 429s that are no tries.
     of_the_pace: u32,
 }
 
 impl Tries {
-    /// Whether a 429 says nothing about this request, only about the pace that is being
-    /// learned: the CRM took others since the last one to it. Such are no tries, or rows would
-    /// fail for the speed at which the others go. `taken` is how many it took so far.
-    fn is_of_the_pace(&mut self, taken: u64) -> bool {
-        let before = self.taken.replace(taken);
-        let is = self.of_the_pace < MOST_OF_THE_PACE && before.is_some_and(|before| taken > before);
-        self.of_the_pace += u32::from(is);
-        is
+    /// Notes that the last one met a 429. It says nothing about this request, only about the pace
+    /// that is being learned, where the CRM took others since the last one to it, or before the
+    /// first. Such are no tries, or rows would fail for the speed at which the others go. `taken`
+    /// is how many it took so far.
+    fn refused(&mut self, taken: u64) {
+        let before = std::mem::replace(&mut self.taken, taken);
+        self.refused += 1;
+        if taken > before && self.of_the_pace < MOST_OF_THE_PACE {
+            self.of_the_pace += 1;
+            self.made -= std::mem::take(&mut self.refused);
+        }
     }
 
     fn remember(&mut self, error: CrmError) {

@@ -36,6 +36,9 @@ const QUICK: f64 = 0.02;
 /// Answers later than before by this factor are worth a look.
 const MUCH_LATER: f64 = 1.5;
 
+/// Who waits for the pace for no longer, in seconds, is not held back by it.
+const SPACED: f64 = 0.005;
+
 /// Of the best that was measured, so much must be left with fewer in flight.
 const MOST_OF_IT: f64 = 0.95;
 
@@ -115,7 +118,7 @@ enum Try {
     /// What was before half or three quarters, which may have been lucky.
     Back,
     EighthLess,
-    /// A quarter more, or an eighth; twice as many more after each one that stays.
+    /// An eighth more; twice as many more after each one that stays.
     More,
 }
 
@@ -213,19 +216,24 @@ impl Flight {
         self.trial.map_or(self.limit, |trial| trial.from.limit)
     }
 
-    /// Everyone waits, for a reason of its own: what was measured is of no use.
+    /// Everyone waits, for a reason of its own: what was measured is of no use. Of a trial the
+    /// higher number stays: requests that come too fast are held back by the pace.
     pub(super) fn interrupted(&mut self) {
         if let Some(trial) = self.trial.take() {
-            self.limit = trial.from.limit;
+            self.limit = self.limit.max(trial.from.limit);
         }
         self.measure_anew(self.limit);
     }
 
-    /// Notes that a request leaves as one of `among` in flight; `waited` says that all places
-    /// were taken before. Gives the batch that it is measured with, if it is.
-    pub(super) fn leaves(&mut self, among: usize, waited: bool, now: Instant) -> Option<u64> {
+    /// Notes that a request leaves as one of `among` in flight. `waited` says that all places
+    /// were taken before, and how long it then waited for the pace. Gives the batch that it is
+    /// measured with, if it is.
+    pub(super) fn leaves(&mut self, among: usize, waited: Option<Duration>, now: Instant) -> Option<u64> {
+        // Where it is the pace that holds requests back, their number says nothing.
+        let latency = self.rest.map_or(0.0, |rest| rest.latency);
+        let is_free = |spaced: Duration| spaced.as_secs_f64() <= (0.1 * latency).max(SPACED);
         // More than the limit: it had its place before there were fewer.
-        let is_one_of_all = among <= self.limit && (waited || among == self.limit);
+        let is_one_of_all = among <= self.limit && (waited.is_some_and(is_free) || among == self.limit);
         if is_one_of_all { self.tally.leave(now) } else { None }
     }
 

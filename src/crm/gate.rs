@@ -34,7 +34,7 @@ pub(super) struct Limits {
 #[derive(Debug)]
 pub(super) struct Gate {
     places: Semaphore,
-    /// With a pace, requests leave one by one: whoever holds this is next.
+    /// With a pace, and after a pause, requests leave one by one: whoever holds this is next.
     line: tokio::sync::Mutex<()>,
     max_calls: Option<u64>,
     state: Mutex<State>,
@@ -58,13 +58,25 @@ struct State {
     calls: Calls,
 }
 
-/// A place at the gate: held while a request is on its way.
+/// A request's leave to be on its way.
 #[derive(Debug)]
 pub(super) struct Pass<'a> {
-    gate: &'a Gate,
-    place: Option<SemaphorePermit<'a>>,
+    // Dropped in this order.
+    _inside: Inside<'a>,
+    place: Place<'a>,
     left: Left,
 }
+
+/// One of the places at the gate.
+#[derive(Debug)]
+pub(super) struct Place<'a> {
+    gate: &'a Gate,
+    permit: Option<SemaphorePermit<'a>>,
+}
+
+/// Counts as in flight while it lives.
+#[derive(Debug)]
+struct Inside<'a>(&'a Gate);
 
 /// Whether a request leaves.
 enum Leaving {
@@ -116,31 +128,65 @@ impl Gate {
     ///
     /// An error means that the request was not sent.
     pub(super) async fn enter(&self, method: Method, repeat: bool) -> Result<Pass<'_>, CrmError> {
+        self.unless_stopped(self.wait_and_count(method, repeat, None)).await
+    }
+
+    /// The same for a request that has kept its place.
+    pub(super) async fn enter_again<'a>(
+        &'a self,
+        method: Method,
+        repeat: bool,
+        kept: Place<'a>,
+    ) -> Result<Pass<'a>, CrmError> {
+        self.unless_stopped(self.wait_and_count(method, repeat, Some(kept))).await
+    }
+
+    async fn unless_stopped<T>(
+        &self,
+        waiting: impl Future<Output = Result<T, CrmError>>,
+    ) -> Result<T, CrmError> {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Err(CrmError::Cancelled),
-            pass = self.wait_and_count(method, repeat) => pass,
+            done = waiting => done,
         }
     }
 
-    async fn wait_and_count(&self, method: Method, repeat: bool) -> Result<Pass<'_>, CrmError> {
+    async fn wait_and_count<'a>(
+        &'a self,
+        method: Method,
+        repeat: bool,
+        kept: Option<Place<'a>>,
+    ) -> Result<Pass<'a>, CrmError> {
         // Asked first, so that nobody waits out a pause only to hear that the budget is spent.
         self.budget_left()?;
-        let (place, waited) = match self.places.try_acquire() {
-            Ok(place) => (place, false),
-            // The semaphore is never closed; were it, nothing could be sent.
-            Err(_) => (self.places.acquire().await.map_err(|_| CrmError::Cancelled)?, true),
-        };
+        let (place, waited) = self.place(kept).await?;
         let arrived = Instant::now();
         let mut line = None;
         loop {
             let turn = self.turn(method, repeat, arrived, waited, line.is_some())?;
             match turn {
-                Leaving::Now(left) => return Ok(Pass { gate: self, place: Some(place), left }),
+                Leaving::Now(left) => return Ok(Pass { _inside: Inside(self), place, left }),
                 Leaving::InLine => line = Some(self.line.lock().await),
+                // Who comes first goes first afterwards, or the same ones would be refused again and again.
+                Leaving::Not(_) if line.is_none() => line = Some(self.line.lock().await),
                 Leaving::Not(until) => tokio::time::sleep_until(until).await,
             }
         }
+    }
+
+    /// A place, and whether all were taken before.
+    async fn place<'a>(&'a self, kept: Option<Place<'a>>) -> Result<(Place<'a>, bool), CrmError> {
+        // One too many goes at once.
+        if let Some(kept) = kept.filter(|_| self.lock().surplus == 0) {
+            return Ok((kept, false));
+        }
+        let (permit, waited) = match self.places.try_acquire() {
+            Ok(permit) => (permit, false),
+            // The semaphore is never closed; were it, nothing could be sent.
+            Err(_) => (self.places.acquire().await.map_err(|_| CrmError::Cancelled)?, true),
+        };
+        Ok((Place { gate: self, permit: Some(permit) }, waited))
     }
 
     /// Whether a request may leave now; if so, it is counted.
@@ -170,8 +216,8 @@ impl Gate {
         self.count(&mut state, method, repeat)?;
         state.in_flight += 1;
         let among = state.in_flight;
-        // Where it is the pace that holds requests back, their number says nothing.
-        let batch = if first { None } else { state.flight.leaves(among, waited, now) };
+        let waited = waited.then(|| now.saturating_duration_since(arrived));
+        let batch = state.flight.leaves(among, waited, now);
         let left = Left { since: now, among, writes: method != Method::Get, batch };
         Ok(Leaving::Now(left))
     }
@@ -238,7 +284,11 @@ impl Gate {
             state.surplus += there - wanted - self.places.forget_permits(there - wanted);
         }
         state.places = wanted;
-        let pace = Pace { in_flight: state.flight.settled(), rate: state.throttle.learned(), ..state.pace };
+        let pace = Pace {
+            in_flight: state.flight.settled(),
+            rate: state.throttle.learned(Instant::now()),
+            ..state.pace
+        };
         if pace != state.pace {
             state.pace = pace;
             self.pace.send_replace(pace);
@@ -311,8 +361,12 @@ impl Gate {
         self.lock().calls
     }
 
+    /// The pauses so far; of one that holds now what is over of it.
     pub(super) fn pauses(&self) -> Pauses {
-        self.lock().pauses
+        let mut pauses = self.lock().pauses;
+        let left = self.pause().map_or(Duration::ZERO, |pause| pause.left());
+        pauses.total = pauses.total.saturating_sub(left);
+        pauses
     }
 
     /// The pause that holds now, if any.
@@ -334,15 +388,28 @@ impl Gate {
     }
 }
 
-impl Drop for Pass<'_> {
+impl<'a> Pass<'a> {
+    /// The request is over, and its place kept for its next try.
+    pub(super) fn into_place(self) -> Place<'a> {
+        self.place
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.in_flight = state.in_flight.saturating_sub(1);
+    }
+}
+
+impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut state = self.gate.lock();
-        state.in_flight = state.in_flight.saturating_sub(1);
         if state.surplus > 0
-            && let Some(place) = self.place.take()
+            && let Some(permit) = self.permit.take()
         {
             state.surplus -= 1;
-            place.forget();
+            permit.forget();
         }
     }
 }
@@ -357,115 +424,5 @@ fn place_of(calls: &mut Calls, method: Method) -> &mut u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-
-    impl Gate {
-        fn well(&self) {
-            self.lock().throttle.well();
-        }
-    }
-
-    fn gate(concurrency: usize, rate: Option<u32>, max_calls: Option<u64>) -> Arc<Gate> {
-        Arc::new(Gate::new(Limits {
-            concurrency: NonZeroUsize::new(concurrency).unwrap(),
-            rate: rate.map(|rate| NonZeroU32::new(rate).unwrap()),
-            max_calls,
-        }))
-    }
-
-    async fn seconds_to_enter(gate: &Gate) -> u64 {
-        let before = Instant::now();
-        gate.enter(Method::Get, false).await.unwrap();
-        before.elapsed().as_secs()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn requests_are_paced_evenly_without_a_burst() {
-        let gate = gate(8, Some(4), None);
-        let before = Instant::now();
-        let mut left = Vec::new();
-        for _ in 0..5 {
-            gate.enter(Method::Get, false).await.unwrap();
-            left.push(before.elapsed().as_millis());
-        }
-        assert_eq!(left, [0, 250, 500, 750, 1000]);
-        tokio::time::sleep(Duration::from_secs(60)).await;
-        let before = Instant::now();
-        for _ in 0..3 {
-            gate.enter(Method::Get, false).await.unwrap();
-        }
-        assert_eq!(before.elapsed().as_millis(), 500, "an idle minute must not be made up for");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn no_more_than_the_given_number_are_inside() {
-        let gate = gate(2, None, None);
-        let first = gate.enter(Method::Get, false).await.unwrap();
-        let _second = gate.enter(Method::Get, false).await.unwrap();
-        let third = tokio::time::timeout(Duration::from_secs(5), gate.enter(Method::Get, false)).await;
-        assert!(third.is_err());
-        drop(first);
-        gate.enter(Method::Get, false).await.unwrap();
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_pause_holds_everyone_and_is_counted_once() {
-        let gate = gate(8, None, None);
-        let sent = Instant::now();
-        gate.slow_down(sent, Some(Duration::from_secs(42)));
-        gate.slow_down(sent, Some(Duration::from_secs(10)));
-        assert_eq!(gate.pause().unwrap().left().as_secs(), 42);
-        assert_eq!(gate.pause().unwrap().reason.word(), "Retry-After");
-        assert_eq!(seconds_to_enter(&gate).await, 42);
-        assert_eq!(gate.pause(), None);
-        assert_eq!(gate.pauses(), Pauses { count: 1, total: Duration::from_secs(42) });
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn pauses_without_a_time_double_until_it_goes_well_again() {
-        let gate = gate(8, None, None);
-        for seconds in [30, 60, 120, 240, 480, 900, 900] {
-            let sent = Instant::now();
-            for _ in 0..8 {
-                gate.slow_down(sent, None);
-            }
-            assert_eq!(seconds_to_enter(&gate).await, seconds);
-        }
-        gate.well();
-        gate.slow_down(Instant::now(), None);
-        assert_eq!(seconds_to_enter(&gate).await, 30);
-        assert_eq!(gate.pauses().count, 8);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_budget_ends_after_as_many_calls_and_counts_by_method() {
-        let gate = gate(8, None, Some(3));
-        gate.enter(Method::Get, false).await.unwrap();
-        gate.enter(Method::Post, false).await.unwrap();
-        gate.uncount(Method::Post, false);
-        gate.enter(Method::Patch, true).await.unwrap();
-        gate.enter(Method::Delete, false).await.unwrap();
-        let fourth = gate.enter(Method::Get, false).await.unwrap_err();
-        assert_eq!(fourth, CrmError::BudgetSpent { limit: 3 });
-        let calls = Calls { total: 3, get: 1, post: 0, patch: 1, delete: 1, retries: 1 };
-        assert_eq!(gate.calls(), calls);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn stopping_ends_every_wait_at_once() {
-        let gate = gate(1, None, None);
-        gate.slow_down(Instant::now(), Some(Duration::from_secs(600)));
-        let waiting = tokio::spawn({
-            let gate = Arc::clone(&gate);
-            async move { gate.enter(Method::Post, false).await.map(|_| ()) }
-        });
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        gate.stop();
-        assert_eq!(waiting.await.unwrap(), Err(CrmError::Cancelled));
-        assert!(!gate.back_off(Duration::from_secs(60)).await);
-        assert_eq!(gate.calls(), Calls::default());
-    }
-}
+#[path = "gate_tests.rs"]
+mod tests;

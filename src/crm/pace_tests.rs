@@ -42,7 +42,7 @@ async fn any_limit_is_held_at_any_latency_and_concurrency() {
         let (rate, concurrency) = (between(2.0, 300.0) as usize, between(1.0, 65.0) as usize);
         let latency = (concurrency as f64 / between(1.3, 20.0) / rate as f64).clamp(0.002, 0.5);
         let limit = limits(rate)[between(1.0, 6.0) as usize - 1].clone();
-        let names = Some(between(1.0, 3.0) as u64).filter(|seconds| *seconds == 1);
+        let names = (between(1.0, 4.0) < 2.0).then_some(1);
         let what = format!("{limit:?}, {concurrency} in flight, {latency} s, names {names:?}");
         let crm = LimitedCrm::new(limit, Delay::about(latency)).naming(names);
         let flood = crm.flood(concurrency, 120.0).await;
@@ -257,4 +257,73 @@ async fn a_crm_that_hangs_for_a_minute_is_used_again_at_once() {
     let crm = LimitedCrm::new(Limit::None, Delay::of(|met| if at_noon(met.at) { 30.0 } else { 0.05 }));
     let flood = crm.failing(|met| at_noon(met.at).then_some((503, None))).flood(64, 110.0).await;
     assert!(flood.rate(100.0, 110.0) >= 0.95 * 64.0 / 0.051, "{}", flood.rate(100.0, 110.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pace_and_the_number_in_flight_do_not_hold_each_other_down() {
+    // Slow for a minute, or lost: then there is a limit.
+    let slow = |at| if at < 60.0 { 2 } else { 1_000 };
+    let flood = LimitedCrm::new(Limit::bucket(30.0, 2.0), Delay::queue(slow, 0.2)).flood(8, 420.0).await;
+    assert!(flood.rate(300.0, 420.0) >= 0.95 * 30.0, "{}", flood.rate(300.0, 420.0));
+    for burst in [3.0, 30.0] {
+        let crm = LimitedCrm::new(Limit::None, Delay::about(0.5));
+        let crm = crm.failing(|met| at_noon(met.at).then_some((503, None)));
+        let flood = crm.changing(90.0, Limit::bucket(100.0, burst)).flood(64, 300.0).await;
+        assert!(flood.rate(200.0, 300.0) >= 95.0, "{burst}: {}", flood.rate(200.0, 300.0));
+    }
+    // The other way round: a limit, and then it is slow.
+    let latency = |met: Met| {
+        let crowd = (met.inside as f64 / 12.0).max(1.0);
+        uneven(met) * if met.at < 60.0 { 0.05 } else { 0.1 * crowd * crowd }
+    };
+    let flood = LimitedCrm::new(Limit::bucket(300.0, 30.0), Delay::of(latency)).flood(64, 150.0).await;
+    assert!(flood.rate(30.0, 60.0) >= 0.95 * 300.0, "{}", flood.rate(30.0, 60.0));
+    assert!(flood.rate(100.0, 150.0) >= 0.9 * 120.0, "{}", flood.rate(100.0, 150.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_that_is_never_reached_changes_nothing() {
+    let flood = LimitedCrm::new(Limit::None, Delay::queue(|_| 12, 0.2))
+        .flood_from(128, 60.0, |options| {
+            set(options, 64);
+            options.rate = NonZeroU32::new(5_000);
+        })
+        .await;
+    assert_found("queue of 12 with a rate of 5,000", &flood, 60.0, 60.0);
+    assert!(flood.in_flight(30.0, 60.0).1 <= 20, "{:?}", flood.in_flight(30.0, 60.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pace_that_no_longer_holds_anyone_back_is_forgotten() {
+    let slow = |met: Met| if met.at < 60.0 { 0.05 } else { 5.0 } * (0.5 + met.dice);
+    let crm = LimitedCrm::new(Limit::bucket(100.0, 20.0), Delay::of(slow));
+    let flood = crm.changing(60.0, Limit::None).flood(64, 300.0).await;
+    let rate = |from: f64| flood.paces.iter().find(|(at, _)| *at > from).unwrap().1.rate.is_some();
+    assert!(rate(50.0) && !rate(299.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn limits_of_a_minute_cost_no_row_and_are_not_told_as_a_speed() {
+    for (rate, concurrency) in [(60, 64), (60, 8), (10, 64), (3, 8)] {
+        for names in [None, Some(5)] {
+            let what = format!("{rate} a minute, {concurrency} in flight, names {names:?}");
+            let crm = LimitedCrm::new(Limit::clock(rate, 60.0, 20.0), Delay::about(0.05));
+            let flood = crm.naming(names).flood(concurrency, 3_600.0).await;
+            assert_eq!(flood.failed, 0, "{what}");
+            assert!(flood.taken.len() >= 59 * rate, "{what}: {}", flood.taken.len());
+            let told = flood.paces.iter().filter(|(at, pace)| *at > 600.0 && pace.rate.is_some()).count();
+            assert!(told < flood.paces.len() / 20, "{what}: told {told} times of {}", flood.paces.len());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_single_429_costs_a_second() {
+    for concurrency in [1, 2, 8] {
+        let crm = LimitedCrm::new(Limit::None, Delay::about(0.15));
+        let crm = crm.failing(|met| (0.5..0.7).contains(&met.at).then_some((429, None)));
+        let flood = crm.flood(concurrency, 10.0).await;
+        let longest = flood.taken.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
+        assert!(longest < 1.5 && flood.pauses.count == 0, "{concurrency}: {longest}");
+    }
 }

@@ -1,12 +1,11 @@
 //! The pace that 429s teach: how many requests a second the CRM takes.
 //!
 //! A 429 says "too fast" or "no more", and seldom which. Both are tried, the
-//! cheaper first. Where the CRM took many requests since the last 429 it was the
+//! cheaper first. Where the CRM took requests since the last 429 it was the
 //! speed: a second's rest lets pass whatever window it counts in, and sending
-//! goes on at the speed that it took. Where it took none, or few and nothing else
-//! speaks for the speed, the rest becomes the long pause (30 s, doubling) that a
-//! ban or a used-up quota needs. A wrong guess costs a second and a few requests
-//! that are not done.
+//! goes on at the speed that it took. Where it took none, the rest becomes the
+//! long pause (30 s, doubling) that a ban or a used-up quota needs. A wrong guess
+//! costs a second and a few requests that are not done.
 //!
 //! **How the speed is found.** The first pace is what was taken in the second
 //! before the 429. That may be far too low (a CRM that allows no bursts took
@@ -18,8 +17,8 @@
 //! too low for windows that a rest let pass. So the pace begins between that
 //! average and what passed a second ago, and rises within seconds to just below
 //! what did not pass; if it is refused on the way, the bracket is narrower. At
-//! the top it stays, the longer the better the last refusals agree, and at least
-//! sixty times as long as the pause that one costs; then it rises again, slowly
+//! the top it stays, the longer the better the last refusals agree (where they
+//! name a pause, sixty times as long as that is); then it rises again, slowly
 //! and ever faster, as the CRM may take more by now. Measured on paused time
 //! (`pace_tests.rs`): above 95 % of what the CRM takes, with fewer than one 429
 //! in a hundred requests.
@@ -27,7 +26,7 @@
 //! **When it is not the speed.** A CRM that answers 429 now and then, whatever one
 //! does, must not be asked ever more slowly. A single 429 is answered by its
 //! rest alone; only a burst, or three singles within seconds, teach a pace. And a
-//! pace that had to go down to less than two fifths of where it began is
+//! pace that had to go down to less than two fifths of the highest that was refused is
 //! dropped: no limit is overrated by so much. It is minutes until singles teach
 //! one again.
 
@@ -72,7 +71,7 @@ const SINGLES: u32 = 3;
 const SEEK: Duration = Duration::from_secs(2);
 
 /// What is taken in a burst can be twice what is taken for long. A pace that has to go down to less
-/// than this share of where it began is refused whatever it is.
+/// than this share of the highest that was refused is refused whatever it is.
 const WAY_DOWN: f64 = 0.4;
 
 /// Requests a second: a pace that is slower is a pause.
@@ -112,6 +111,8 @@ pub(super) struct Throttle {
     last: Option<Refusal>,
     /// Requests taken since, and since when.
     since: Since,
+    /// The end of the last rest that was a pause.
+    paused: Option<Instant>,
     /// Long pauses, one after the other.
     strikes: u32,
     doubts: Doubts,
@@ -209,14 +210,17 @@ impl Throttle {
             open: None,
             last: None,
             since: Since::default(),
+            paused: None,
             strikes: 0,
             doubts: Doubts::default(),
         }
     }
 
-    /// The requests a second that the CRM takes, once two refusals agree.
-    pub(super) fn learned(&self) -> Option<f64> {
-        self.learned.filter(|learned| learned.calm > RISE).map(|learned| learned.too_fast)
+    /// The requests a second that the CRM takes, once two refusals agree. Where they cost pauses, it
+    /// counts in longer spans, and takes fewer on average.
+    pub(super) fn learned(&self, now: Instant) -> Option<f64> {
+        let pauses = self.paused.is_some_and(|end| now.saturating_duration_since(end) < LONGEST_CALM);
+        self.learned.filter(|learned| learned.calm > RISE && !pauses).map(|learned| learned.too_fast)
     }
 
     /// Whether everyone rests because of a 429.
@@ -312,11 +316,12 @@ impl Throttle {
         learned.map_or(self.most, |learned| Some(self.most.map_or(learned, |most| learned.min(most))))
     }
 
-    /// A pace that nobody needs proves nothing, so it does not rise meanwhile.
+    /// A pace that nobody needs proves nothing, so it rises only half as fast meanwhile: it must
+    /// not stay for ever either.
     fn bind(&mut self, now: Instant) {
         let idle = self.bound.map_or(Duration::ZERO, |bound| now.saturating_duration_since(bound));
         if let Some(learned) = self.learned.as_mut().filter(|_| idle > 2 * SECOND) {
-            learned.at += idle;
+            learned.at += idle / 2;
         }
         self.bound = Some(now);
     }
@@ -324,24 +329,25 @@ impl Throttle {
     /// Where nothing speaks for the speed, the rest becomes a long pause.
     fn strike(&mut self, in_flight: usize, now: Instant) -> Option<Turn> {
         let open = self.open.as_mut()?;
-        // Some passed since the last one: it is no ban.
-        let is_speed = match self.since.good {
-            0 => false,
-            1..ENOUGH => self.last.is_some() || open.is_burst(),
-            ENOUGH.. => true,
-        };
-        if open.named || open.struck || open.spared || is_speed {
+        // Some passed since the last one: it is no ban, or that shows after a second's rest.
+        let is_speed = self.since.good > 0;
+        if open.struck || open.spared || is_speed {
             return None;
         }
+        let pause = match self.last {
+            // A time that the CRM named, and then took nothing, was too short.
+            Some(last) if open.named => 2 * (last.until - last.told),
+            None if open.named => return None,
+            Some(_) | None => FIRST_PAUSE.saturating_mul(1 << self.strikes.min(10)),
+        };
         // Those on their way may be taken, and say more.
         if in_flight > 0 && now.saturating_duration_since(open.told) < APART {
             open.until = now + REST;
             return Some(Turn::Wait(open.until));
         }
-        let pause = FIRST_PAUSE.saturating_mul(1 << self.strikes.min(10)).min(LONGEST_PAUSE);
-        self.strikes += 1;
+        self.strikes += u32::from(!open.named);
         open.struck = true;
-        open.until = open.told + pause;
+        open.until = open.until.max(open.told + pause.min(LONGEST_PAUSE));
         (open.until > now).then_some(Turn::Pause(open.told, open.until))
     }
 
@@ -350,6 +356,9 @@ impl Throttle {
         let Some(open) = self.open.take() else { return };
         if self.since.good > 0 {
             self.learn(&open, now);
+        }
+        if open.until - open.told >= APART {
+            self.paused = Some(open.until);
         }
         self.last = Some(open);
         self.since = Since { good: 0, at: Some(open.sent) };
