@@ -1,8 +1,8 @@
 //! What holds for every file of rows, whatever its form.
 
 use crate::is_fit_to_be_shown;
-use crate::model::{Cell, CellFault, Row, RowFault};
-use crate::tabular::{Batch, Form, ReadOptions, Source, keep, kept_cells};
+use crate::model::{Cell, CellFault, PlainCells, Row, RowFault};
+use crate::tabular::{Batch, Form, Looker, ReadOptions, Source, keep, kept_cells};
 
 /// A pass over a file: its rows, how far it was after each, and why it ended
 /// early, if it did.
@@ -59,6 +59,46 @@ fn in_batches(source: &Source) -> (Vec<Row>, Option<String>) {
     }
 }
 
+/// Is content with the cells of plain records, by row number.
+#[derive(Default)]
+struct Content {
+    columns: usize,
+    seen: Vec<(u64, Vec<String>)>,
+}
+
+impl Content {
+    fn of(row: &Row) -> (u64, Vec<String>) {
+        let cell = |at| match row.cell(at) {
+            Cell::Text(text) => text.to_owned(),
+            Cell::Blank => String::new(),
+            other => format!("{other:?}"),
+        };
+        (row.number, (0..row.len()).map(cell).collect())
+    }
+}
+
+impl Looker for Content {
+    fn plain(&mut self, number: u64, cells: &PlainCells<'_>) -> bool {
+        self.seen.push((number, (0..self.columns).map(|at| cells.get(at).to_owned()).collect()));
+        true
+    }
+
+    fn row(&mut self, row: &Row) {
+        self.seen.push(Self::of(row));
+    }
+}
+
+/// What is shown of the same rows where cells alone suffice.
+fn shown(source: &Source) -> Vec<(u64, Vec<String>)> {
+    let mut content = Content { columns: source.header().columns.len(), seen: Vec::new() };
+    let Ok(mut rows) = source.rows() else { return content.seen };
+    let (mut reader, mut batch) = (rows.batch_reader(), Batch::default());
+    while matches!(rows.read_batch(&mut batch), Ok(true)) {
+        reader.show(&batch, &mut content);
+    }
+    content.seen
+}
+
 /// Reads a file twice and checks what must hold of it. A complaint is fit to
 /// be shown, whatever the file holds.
 pub fn read_twice(path: &std::path::Path, content: &[u8], options: &ReadOptions) -> Option<(Source, Seen)> {
@@ -75,6 +115,8 @@ pub fn read_twice(path: &std::path::Path, content: &[u8], options: &ReadOptions)
     seen.error.iter().for_each(|error| is_fit_to_be_shown(error));
     let (rows, error) = in_batches(&source);
     assert_eq!((&seen.rows, &seen.error), (&rows, &error), "batches give the same rows");
+    let in_full: Vec<_> = seen.rows.iter().map(Content::of).collect();
+    assert_eq!(in_full, shown(&source), "and so do their cells alone");
     assert_eq!(source.fingerprint().map(|found| found.bytes).ok(), Some(content.len() as u64));
     let places: Vec<usize> = source.header().columns.iter().map(|column| column.place).collect();
     assert!(places.is_sorted_by(|a, b| a < b), "columns stand from left to right");

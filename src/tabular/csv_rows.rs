@@ -127,7 +127,7 @@ impl CsvReader {
             push_ends(text.as_bytes(), self.delimiter, &mut self.ends);
             (self.ends.len() == self.columns).then(|| PlainCells::new(text, &self.ends, 1))
         };
-        cells.filter(|cells| !cells.get(0).trim_ascii().is_empty())
+        cells.filter(|cells| !cells.get(0).trim().is_empty())
     }
 
     /// Reads one record; false where all its cells are blank. `text` is the

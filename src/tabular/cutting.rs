@@ -219,6 +219,8 @@ impl<R: Read> Cutter<R> {
         if let Some(quote) = open_quote(raw, self.delimiter) {
             return Err(InputProblem::OpenQuote { line: self.line_of(raw, quote), where_: " within 1 MiB" });
         }
+        // Then it is the delimiter.
+        self.check_cells(raw)?;
         let what = "this line is longer than 4 MiB; the file does not look like a table, or its lines end otherwise \
                     than in CR, LF or both"
             .to_owned();

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
+use std::thread::{self, Builder};
 
 use super::scan::{Scan, around, find_mojibake, first_letter, letters_in, scan};
 
@@ -39,7 +39,9 @@ pub(super) fn scan_file(path: &Path, file: &File, bytes: u64) -> io::Result<Scan
     let (next, is_odd) = (AtomicU64::new(0), AtomicBool::new(false));
     let work = || look_at_parts(path, bytes.div_ceil(SEGMENT), &next, &is_odd);
     let mut parts = thread::scope(|scope| -> io::Result<Vec<Part>> {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        // Where there are none to be had, this thread does it all.
+        let help = |_| Builder::new().spawn_scoped(scope, work).ok();
+        let others: Vec<_> = (1..threads).filter_map(help).collect();
         let mut parts = work()?;
         for other in others {
             let theirs = other.join().map_err(|_| io::Error::other("a thread of the program ended early"))?;
@@ -97,7 +99,9 @@ fn look(buffer: &[u8], number: u64) -> Option<(u64, Vec<u8>, Option<Vec<u8>>)> {
     }
     simdutf8::basic::from_utf8(own).ok()?;
     let well_formed = letters_in(own);
-    Some((well_formed, first_letter(own), find_mojibake(own).map(|at| around(own, at))))
+    // It may lie across the border.
+    let all = buffer.get(start..).unwrap_or_default();
+    Some((well_formed, first_letter(own), find_mojibake(all).map(|at| around(all, at))))
 }
 
 #[cfg(test)]

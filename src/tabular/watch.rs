@@ -12,6 +12,8 @@ const MAX_STYLE_TAGS: u64 = 1_000_000;
 /// What a part must not declare.
 pub(super) struct Watch {
     xml: bool,
+    /// A picture may hold anything.
+    media: bool,
     strings: bool,
     styles: bool,
     sheet: bool,
@@ -27,6 +29,7 @@ impl Watch {
     pub(super) fn over(name: &str) -> Self {
         Self {
             xml: [".xml", ".rels", ".vml"].iter().any(|ending| name.ends_with(ending)),
+            media: name.contains("media/"),
             strings: name.ends_with("sharedstrings.xml"),
             styles: name.ends_with("styles.xml"),
             sheet: name.contains("worksheets/"),
@@ -40,12 +43,14 @@ impl Watch {
 
     /// Looks at a chunk whose first `old` bytes were looked at before.
     pub(super) fn look(&mut self, chunk: &[u8], old: usize, last: bool) -> Result<(), InputProblem> {
+        let begins = !std::mem::replace(&mut self.begun, true);
+        // A sheet may have any name: the package's relationships say where it lies.
+        self.sheet = self.sheet || memmem::find(chunk, b"sheetData").is_some();
+        self.xml = self.xml || self.sheet || begins && !self.media && begins_like_xml(chunk);
         if !self.xml {
             return Ok(());
         }
-        if !std::mem::replace(&mut self.begun, true)
-            && matches!(chunk, [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] | [0, ..] | [_, 0, ..])
-        {
+        if begins && matches!(chunk, [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] | [0, ..] | [_, 0, ..]) {
             return refuse("one of its parts is not in UTF-8");
         }
         for place in memchr_iter(b'!', chunk) {
@@ -75,6 +80,10 @@ impl Watch {
         }
         Ok(())
     }
+}
+
+fn begins_like_xml(chunk: &[u8]) -> bool {
+    chunk.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(chunk).trim_ascii_start().starts_with(b"<")
 }
 
 /// The reader makes room for as many strings as are declared, so the number

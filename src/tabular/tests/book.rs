@@ -19,6 +19,8 @@ pub(super) struct Book {
     pub(super) around: (String, String),
     /// Codes of number formats for the styles from 4 on.
     pub(super) formats: Vec<&'static str>,
+    /// Where the sheets lie, if not where Excel puts them: `{}` is their number.
+    pub(super) place: Option<&'static str>,
     /// Further parts, by name.
     pub(super) parts: Vec<(String, Vec<u8>)>,
 }
@@ -49,13 +51,12 @@ impl Book {
         for (at, (name, state, data)) in self.sheets.iter().enumerate() {
             list +=
                 &format!("<sheet name=\"{name}\" sheetId=\"{0}\" state=\"{state}\" r:id=\"s{0}\"/>", at + 1);
-            relations += &format!(
-                "<Relationship Id=\"s{0}\" Type=\"{OFFICE}/worksheet\" Target=\"worksheets/sheet{0}.xml\"/>",
-                at + 1
-            );
+            let place = self.place.unwrap_or("worksheets/sheet{}.xml").replace("{}", &(at + 1).to_string());
+            relations +=
+                &format!("<Relationship Id=\"s{}\" Type=\"{OFFICE}/worksheet\" Target=\"{place}\"/>", at + 1);
             let (before, behind) = &self.around;
             let xml = format!("<worksheet>{before}<sheetData>{data}</sheetData>{behind}</worksheet>");
-            part(&format!("xl/worksheets/sheet{}.xml", at + 1), &xml);
+            part(&format!("xl/{place}"), &xml);
         }
         let flag = if self.date_1904 { "<workbookPr date1904=\"1\"/>" } else { "" };
         part("xl/workbook.xml", &format!("<workbook>{flag}<sheets>{list}</sheets></workbook>"));

@@ -1,12 +1,46 @@
 use proptest::prelude::*;
 
-use super::super::{Format, SheetChoice, kept_cells};
+use super::super::{Batch, Format, Looker, SheetChoice, kept_cells};
 use super::*;
+use crate::model::PlainCells;
 
 fn csv(content: impl AsRef<[u8]>) -> (Folder, Source) {
     let folder = Folder::new();
     let source = open(&folder.file("a.csv", content)).unwrap();
     (folder, source)
+}
+
+/// What a looker is shown that is content with the cells alone.
+#[derive(Default)]
+struct Content(Vec<(u64, Vec<String>)>);
+
+impl Looker for Content {
+    fn plain(&mut self, number: u64, cells: &PlainCells<'_>) -> bool {
+        self.0.push((number, vec![cells.get(0).to_owned(), cells.get(1).to_owned()]));
+        true
+    }
+
+    fn row(&mut self, row: &Row) {
+        let cells = (0..2).map(|at| row.cell(at).to_string());
+        self.0.push((row.number, cells.collect()));
+    }
+}
+
+#[test]
+fn rows_that_are_blank_by_any_blank_are_shown_to_nobody() {
+    let folder = Folder::new();
+    let blank = ["", " ", "\u{A0}", "\u{3000}", "\u{2009}", "\u{85}", "\u{B}", "\"\u{A0}\""];
+    let rows: String = blank.iter().map(|blank| format!("{blank},\nx,1\n")).collect();
+    let source = open(&folder.file("a.csv", format!("a,b\n{rows}"))).unwrap();
+    let (mut shown, mut batch) = (Content::default(), Batch::default());
+    let mut rows = source.rows().unwrap();
+    let mut reader = rows.batch_reader();
+    while rows.read_batch(&mut batch).unwrap() {
+        reader.show(&batch, &mut shown);
+    }
+    let numbers: Vec<u64> = shown.0.iter().map(|(number, _)| *number).collect();
+    let read: Vec<u64> = read(&source).unwrap().iter().map(|row| row.number).collect();
+    assert_eq!((numbers.len(), numbers), (blank.len(), read));
 }
 
 #[test]

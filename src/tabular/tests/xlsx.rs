@@ -41,6 +41,19 @@ fn cells_keep_their_types() {
 }
 
 #[test]
+fn a_sheet_may_lie_anywhere_in_its_package() {
+    for place in ["sheet{}.xml", "sheets/sheet{}.xml", "worksheets/sheet{}.data", "media/sheet{}.png"] {
+        let book = || Book { place: Some(place), ..one("<c r=\"A2\"><f>1+1</f></c>") };
+        assert_eq!(cells(&book().open().1.unwrap()), [["!NoStoredValue"]], "{place}");
+        let hidden = row(1, &[text("A1", "h")]) + "<row r=\"2\" hidden=\"1\"><c r=\"A2\"><v>1</v></c></row>";
+        let book = Book { sheets: vec![("S".into(), "visible", hidden)], ..book() };
+        assert!(told(&book.open().1.unwrap()).contains("hidden"), "{place}");
+        let entity = Book { around: ("<!DOCTYPE x>".into(), String::new()), ..book };
+        assert!(entity.refused().contains("document type"), "{place}");
+    }
+}
+
+#[test]
 fn a_formula_that_gives_an_empty_text_has_a_value() {
     let data = row(1, &[text("A1", "a"), text("B1", "b")])
         + &row(2, &["<c r=\"A2\" t=\"str\"><f>\"\"</f><v></v></c>".into(), number("B2", "1")]);
