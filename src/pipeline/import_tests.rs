@@ -151,6 +151,32 @@ fn a_plan_that_is_stopped_sends_nothing_and_a_stopped_reading_ends_at_once() {
     });
 }
 
+/// Cancels once there is something to tell of a phase.
+struct Stops(CancellationToken);
+
+impl Reporter for Stops {
+    fn event(&self, event: Event) {
+        if matches!(event, Event::Progress { phase: Phase::Plan, .. }) {
+            self.0.cancel();
+        }
+    }
+}
+
+#[test]
+fn a_plan_for_which_nothing_is_looked_up_can_be_stopped_too() {
+    let rows: String = (0..20_000).map(|n| format!("a{n}\n")).collect();
+    let mapping = "version: 1\nobject: accounts\nmode: create\nfields:\n  name: Name\n";
+    let desk = Desk::new(&format!("Name\n{rows}"), mapping);
+    let (_sandbox, client) = sandbox();
+    let stops = Stops(CancellationToken::new());
+    let tools = Tools { client: &client, reporter: &stops, stop: &stops.0, clock: &SystemClock };
+    run(async {
+        let mut job = desk.job(&client, &Silent).await.unwrap();
+        let stopped = plan_import(&mut job, &settings(&desk), tools).await.unwrap_err();
+        assert!(matches!(stopped, PipelineError::Cancelled), "{stopped}");
+    });
+}
+
 #[test]
 fn a_token_that_is_refused_midway_leaves_the_rest_unprocessed() {
     let server = TinyServer::start(|request, _| {

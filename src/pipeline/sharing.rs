@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, Builder};
 
 use super::PipelineError;
 use super::again::JobRows;
@@ -54,7 +54,9 @@ pub(super) fn share<T: Send>(
                         // A small file is done before another thread has begun.
                         if (1..threads as u64).contains(&handed) {
                             let (mut reader, desk, work) = (rows.batch_reader(), &desk, &work);
-                            scope.spawn(move || serve(desk, &mut reader, work));
+                            // Where there is none to be had, this thread does it all.
+                            let _ =
+                                Builder::new().spawn_scoped(scope, move || serve(desk, &mut reader, work));
                         }
                         desk.put(handed, batch);
                         handed += 1;

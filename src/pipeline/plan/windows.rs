@@ -1,5 +1,8 @@
 //! Window after window of rows: drafted, asked for, planned and stored, one beside the other.
 
+use std::sync::{Mutex, PoisonError};
+use std::thread::{Builder, ScopedJoinHandle};
+
 use super::{Origin, Planner};
 use crate::model::{Action, Outcome, Row};
 use crate::pipeline::again::JobRows;
@@ -77,7 +80,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Reads and drafts the next rows, and asks for their records as far as can be done ahead.
+    /// Reads and drafts the next rows, while those that are planned are stored, and asks for their
+    /// records as far as can be done ahead.
     async fn open_window<'r>(
         &mut self,
         rows: &mut JobRows,
@@ -87,6 +91,10 @@ impl Planner<'_> {
     where
         Self: 'r,
     {
+        // Where nothing has to be looked up, nothing is waited for, and so nobody asks.
+        if self.stop.is_cancelled() {
+            return Err(PipelineError::Cancelled);
+        }
         let left = usize::try_from(limit.saturating_sub(self.taken)).unwrap_or(usize::MAX);
         let most = left.min(if self.taken == 0 { self.window.min(FIRST) } else { self.window });
         let job = self.job;
@@ -148,7 +156,8 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// Stores what is planned while something else is done.
+    /// Stores what is planned while something else is done. Both take their time, and the
+    /// runtime's thread with it.
     pub(super) fn store_planned<T>(
         &mut self,
         meanwhile: impl FnOnce() -> Result<T, PipelineError>,
@@ -163,15 +172,19 @@ impl Planner<'_> {
             let foretold = row.outcome.or_else(|| row.action.map(Action::done));
             *counts.of(foretold.unwrap_or(Outcome::Unprocessed)) += 1;
         }
-        let store = &mut *self.store;
+        let work = Mutex::new(Some((&mut *self.store, planned, spent)));
+        let store = || -> Result<(), PipelineError> {
+            let taken = work.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let Some((store, planned, spent)) = taken else { return Ok(()) };
+            // They are many small texts, which takes as long as to plan their rows.
+            drop(spent);
+            Ok(store.add_rows_read(&planned, counts.read)?)
+        };
         let (stored, done) = std::thread::scope(|scope| {
-            let storing = scope.spawn(move || {
-                // They are many small texts, which takes as long as to plan their rows.
-                drop(spent);
-                store.add_rows_read(&planned, counts.read)
-            });
+            let storing = Builder::new().spawn_scoped(scope, store);
             let done = meanwhile();
-            (storing.join(), done)
+            // Where there is no thread to be had, this one does it.
+            (storing.map_or_else(|_| Ok(store()), ScopedJoinHandle::join), done)
         });
         stored.map_err(|_| PipelineError::Fault("the plan could not be stored".to_owned()))??;
         self.counts = counts;
