@@ -82,6 +82,18 @@ COMMIT;
 mod tests {
     use rusqlite::Connection;
 
+    #[test]
+    fn a_word_that_is_no_outcome_is_found_though_writing_does_not_look_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::create(&folder.path().join("run.db")).unwrap();
+        store.check_words(false).unwrap();
+        store.check_whole().unwrap();
+        store.check_words(false).unwrap();
+        let bad = "INSERT INTO rows (row, source, action) VALUES (1, x'00', 'frob')";
+        store.try_db(|db| db.execute_batch(bad)).unwrap();
+        assert!(store.check_whole().is_err());
+    }
+
     use crate::model::{Action, Outcome};
     use crate::store::{Direction, PlannedRow, Store};
 

@@ -303,6 +303,11 @@ impl<'a> Coordinator<'a> {
         }
     }
 
+    /// Rows that have no outcome at the beginning.
+    pub(super) fn total(&self) -> u64 {
+        self.total
+    }
+
     /// Tells what is stored by now.
     fn tell_progress(&self) {
         let open = self.counts.unprocessed + self.doubts.waiting();

@@ -135,13 +135,12 @@ pub async fn send(
     settings: &SendSettings,
     tools: SendTools<'_>,
 ) -> Result<Ended, PipelineError> {
-    let planned = match &settings.only {
-        Some(rows) => rows.len() as u64,
-        None => store.counts()?.unprocessed,
-    };
+    let coordinator = Coordinator::new(store, settings, tools)?;
+    // What is in doubt is to be done as well.
+    let total = settings.only.as_ref().map_or(coordinator.total(), |rows| rows.len() as u64);
     let what = settings.dictionary.object.clone();
-    tools.reporter.event(Event::Begin { phase: Phase::Send, what, total: Some(planned) });
-    let ended = Coordinator::new(store, settings, tools)?.run().await;
+    tools.reporter.event(Event::Begin { phase: Phase::Send, what, total: Some(total) });
+    let ended = coordinator.run().await;
     tools.reporter.event(Event::End(Phase::Send));
     ended
 }
