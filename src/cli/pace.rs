@@ -58,12 +58,21 @@ fn words(pause: &Pause) -> String {
 /// Says once each why requests go slower than the user allows, and when they do no more.
 async fn tell_pace(mut paces: watch::Receiver<Pace>, reporter: impl Reporter) {
     let mut told = *paces.borrow_and_update();
-    while paces.changed().await.is_ok() {
-        tokio::time::sleep(FOR_LONG).await;
+    let (mut now, mut since) = (told, Instant::now());
+    loop {
+        tokio::select! {
+            changed = paces.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep_until(since + FOR_LONG), if now != told => {
+                for sentence in sentences(&told, &now) {
+                    reporter.event(Event::Notice(Notice(sentence)));
+                }
+                told = now;
+            }
+        }
         let pace = *paces.borrow_and_update();
-        for sentence in sentences(&told, &pace) {
-            reporter.event(Event::Notice(Notice(sentence)));
-            told = pace;
+        // What changes by little holds all the same.
+        if !sentences(&now, &pace).is_empty() || !sentences(&told, &pace).is_empty() && now == told {
+            (now, since) = (pace, Instant::now());
         }
     }
 }
@@ -74,16 +83,23 @@ fn sentences(told: &Pace, pace: &Pace) -> Vec<String> {
     let in_flight = differs(told.in_flight as f64, pace.in_flight as f64).then(|| {
         if pace.in_flight < pace.most {
             format!(
-                "the CRM answers no faster with more than {now} in flight; going on with {} of {}",
+                "more than {now} in flight bring no more answers from the CRM; going on with {} of {}",
                 pace.in_flight, pace.most
             )
         } else {
             format!("{now} are in flight again")
         }
     });
-    let rate = pace.rate.filter(|rate| told.rate.is_none_or(|told| differs(told, *rate)));
-    let rate = rate
-        .map(|rate| format!("the CRM takes about {} requests a second; going on at that pace", about(rate)));
+    let rate = match (told.rate, pace.rate) {
+        (Some(told), Some(now)) if !differs(told, now) => None,
+        (_, Some(now)) => Some(format!(
+            "the CRM takes about {} {} a second; going on at that pace",
+            about(now),
+            if now.round() <= 1.0 { "request" } else { "requests" }
+        )),
+        (Some(_), None) => Some("no pace holds requests back any more".to_owned()),
+        (None, None) => None,
+    };
     in_flight.into_iter().chain(rate).collect()
 }
 
@@ -107,7 +123,8 @@ mod tests {
     #[test]
     fn a_slower_pace_is_said_once_and_so_is_that_it_is_over() {
         let fewer = Pace { in_flight: 12, ..FREE };
-        let said = "the CRM answers no faster with more than 12 requests in flight; going on with 12 of 64";
+        let said =
+            "more than 12 requests in flight bring no more answers from the CRM; going on with 12 of 64";
         assert_eq!(sentences(&FREE, &fewer), [said]);
         assert!(sentences(&fewer, &Pace { in_flight: 14, ..FREE }).is_empty());
         assert_eq!(sentences(&fewer, &FREE), ["64 requests are in flight again"]);
@@ -115,7 +132,9 @@ mod tests {
         let said = "the CRM takes about 98 requests a second; going on at that pace";
         assert_eq!(sentences(&FREE, &slower), [said]);
         assert!(sentences(&slower, &Pace { rate: Some(104.0), ..FREE }).is_empty());
-        assert!(sentences(&slower, &FREE).is_empty());
+        assert_eq!(sentences(&slower, &FREE), ["no pace holds requests back any more"]);
+        let said = "the CRM takes about 1 request a second; going on at that pace";
+        assert_eq!(sentences(&FREE, &Pace { rate: Some(1.2), ..FREE }), [said]);
     }
 
     #[test]
@@ -137,14 +156,16 @@ mod tests {
         }
         let (pace, heard) = (watch::Sender::new(FREE), Heard::default());
         let telling = tokio::spawn(tell_pace(pace.subscribe(), heard.clone()));
-        for in_flight in [32, 16, 64] {
+        for in_flight in [32, 16, 64, 32, 64, 32, 64] {
             tokio::time::sleep(Duration::from_secs(3)).await;
             pace.send_replace(Pace { in_flight, ..FREE });
         }
         tokio::time::sleep(Duration::from_secs(30)).await;
         assert!(heard.0.lock().unwrap().is_empty());
-        pace.send_replace(Pace { in_flight: 12, rate: Some(50.0), most: 64 });
-        tokio::time::sleep(Duration::from_secs(30)).await;
+        for rate in [50.0, 51.0, 50.5, 50.0, 51.0, 50.0] {
+            pace.send_replace(Pace { in_flight: 12, rate: Some(rate), most: 64 });
+            tokio::time::sleep(Duration::from_secs(3)).await;
+        }
         assert_eq!(heard.0.lock().unwrap().len(), 2);
         drop(pace);
         telling.await.unwrap();
