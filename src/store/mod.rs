@@ -5,9 +5,10 @@
 //! describes the schema for people who open the file with `sqlite3`.
 //!
 //! `schema` is the format, `folder` names and finds runs, `plan` and `send`
-//! write, `settle` keeps what is in doubt, `report` and `written` read, `past`
+//! write (`answer` is what came of a row), `settle` keeps what is in doubt, `report` and `written` read, `past`
 //! looks into earlier runs, `undoing` and `retrying` take over from one of them.
 
+mod answer;
 mod ballast;
 mod folder;
 #[cfg(test)]
@@ -32,6 +33,7 @@ use serde::de::DeserializeOwned;
 
 use crate::model::{shown, shown_path};
 
+pub use answer::{Answer, AnswerKind};
 pub use ballast::Ballast;
 pub use folder::{RunFolder, RunName, list_runs};
 pub use folder::{create_private_folder, is_held, slug};
@@ -41,7 +43,7 @@ pub use plan::PlannedRow;
 pub use report::{KeptRow, ResultRow, RunInfo, StoredFinding};
 pub use retrying::RetriedRow;
 pub use schema::VERSION;
-pub use send::{Answer, AnswerKind, Direction, ToSend};
+pub use send::{Direction, ToSend};
 pub use settle::{Doubt, Settled};
 pub use undoing::DoneRow;
 pub use written::WrittenRow;
