@@ -279,6 +279,13 @@ pub struct ExportArgs {
     #[arg(long, value_name = "JSON")]
     pub q: Option<String>,
 
+    /// Only records that were created or changed since then
+    ///
+    /// A day or a day and a time, in the CRM's own time: 2026-11-25 or
+    /// '2026-11-25 14:30:00'.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+
     /// Sort by these fields; `-` in front for descending
     #[arg(long, value_name = "a,-b", value_delimiter = ',', allow_hyphen_values = true)]
     pub order: Vec<String>,

@@ -6,13 +6,17 @@ use super::args::ExportArgs;
 use super::connection::Connection;
 use super::{Context, out};
 use crate::model::shown;
-use crate::pipeline::{ExportFormat, ExportSettings, ExportSummary, PipelineError, Target, export};
+use crate::pipeline::{
+    ExportFormat, ExportSettings, ExportSummary, PipelineError, SystemClock, Target, export, parse_since,
+};
 
 pub async fn run(context: &Context, args: ExportArgs) -> Result<u8, PipelineError> {
-    let settings = settings(context, args)?;
+    let mut settings = settings(context, args)?;
     let connection = Connection::open(context)?;
+    settings.base_url.clone_from(&connection.name);
     let catalog = connection.catalog(&context.common)?;
-    let summary = export(&settings, &connection.client, &catalog, &context.screen, &context.stop).await?;
+    let summary =
+        export(&settings, &connection.client, &catalog, &context.screen, &context.stop, &SystemClock).await?;
     if context.common.json {
         out::data(serde_json::to_string(&summary).map_err(|error| PipelineError::Fault(error.to_string()))?);
     } else if settings.target != Target::Standard {
@@ -72,12 +76,15 @@ fn settings(context: &Context, args: ExportArgs) -> Result<ExportSettings, Pipel
         names.into_iter().map(|n| n.trim().to_owned()).filter(|n| !n.is_empty()).collect()
     };
     Ok(ExportSettings {
+        // Known once there is a connection.
+        base_url: String::new(),
         objects,
         target,
         format,
         fields: trimmed(args.fields),
         condition: args.condition,
         raw_filter: args.q,
+        since: args.since.as_deref().map(parse_since).transpose()?,
         order: trimmed(args.order),
         limit: args.limit,
         lines: args.lines,

@@ -68,7 +68,7 @@ impl Records {
     }
 
     /// Their ids, in their order.
-    pub(super) fn ids(&self) -> impl DoubleEndedIterator<Item = u64> + ExactSizeIterator {
+    pub fn ids(&self) -> impl DoubleEndedIterator<Item = u64> + ExactSizeIterator {
         self.places.iter().map(|place| place.id.get())
     }
 

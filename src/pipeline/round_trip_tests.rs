@@ -67,6 +67,8 @@ fn lists_of(object: &str) -> BTreeSet<String> {
 
 async fn export_to(path: &Path, object: &str, form: Form, client: &Client, catalog: &Catalog) {
     let settings = ExportSettings {
+        base_url: "x".to_owned(),
+        since: None,
         objects: vec![object.to_owned()],
         target: Target::File(path.to_owned()),
         format: form.format,
@@ -80,7 +82,7 @@ async fn export_to(path: &Path, object: &str, form: Form, client: &Client, catal
         excel: form.excel,
         raw: form.raw,
     };
-    export(&settings, client, catalog, &Silent, &CancellationToken::new()).await.unwrap();
+    export(&settings, client, catalog, &Silent, &CancellationToken::new(), &SystemClock).await.unwrap();
 }
 
 /// A dry run of the import, with `--object` in place of a mapping.

@@ -3,8 +3,12 @@
 use std::fs::File;
 use std::io::{self, Read};
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use super::error::{OutputError, OutputProblem};
 
 const CHUNK: usize = 256 * 1024;
 
@@ -36,6 +40,15 @@ impl Fingerprint {
         let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(Self { sha256, bytes })
     }
+}
+
+/// Reads all of a file that was written.
+///
+/// # Errors
+/// It cannot be read.
+pub fn fingerprint_of(path: &Path) -> Result<Fingerprint, OutputError> {
+    let read = || Fingerprint::of(File::open(path)?);
+    read().map_err(|error| OutputProblem::from(error).of(path))
 }
 
 #[cfg(test)]

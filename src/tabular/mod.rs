@@ -70,7 +70,7 @@ mod xml;
 pub use batch::{Batch, BatchReader, Looker};
 pub use dialect::{Dialect, DialectColumn, Form, JsonForm, LineEnd, SheetForm, TextForm, TitleRow};
 pub use error::{InputError, InputProblem, OutputError, OutputProblem, holding};
-pub use fingerprint::Fingerprint;
+pub use fingerprint::{Fingerprint, fingerprint_of};
 pub use kept::{is_same_object, keep, kept_cells};
 pub use options::{Format, Hidden, ReadOptions, SheetChoice};
 pub use output::Output;

@@ -23,6 +23,11 @@ pub trait RecordWriter {
         self.write_refs(&values)
     }
 
+    /// How many texts of a field got a `'` in front that they have not in the CRM, by field.
+    fn guarded(&self) -> Vec<(String, u64)> {
+        Vec::new()
+    }
+
     /// Completes what is written, and tells what is worth knowing about it.
     fn finish(self: Box<Self>) -> Result<Vec<Notice>, OutputError>;
 }
@@ -125,8 +130,13 @@ pub fn csv_writer<'w>(
         .flexible(true)
         .buffer_capacity(CSV_BUFFER)
         .from_writer(sink);
-    let mut records = CsvRecords { writer, name, options, columns: fields.len() };
-    records.line(fields.iter().map(|field| field.name.as_str().into()))?;
+    let mut records = CsvRecords {
+        writer,
+        name,
+        options,
+        columns: fields.iter().map(|field| Column { name: field.name.clone(), guarded: 0 }).collect(),
+    };
+    line(&mut records.writer, &records.name, fields.iter().map(|field| field.name.as_str().into()))?;
     Ok(Box::new(records))
 }
 
@@ -134,33 +144,52 @@ struct CsvRecords<'w> {
     writer: csv::Writer<Sink<'w>>,
     name: PathBuf,
     options: CsvOptions,
-    columns: usize,
+    columns: Vec<Column>,
 }
 
-impl CsvRecords<'_> {
-    fn line<'a>(&mut self, cells: impl Iterator<Item = Cow<'a, str>>) -> Result<(), OutputError> {
-        let write = || {
-            for cell in cells {
-                self.writer.write_field(cell.as_bytes())?;
-            }
-            self.writer.write_record(None::<&[u8]>)
-        };
-        write().map_err(|error| match error.into_kind() {
-            csv::ErrorKind::Io(error) => OutputProblem::from(error).of(&self.name),
-            _ => OutputProblem::Content("a record cannot be written".to_owned()).of(&self.name),
-        })
-    }
+struct Column {
+    name: String,
+    /// How many of its texts were guarded.
+    guarded: u64,
+}
+
+/// Writes one line.
+fn line<'a>(
+    writer: &mut csv::Writer<Sink<'_>>,
+    name: &Path,
+    cells: impl Iterator<Item = Cow<'a, str>>,
+) -> Result<(), OutputError> {
+    let write = || {
+        for cell in cells {
+            writer.write_field(cell.as_bytes())?;
+        }
+        writer.write_record(None::<&[u8]>)
+    };
+    write().map_err(|error| match error.into_kind() {
+        csv::ErrorKind::Io(error) => OutputProblem::from(error).of(name),
+        _ => OutputProblem::Content("a record cannot be written".to_owned()).of(name),
+    })
 }
 
 impl RecordWriter for CsvRecords<'_> {
     fn write_refs(&mut self, values: &[ValueRef<'_>]) -> Result<(), OutputError> {
-        fits(values.len(), self.columns, || self.name.clone())?;
-        let guarded = self.options.guard;
-        self.line((0..self.columns).map(|at| match values.get(at) {
-            Some(ValueRef::Text(text)) if guarded => guard(text),
+        fits(values.len(), self.columns.len(), || self.name.clone())?;
+        let guards = self.options.guard;
+        let cells = self.columns.iter_mut().enumerate().map(|(at, column)| match values.get(at) {
+            Some(ValueRef::Text(text)) if guards => {
+                let cell = guard(text);
+                column.guarded += u64::from(matches!(cell, Cow::Owned(_)));
+                cell
+            }
             Some(value) => value.to_text().into(),
             None => "".into(),
-        }))
+        });
+        line(&mut self.writer, &self.name, cells)
+    }
+
+    fn guarded(&self) -> Vec<(String, u64)> {
+        let guarded = self.columns.iter().filter(|column| column.guarded > 0);
+        guarded.map(|column| (column.name.clone(), column.guarded)).collect()
     }
 
     fn finish(self: Box<Self>) -> Result<Vec<Notice>, OutputError> {

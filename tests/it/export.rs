@@ -314,3 +314,75 @@ fn a_server_that_answers_ids_above_with_nothing_is_read_page_by_page() {
     desk.carafe(["export", "accounts", "-o", "a.csv"]).at(&crm.address()).ends_with(0);
     assert_eq!(desk.text("a.csv").lines().count(), 251);
 }
+
+#[test]
+fn a_manifest_beside_each_file_tells_what_is_in_it() {
+    let (crm, desk) = (Crm::start(), Desk::new());
+    let condition = "type = 'Customer'";
+    crm.carafe(&desk, ["export", "accounts", "-o", "a.csv", "--fields", "name,notes", "--where", condition])
+        .ends_with(0);
+    let manifest: serde_json::Value = serde_json::from_str(&desk.text("a.csv.manifest.json")).unwrap();
+    let part = &manifest["objects"][0];
+    // One of them has notes of two lines.
+    let records = csv::Reader::from_path(desk.path("a.csv")).unwrap().records().count();
+    assert!(records > 0);
+    assert_eq!(
+        (&part["object"], &part["records"], &part["where"], &part["fields"]),
+        (&json!("accounts"), &json!(records), &json!(condition), &json!(["id", "name", "notes"]))
+    );
+    let ids: Vec<u64> =
+        desk.text("a.csv").lines().skip(1).filter_map(|line| line.split(',').next()?.parse().ok()).collect();
+    assert_eq!(part["ids"], json!([ids.iter().min(), ids.iter().max()]));
+    assert_eq!(manifest["file"], "a.csv");
+    assert_eq!(manifest["bytes"], desk.text("a.csv").len());
+    assert_eq!(manifest["sha256"].as_str().unwrap().len(), 64);
+    assert!(manifest["started"].as_str() <= manifest["finished"].as_str());
+    // An earlier export's is replaced, someone else's file is not.
+    std::fs::remove_file(desk.path("a.csv")).unwrap();
+    crm.carafe(&desk, ["export", "contacts", "-o", "a.csv"]).ends_with(0);
+    assert!(desk.text("a.csv.manifest.json").contains("\"contacts\""));
+    desk.write("b.csv.manifest.json", "mine");
+    crm.carafe(&desk, ["export", "contacts", "-o", "b.csv"])
+        .run()
+        .fails(2, "error: b.csv.manifest.json: this file is there already; take another name, or replace it with --force");
+    assert_eq!(desk.text("b.csv.manifest.json"), "mine");
+}
+
+#[test]
+fn a_guarded_text_is_in_the_manifest() {
+    let (crm, desk) = (Crm::start(), Desk::new());
+    desk.write("new.csv", "name,notes\nGuarded,=1+1\nPlain,-5\n");
+    crm.carafe(&desk, ["import", "new.csv", "--object", "accounts"]).ends_with(0);
+    let export = ["export", "accounts", "-o", "a.csv", "--where", "name in ('Guarded', 'Plain')"];
+    crm.carafe(&desk, export).ends_with(0);
+    let manifest: serde_json::Value = serde_json::from_str(&desk.text("a.csv.manifest.json")).unwrap();
+    assert_eq!(manifest["objects"][0]["guarded"], json!({ "notes": 1 }));
+}
+
+#[test]
+fn since_asks_for_what_was_created_or_changed_at_that_time_or_later() {
+    let (crm, desk) = (Crm::start(), Desk::new());
+    crm.carafe(&desk, ["export", "accounts", "-o", "all.csv", "--fields", "modifieddate,createddate"])
+        .ends_with(0);
+    let all = desk.text("all.csv");
+    let dates = |line: &str| line.splitn(2, ',').nth(1).unwrap().to_owned();
+    let mut changed: Vec<String> =
+        all.lines().skip(1).map(|line| dates(line).split(',').next().unwrap().to_owned()).collect();
+    changed.sort();
+    let since = changed[changed.len() / 2].clone();
+    let arguments =
+        ["export", "accounts", "-o", "new.csv", "--fields", "modifieddate,createddate", "--since", &since];
+    crm.carafe(&desk, arguments).ends_with(0);
+    let expected: Vec<&str> = all
+        .lines()
+        .filter(|line| line.starts_with("id") || dates(line).split(',').any(|date| date >= since.as_str()))
+        .collect();
+    assert!(expected.len() > 1 && expected.len() < all.lines().count(), "{since}: {expected:?}");
+    assert_eq!(desk.text("new.csv").lines().collect::<Vec<_>>(), expected);
+    crm.carafe(&desk, ["export", "campaigns", "-o", "c.csv", "--since", "2026-01-01"])
+        .run()
+        .fails(2, "error: campaigns has no date of the last change, so --since cannot tell what is new\n  export campaigns without --since");
+    crm.carafe(&desk, ["export", "accounts", "-o", "c.csv", "--since", "yesterday"])
+        .run()
+        .fails(2, "error: --since \"yesterday\" is no day and no time\n  for example: --since 2026-11-25, or --since '2026-11-25 14:30:00', in the CRM's own time");
+}

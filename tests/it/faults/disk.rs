@@ -71,7 +71,7 @@ fn f24_an_export_that_does_not_fit_leaves_no_file_and_none_half_written() {
             assert!(done.stderr.contains(&name), "{}", done.stderr);
         });
         assert!(failed >= 2 || form == "xlsx" && failed >= 1, "{name}: {failed}");
-        assert_eq!(files(&desk.path("")).len(), 1);
+        assert_eq!(files(&desk.path("")).len(), 2, "the file and its manifest");
     }
 }
 
@@ -80,7 +80,7 @@ fn f24_an_export_that_does_not_fit_keeps_the_file_that_it_was_to_replace() {
     let (crm, desk) = (known(), Desk::with("out.csv", "precious"));
     let call = || desk.carafe(["export", "accounts", "-o", "out.csv", "--force"]).at(&crm.address());
     until_it_fits(call, |_, _| assert_eq!(desk.text("out.csv"), "precious"));
-    assert_eq!(files(&desk.path("")).len(), 1);
+    assert_eq!(files(&desk.path("")).len(), 2, "the file and its manifest");
     assert_eq!(desk.text("out.csv").lines().count(), 301);
 }
 

@@ -1,4 +1,13 @@
 //! Records out of the CRM into files.
+//!
+//! `plan` says what is to be read, `since` what changed after a time; here it
+//! is read and written; `manifest` tells beside each file what is in it.
+
+mod manifest;
+mod plan;
+mod since;
+
+pub use since::parse_since;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -6,13 +15,12 @@ use std::time::Instant;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{Catalog, Event, Phase, PipelineError, Reporter, seconds};
-use crate::crm::{Client, ReadQuery, Reader, Records};
-use crate::model::{
-    Calls, Dictionary, Direction, Field, FieldKind, Notice, Order, ValueRef, shown, shown_path,
-};
-use crate::rules::language::parse_filter;
-use crate::rules::nearest::nearest;
+use super::{Catalog, Clock, Event, Phase, PipelineError, Reporter, seconds};
+use crate::crm::{Client, Reader, Records};
+use crate::model::{Calls, Field, Notice, ValueRef, shown, shown_path};
+use manifest::{Begun, Part};
+use plan::{Plan, plan};
+
 use crate::tabular::{CsvOptions, Output, RecordWriter, TextTarget, XlsxBook, csv_writer, jsonl_writer};
 
 /// The form of an export.
@@ -61,6 +69,8 @@ pub enum Target {
 /// What to export, and how.
 #[derive(Clone, Debug)]
 pub struct ExportSettings {
+    /// The CRM's address, or the sandbox's file.
+    pub base_url: String,
     /// The objects.
     pub objects: Vec<String>,
     /// Where to.
@@ -73,6 +83,8 @@ pub struct ExportSettings {
     pub condition: Option<String>,
     /// `--q`, passed on as it is.
     pub raw_filter: Option<String>,
+    /// `--since`: only what was created or changed since then, in the CRM's own time.
+    pub since: Option<jiff::civil::DateTime>,
     /// `--order`: names, a `-` in front for descending.
     pub order: Vec<String>,
     /// `--limit`
@@ -111,13 +123,6 @@ pub struct ExportedObject {
     pub file: String,
 }
 
-/// One object, ready to be read.
-struct Plan {
-    dictionary: Dictionary,
-    fields: Vec<Field>,
-    query: ReadQuery,
-}
-
 /// Exports every object of the settings.
 pub async fn export(
     settings: &ExportSettings,
@@ -125,13 +130,14 @@ pub async fn export(
     catalog: &Catalog,
     reporter: &dyn Reporter,
     stop: &CancellationToken,
+    clock: &dyn Clock,
 ) -> Result<ExportSummary, PipelineError> {
     let begun = Instant::now();
     let mut plans = Vec::new();
     for object in &settings.objects {
         plans.push(plan(object, settings, catalog).await?);
     }
-    let job = Exporter { settings, client, reporter, stop };
+    let job = Exporter { settings, client, reporter, stop, clock };
     let objects = match (&settings.target, settings.format) {
         (Target::File(path), ExportFormat::Xlsx) => job.workbook(path, plans).await?,
         (Target::Folder(folder), _) => job.folder(folder, plans).await?,
@@ -142,84 +148,32 @@ pub async fn export(
     Ok(ExportSummary { objects, calls, elapsed_s, state: "finished".to_owned() })
 }
 
-async fn plan(object: &str, settings: &ExportSettings, catalog: &Catalog) -> Result<Plan, PipelineError> {
-    let dictionary = catalog.dictionary(object, |_| false).await?;
-    let fields = chosen_fields(&dictionary, &settings.fields, settings.lines)?;
-    let filter = settings.condition.as_deref().map(|text| parse_filter(text, &dictionary)).transpose()?;
-    if let Some(raw) = &settings.raw_filter
-        && let Err(error) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(raw)
-    {
-        let message = format!("--q is not a JSON object: {}", shown(&error.to_string()));
-        return Err(PipelineError::usage(message, "for example: --q '{\"type\": \"Customer\"}'"));
-    }
-    let order = order(&dictionary, &settings.order)?;
-    let lines = settings.lines && object == "opportunities";
-    let query =
-        ReadQuery { filter, raw_filter: settings.raw_filter.clone(), order, lines, limit: settings.limit };
-    Ok(Plan { dictionary, fields, query })
-}
-
-/// The fields to write: those asked for, else all with `id` first.
-fn chosen_fields(
-    dictionary: &Dictionary,
-    names: &[String],
-    lines: bool,
-) -> Result<Vec<Field>, PipelineError> {
-    let id = dictionary.get("id").cloned().unwrap_or_else(|| Field::new("id", FieldKind::Number));
-    let mut fields = vec![id];
-    if names.is_empty() {
-        fields.extend(dictionary.fields().iter().filter(|field| field.name != "id").cloned());
-    } else if names.iter().any(|name| name == "id") {
-        fields.clear();
-    }
-    for name in names {
-        match dictionary
-            .get(name)
-            .cloned()
-            .or_else(|| (name == "id").then(|| Field::new("id", FieldKind::Number)))
-        {
-            // A column that is asked for twice is written once: JSON has no place for two.
-            Some(field) if fields.iter().any(|known| known.name == field.name) => {}
-            Some(field) => fields.push(field),
-            None => return Err(no_such_field(dictionary, name)),
-        }
-    }
-    if lines && dictionary.object == "opportunities" {
-        fields.push(Field::new("lines", FieldKind::Other("lines".to_owned())));
-    }
-    Ok(fields)
-}
-
-fn no_such_field(dictionary: &Dictionary, name: &str) -> PipelineError {
-    let names = dictionary.fields().iter().map(|field| field.name.as_str());
-    let near = nearest(name, names).map(|near| format!("; nearest: {}", shown(near))).unwrap_or_default();
-    let object = shown(&dictionary.object);
-    PipelineError::usage(
-        format!("{object} has no field \"{}\"{near}", shown(name)),
-        format!("see: carafe describe {object}"),
-    )
-}
-
-fn order(dictionary: &Dictionary, names: &[String]) -> Result<Order, PipelineError> {
-    let mut order = Order::new();
-    for name in names {
-        let (name, direction) = match name.strip_prefix('-') {
-            Some(name) => (name, Direction::Descending),
-            None => (name.as_str(), Direction::Ascending),
-        };
-        if dictionary.get(name).is_none() && name != "id" {
-            return Err(no_such_field(dictionary, name));
-        }
-        order.push((name.to_owned(), direction));
-    }
-    Ok(order)
-}
-
 struct Exporter<'a> {
     settings: &'a ExportSettings,
     client: &'a Client,
     reporter: &'a dyn Reporter,
     stop: &'a CancellationToken,
+    clock: &'a dyn Clock,
+}
+
+/// What was read of an object.
+#[derive(Debug, Default)]
+struct ReadIn {
+    records: u64,
+    /// The lowest and the highest id.
+    ids: Option<(u64, u64)>,
+    /// Texts that were guarded, by field.
+    guarded: Vec<(String, u64)>,
+}
+
+impl ReadIn {
+    fn add(&mut self, page: &Records) {
+        self.records += page.len() as u64;
+        for id in page.ids() {
+            let (first, last) = self.ids.unwrap_or((id, id));
+            self.ids = Some((first.min(id), last.max(id)));
+        }
+    }
 }
 
 impl Exporter<'_> {
@@ -235,20 +189,27 @@ impl Exporter<'_> {
         })
     }
 
+    fn manifest(&self, path: &Path) -> Result<Begun, PipelineError> {
+        Begun::beside(path, self.settings.force, self.clock.now())
+    }
+
     fn tell(&self, notices: Vec<Notice>) {
         notices.into_iter().for_each(|notice| self.reporter.event(Event::Notice(notice)));
     }
 
     async fn workbook(&self, path: &Path, plans: Vec<Plan>) -> Result<Vec<ExportedObject>, PipelineError> {
         let mut book = XlsxBook::create(Output::create(path, self.settings.force)?)?;
-        let mut done = Vec::new();
+        let manifest = self.manifest(path)?;
+        let (mut done, mut parts) = (Vec::new(), Vec::new());
         for plan in plans {
             let mut sheet = book.sheet(&plan.dictionary.object, &plan.fields)?;
-            let records = self.read(&plan, sheet.as_mut()).await?;
+            let read = self.read(&plan, sheet.as_mut()).await?;
             self.tell(sheet.finish()?);
-            done.push(exported(&plan, records, path));
+            parts.push(Part::of(&plan, self.settings, &read));
+            done.push(exported(&plan, read.records, path));
         }
         self.tell(book.finish()?);
+        manifest.finish(&self.settings.base_url, parts, self.clock.now())?;
         Ok(done)
     }
 
@@ -276,10 +237,13 @@ impl Exporter<'_> {
         let mut done = Vec::new();
         for plan in plans {
             let output = Output::create(path, self.settings.force)?;
+            let manifest = self.manifest(path)?;
             let mut writer = self.text_writer(output.into(), &plan)?;
-            let records = self.read(&plan, writer.as_mut()).await?;
+            let read = self.read(&plan, writer.as_mut()).await?;
             self.tell(writer.finish()?);
-            done.push(exported(&plan, records, path));
+            let part = Part::of(&plan, self.settings, &read);
+            manifest.finish(&self.settings.base_url, vec![part], self.clock.now())?;
+            done.push(exported(&plan, read.records, path));
         }
         Ok(done)
     }
@@ -289,14 +253,14 @@ impl Exporter<'_> {
         for plan in plans {
             let output = TextTarget::stream(std::io::stdout(), "standard output");
             let mut writer = self.text_writer(output, &plan)?;
-            let records = self.read(&plan, writer.as_mut()).await?;
+            let read = self.read(&plan, writer.as_mut()).await?;
             self.tell(writer.finish()?);
-            done.push(exported(&plan, records, Path::new("-")));
+            done.push(exported(&plan, read.records, Path::new("-")));
         }
         Ok(done)
     }
 
-    async fn read(&self, plan: &Plan, writer: &mut dyn RecordWriter) -> Result<u64, PipelineError> {
+    async fn read(&self, plan: &Plan, writer: &mut dyn RecordWriter) -> Result<ReadIn, PipelineError> {
         let object = &plan.dictionary.object;
         self.reporter.event(Event::Begin {
             phase: Phase::Read,
@@ -304,7 +268,7 @@ impl Exporter<'_> {
             total: plan.query.limit,
         });
         let mut reader = Reader::new(self.client, object, plan.query.clone())?;
-        let mut records = 0;
+        let mut read = ReadIn::default();
         loop {
             let page = tokio::select! {
                 page = reader.next_page() => page?,
@@ -312,8 +276,8 @@ impl Exporter<'_> {
             };
             let Some(page) = page else { break };
             write_page(&page, &plan.fields, writer)?;
-            records += page.len() as u64;
-            self.reporter.event(Event::Progress { phase: Phase::Read, done: records });
+            read.add(&page);
+            self.reporter.event(Event::Progress { phase: Phase::Read, done: read.records });
         }
         self.reporter.event(Event::End(Phase::Read));
         let (unfit, object) = (reader.summary().unfit, shown(object));
@@ -326,7 +290,8 @@ impl Exporter<'_> {
         for notice in &reader.summary().notices {
             self.reporter.event(Event::Notice(Notice(format!("{object}: {notice}"))));
         }
-        Ok(records)
+        read.guarded = writer.guarded();
+        Ok(read)
     }
 }
 

@@ -1,0 +1,145 @@
+//! `OUT.manifest.json`: what is in the file beside it, and how it came there.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::ExportSettings;
+use super::plan::Plan;
+use super::since::written;
+use crate::model::Direction;
+use crate::pipeline::PipelineError;
+use crate::pipeline::prepare::dictionary_hash;
+use crate::tabular::{Fingerprint, Output, fingerprint_of};
+
+/// What stands in the manifest. It belongs to the file that it names by its SHA-256.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Manifest {
+    /// The version of the program.
+    pub carafe: String,
+    /// The CRM's address, or the sandbox's file.
+    pub base_url: String,
+    /// When reading began and the file was whole, in UTC.
+    pub started: String,
+    pub finished: String,
+    /// The file's name, without its folder.
+    pub file: String,
+    #[serde(flatten)]
+    pub fingerprint: Fingerprint,
+    /// Object by object.
+    pub objects: Vec<Part>,
+}
+
+/// The records of one object.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Part {
+    pub object: String,
+    pub records: u64,
+    /// The lowest and the highest id; none without records.
+    pub ids: Option<(u64, u64)>,
+    pub fields: Vec<String>,
+    /// `--where`, `--q`, `--since`, `--order` and `--limit`, as far as they were given.
+    #[serde(rename = "where", skip_serializing_if = "Option::is_none", default)]
+    pub condition: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub q: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub since: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub order: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub limit: Option<u64>,
+    /// A fingerprint of the object's dictionary: another one if a field changed.
+    pub dictionary: String,
+    /// How many texts of a field have a `'` in front that the CRM has not.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub guarded: BTreeMap<String, u64>,
+}
+
+impl Part {
+    /// What was read of an object.
+    pub fn of(plan: &Plan, settings: &ExportSettings, read: &super::ReadIn) -> Self {
+        let order = plan.query.order.iter().map(|(field, direction)| match direction {
+            Direction::Ascending => field.clone(),
+            Direction::Descending => format!("-{field}"),
+        });
+        Self {
+            object: plan.dictionary.object.clone(),
+            records: read.records,
+            ids: read.ids,
+            fields: plan.fields.iter().map(|field| field.name.clone()).collect(),
+            condition: settings.condition.clone(),
+            q: settings.raw_filter.clone(),
+            since: settings.since.map(written),
+            order: order.collect(),
+            limit: settings.limit,
+            dictionary: dictionary_hash(&plan.dictionary),
+            guarded: read.guarded.iter().cloned().collect(),
+        }
+    }
+}
+
+/// A manifest in the making. It is begun before anything is read, so that what
+/// is in its way is told at once.
+#[derive(Debug)]
+pub(super) struct Begun {
+    output: Output,
+    file: PathBuf,
+    started: jiff::Timestamp,
+}
+
+impl Begun {
+    /// Begins the manifest of a file. One that an earlier export left is replaced, another file
+    /// of its name only with `force`.
+    pub fn beside(file: &Path, force: bool, now: jiff::Timestamp) -> Result<Self, PipelineError> {
+        let path = path_beside(file);
+        let output = Output::create(&path, force || is_manifest(&path))?;
+        Ok(Self { output, file: file.to_owned(), started: now })
+    }
+
+    /// Tells what is in the file, which is whole by now.
+    pub fn finish(
+        mut self,
+        base_url: &str,
+        parts: Vec<Part>,
+        now: jiff::Timestamp,
+    ) -> Result<(), PipelineError> {
+        let fingerprint = fingerprint_of(&self.file)?;
+        let manifest = Manifest {
+            carafe: env!("CARGO_PKG_VERSION").to_owned(),
+            base_url: base_url.to_owned(),
+            started: to_the_second(self.started),
+            finished: to_the_second(now),
+            file: self.file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            fingerprint,
+            objects: parts,
+        };
+        let mut text = serde_json::to_string_pretty(&manifest)
+            .map_err(|error| PipelineError::Fault(format!("the manifest cannot be written: {error}")))?;
+        text.push('\n');
+        self.output.write_all(text.as_bytes()).map_err(|error| self.output.fault(error))?;
+        self.output.commit()?;
+        Ok(())
+    }
+}
+
+fn to_the_second(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// `OUT.manifest.json`
+pub(super) fn path_beside(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".manifest.json");
+    name.into()
+}
+
+/// Whether what is there was written by an export.
+fn is_manifest(path: &Path) -> bool {
+    /// No manifest is as long.
+    const MOST: u64 = 16 << 20;
+    let is_file = std::fs::symlink_metadata(path).is_ok_and(|there| there.is_file() && there.len() <= MOST);
+    is_file && std::fs::read(path).is_ok_and(|bytes| serde_json::from_slice::<Manifest>(&bytes).is_ok())
+}

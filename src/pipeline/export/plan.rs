@@ -1,0 +1,101 @@
+//! What is to be read of an object: fields, filter and order, checked against
+//! its dictionary before anything is asked for.
+
+use super::ExportSettings;
+use super::since::changed_since;
+use crate::crm::ReadQuery;
+use crate::model::{Dictionary, Direction, Field, FieldKind, Filter, Order, shown};
+use crate::pipeline::{Catalog, PipelineError};
+use crate::rules::language::parse_filter;
+use crate::rules::nearest::nearest;
+
+/// One object, ready to be read.
+pub(super) struct Plan {
+    pub dictionary: Dictionary,
+    /// The fields to write, in their order.
+    pub fields: Vec<Field>,
+    pub query: ReadQuery,
+}
+
+/// What is to be read of an object, as far as can be told before it is asked for.
+pub(super) async fn plan(
+    object: &str,
+    settings: &ExportSettings,
+    catalog: &Catalog,
+) -> Result<Plan, PipelineError> {
+    let dictionary = catalog.dictionary(object, |_| false).await?;
+    let fields = chosen_fields(&dictionary, &settings.fields, settings.lines)?;
+    let condition = settings.condition.as_deref().map(|text| parse_filter(text, &dictionary)).transpose()?;
+    let changed = settings.since.map(|since| changed_since(&dictionary, since)).transpose()?;
+    let filter = match (condition, changed) {
+        (Some(condition), Some(changed)) => Some(Filter::All(vec![condition, changed])),
+        (condition, changed) => condition.or(changed),
+    };
+    if let Some(raw) = &settings.raw_filter
+        && let Err(error) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(raw)
+    {
+        let message = format!("--q is not a JSON object: {}", shown(&error.to_string()));
+        return Err(PipelineError::usage(message, "for example: --q '{\"type\": \"Customer\"}'"));
+    }
+    let order = order(&dictionary, &settings.order)?;
+    let lines = settings.lines && object == "opportunities";
+    let query =
+        ReadQuery { filter, raw_filter: settings.raw_filter.clone(), order, lines, limit: settings.limit };
+    Ok(Plan { dictionary, fields, query })
+}
+
+/// The fields to write: those asked for, else all with `id` first.
+fn chosen_fields(
+    dictionary: &Dictionary,
+    names: &[String],
+    lines: bool,
+) -> Result<Vec<Field>, PipelineError> {
+    let id = dictionary.get("id").cloned().unwrap_or_else(|| Field::new("id", FieldKind::Number));
+    let mut fields = vec![id];
+    if names.is_empty() {
+        fields.extend(dictionary.fields().iter().filter(|field| field.name != "id").cloned());
+    } else if names.iter().any(|name| name == "id") {
+        fields.clear();
+    }
+    for name in names {
+        match dictionary
+            .get(name)
+            .cloned()
+            .or_else(|| (name == "id").then(|| Field::new("id", FieldKind::Number)))
+        {
+            // A column that is asked for twice is written once: JSON has no place for two.
+            Some(field) if fields.iter().any(|known| known.name == field.name) => {}
+            Some(field) => fields.push(field),
+            None => return Err(no_such_field(dictionary, name)),
+        }
+    }
+    if lines && dictionary.object == "opportunities" {
+        fields.push(Field::new("lines", FieldKind::Other("lines".to_owned())));
+    }
+    Ok(fields)
+}
+
+fn no_such_field(dictionary: &Dictionary, name: &str) -> PipelineError {
+    let names = dictionary.fields().iter().map(|field| field.name.as_str());
+    let near = nearest(name, names).map(|near| format!("; nearest: {}", shown(near))).unwrap_or_default();
+    let object = shown(&dictionary.object);
+    PipelineError::usage(
+        format!("{object} has no field \"{}\"{near}", shown(name)),
+        format!("see: carafe describe {object}"),
+    )
+}
+
+fn order(dictionary: &Dictionary, names: &[String]) -> Result<Order, PipelineError> {
+    let mut order = Order::new();
+    for name in names {
+        let (name, direction) = match name.strip_prefix('-') {
+            Some(name) => (name, Direction::Descending),
+            None => (name.as_str(), Direction::Ascending),
+        };
+        if dictionary.get(name).is_none() && name != "id" {
+            return Err(no_such_field(dictionary, name));
+        }
+        order.push((name.to_owned(), direction));
+    }
+    Ok(order)
+}
