@@ -286,6 +286,24 @@ pub struct ExportArgs {
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
 
+    /// Only records that are new or changed since the last finished export of this kind
+    ///
+    /// The first one writes all. Exports are of one kind that have the CRM, objects,
+    /// filter and OUT in common; what is known of them is kept in the folder of runs.
+    #[arg(long, conflicts_with_all = ["since", "limit"])]
+    pub incremental: bool,
+
+    /// With --incremental, also tell which records are no more
+    ///
+    /// Deletions leave no trace in the CRM, so all records are read each time. The ids
+    /// are written to OUT.deleted.csv.
+    #[arg(long, requires = "incremental")]
+    pub deleted: bool,
+
+    /// Where --incremental keeps what it knows; default in the folder of runs
+    #[arg(long, value_name = "FILE", requires = "incremental")]
+    pub state: Option<PathBuf>,
+
     /// Sort by these fields; `-` in front for descending
     #[arg(long, value_name = "a,-b", value_delimiter = ',', allow_hyphen_values = true)]
     pub order: Vec<String>,

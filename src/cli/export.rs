@@ -7,7 +7,8 @@ use super::connection::Connection;
 use super::{Context, out};
 use crate::model::shown;
 use crate::pipeline::{
-    ExportFormat, ExportSettings, ExportSummary, PipelineError, SystemClock, Target, export, parse_since,
+    ExportFormat, ExportSettings, ExportSummary, Incremental, PipelineError, SystemClock, Target, export,
+    parse_since,
 };
 
 pub async fn run(context: &Context, args: ExportArgs) -> Result<u8, PipelineError> {
@@ -56,6 +57,12 @@ fn settings(context: &Context, args: ExportArgs) -> Result<ExportSettings, Pipel
     let ending = args.output.extension().and_then(|e| e.to_str()).map(str::to_owned);
     let by_ending = ending.as_deref().and_then(ExportFormat::from_word);
     let (target, format) = target(&args.output, given, by_ending, ending.as_deref(), args.objects.len())?;
+    if target == Target::Standard && args.deleted {
+        return Err(PipelineError::usage(
+            "--deleted writes a second file, which standard output has no place for",
+            "write to a file: -o FILE",
+        ));
+    }
     if target == Target::Standard && context.common.json {
         return Err(PipelineError::usage(
             "--json and `-o -` both want standard output",
@@ -85,6 +92,11 @@ fn settings(context: &Context, args: ExportArgs) -> Result<ExportSettings, Pipel
         condition: args.condition,
         raw_filter: args.q,
         since: args.since.as_deref().map(parse_since).transpose()?,
+        incremental: args.incremental.then(|| Incremental {
+            state: args.state,
+            runs: context.common.runs_dir.clone(),
+            deleted: args.deleted,
+        }),
         order: trimmed(args.order),
         limit: args.limit,
         lines: args.lines,

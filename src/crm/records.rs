@@ -73,7 +73,7 @@ impl Records {
     }
 
     /// Keeps those of which `keep` says so.
-    pub(super) fn retain(&mut self, mut keep: impl FnMut(RecordRef<'_>) -> bool) {
+    pub fn retain(&mut self, mut keep: impl FnMut(RecordRef<'_>) -> bool) {
         let mut places = std::mem::take(&mut self.places);
         places.retain(|place| keep(RecordRef { of: self, place: *place }));
         self.places = places;

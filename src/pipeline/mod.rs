@@ -67,7 +67,9 @@ pub use drafting::{DraftBasis, DraftSettings, Drafted, draft_mapping};
 pub use drift::{Drifted, EarlierRuns};
 pub use error::PipelineError;
 pub use events::{Event, Phase, Reporter, Silent};
-pub use export::{ExportFormat, ExportSettings, ExportSummary, ExportedObject, Target, export, parse_since};
+pub use export::{
+    ExportFormat, ExportSettings, ExportSummary, ExportedObject, Incremental, Target, export, parse_since,
+};
 pub use family::{GIVEN_UP, RetryTally};
 pub use import::{ImportSettings, Typed, plan_again, plan_import};
 pub use outputs::{OutputSettings, Summary, seconds};

@@ -69,6 +69,7 @@ async fn export_to(path: &Path, object: &str, form: Form, client: &Client, catal
     let settings = ExportSettings {
         base_url: "x".to_owned(),
         since: None,
+        incremental: None,
         objects: vec![object.to_owned()],
         target: Target::File(path.to_owned()),
         format: form.format,

@@ -365,7 +365,7 @@ fn since_asks_for_what_was_created_or_changed_at_that_time_or_later() {
     crm.carafe(&desk, ["export", "accounts", "-o", "all.csv", "--fields", "modifieddate,createddate"])
         .ends_with(0);
     let all = desk.text("all.csv");
-    let dates = |line: &str| line.splitn(2, ',').nth(1).unwrap().to_owned();
+    let dates = |line: &str| line.split_once(',').unwrap().1.to_owned();
     let mut changed: Vec<String> =
         all.lines().skip(1).map(|line| dates(line).split(',').next().unwrap().to_owned()).collect();
     changed.sort();
@@ -385,4 +385,79 @@ fn since_asks_for_what_was_created_or_changed_at_that_time_or_later() {
     crm.carafe(&desk, ["export", "accounts", "-o", "c.csv", "--since", "yesterday"])
         .run()
         .fails(2, "error: --since \"yesterday\" is no day and no time\n  for example: --since 2026-11-25, or --since '2026-11-25 14:30:00', in the CRM's own time");
+}
+
+/// Exports incrementally; the ids that came.
+fn news(crm: &Crm, desk: &Desk, object: &str) -> Vec<String> {
+    let out = format!("{object}.csv");
+    crm.carafe(desk, ["export", object, "-o", &out, "--incremental", "--force"]).ends_with(0);
+    let records = csv::Reader::from_path(desk.path(out)).unwrap().into_records();
+    records.map(|record| record.unwrap()[0].to_owned()).collect()
+}
+
+#[test]
+fn an_incremental_export_writes_each_change_once() {
+    let (crm, desk) = (Crm::start(), Desk::new());
+    for object in ["accounts", "campaigns"] {
+        let all = news(&crm, &desk, object);
+        assert!(all.len() >= 2, "{object}: the first one writes all");
+        assert!(news(&crm, &desk, object).is_empty(), "{object}: nothing has changed");
+        let second: u64 = all[1].parse().unwrap();
+        crm.act("PATCH", object, &json!(second), r#"{"name": "Changed"}"#);
+        desk.write("new.csv", "name\nNew\n");
+        crm.carafe(&desk, ["import", "new.csv", "--object", object]).ends_with(0);
+        let new = crm.records(object, r#"{"name": "New"}"#)[0]["id"].to_string();
+        assert_eq!(news(&crm, &desk, object), [all[1].clone(), new], "{object}");
+        assert!(news(&crm, &desk, object).is_empty(), "{object}: told once");
+        // Two changes within one second are two.
+        crm.act("PATCH", object, &json!(second), r#"{"name": "Changed again"}"#);
+        assert_eq!(news(&crm, &desk, object), [all[1].clone()], "{object}");
+    }
+    let told = crm.carafe(&desk, ["export", "accounts", "-o", "accounts.csv", "--incremental", "--force"]);
+    let told = told.ends_with(0).stderr;
+    assert!(told.starts_with("notice: accounts: 0 new or changed, of 2 that the CRM dates 20"), "{told}");
+}
+
+#[test]
+fn an_incremental_export_that_fails_is_made_up_for_by_the_next() {
+    let known = [json!({ "id": 7, "name": "A" }), json!({ "id": 8, "name": "B" })];
+    let crm = Tiny::scripted(accounts(&known), |request, before| {
+        (request.path == "/accounts" && before == 1).then(|| Reply::error(403, "Unauthenticated"))
+    });
+    let desk = Desk::new();
+    let arguments = ["export", "accounts", "-o", "a.csv", "--incremental", "--state", "state.json"];
+    desk.carafe(arguments).at(&crm.address()).ends_with(3);
+    assert!(!desk.path("state.json").exists());
+    desk.carafe(arguments).at(&crm.address()).ends_with(0);
+    assert_eq!(desk.text("a.csv").lines().count(), 3);
+    // What is known is of one kind of export alone.
+    let other = arguments.map(|word| if word == "a.csv" { "b.csv" } else { word });
+    desk.carafe(other).at(&crm.address()).run().fails(
+        2,
+        "error: cannot use the state state.json: it is of an export of another CRM, other objects, another filter or \
+         another file\n  name another file with --state, or delete it to export everything once more",
+    );
+    desk.write("state.json", "{");
+    desk.carafe(arguments).at(&crm.address()).run().fails(
+        2,
+        "error: cannot use the state state.json: it is no state of an export\n  name another file with --state, or \
+         delete it to export everything once more",
+    );
+}
+
+#[test]
+fn an_incremental_export_tells_what_was_deleted_where_that_is_asked_for() {
+    let (crm, desk) = (Crm::start(), Desk::new());
+    let arguments = ["export", "accounts", "-o", "a.csv", "--incremental", "--deleted", "--force"];
+    crm.carafe(&desk, arguments).ends_with(0);
+    assert_eq!(desk.text("a.csv.deleted.csv"), "object,id\n");
+    let all = csv::Reader::from_path(desk.path("a.csv")).unwrap().into_records();
+    let first: u64 = all.map(|record| record.unwrap()[0].parse().unwrap()).next().unwrap();
+    crm.act("DELETE", "accounts", &json!(first), "");
+    let told = crm.carafe(&desk, arguments).ends_with(0).stderr;
+    assert!(told.contains("accounts: 1 deleted since the last export; see a.csv.deleted.csv"), "{told}");
+    assert_eq!(desk.text("a.csv.deleted.csv"), format!("object,id\naccounts,{first}\n"));
+    assert_eq!(desk.text("a.csv").lines().count(), 1, "nothing else has changed");
+    crm.carafe(&desk, arguments).ends_with(0);
+    assert_eq!(desk.text("a.csv.deleted.csv"), "object,id\n", "told once");
 }

@@ -1,4 +1,5 @@
-//! `OUT.manifest.json`: what is in the file beside it, and how it came there.
+//! What stands beside a file: `OUT.manifest.json` tells what is in it and how
+//! it came there, `OUT.deleted.csv` which records are no more.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::ExportSettings;
 use super::plan::Plan;
 use super::since::written;
-use crate::model::Direction;
+use crate::model::{Direction, Notice, shown};
 use crate::pipeline::PipelineError;
 use crate::pipeline::prepare::dictionary_hash;
 use crate::tabular::{Fingerprint, Output, fingerprint_of};
@@ -53,6 +54,11 @@ pub(super) struct Part {
     pub limit: Option<u64>,
     /// A fingerprint of the object's dictionary: another one if a field changed.
     pub dictionary: String,
+    /// How many records are no more, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub deleted: Option<u64>,
+    #[serde(skip)]
+    gone: Vec<u64>,
     /// How many texts of a field have a `'` in front that the CRM has not.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub guarded: BTreeMap<String, u64>,
@@ -76,27 +82,38 @@ impl Part {
             order: order.collect(),
             limit: settings.limit,
             dictionary: dictionary_hash(&plan.dictionary),
+            deleted: settings.tells_deleted().then_some(read.gone.len() as u64),
+            gone: read.gone.clone(),
             guarded: read.guarded.iter().cloned().collect(),
         }
     }
 }
 
-/// A manifest in the making. It is begun before anything is read, so that what
-/// is in its way is told at once.
+/// Both in the making. They are begun before anything is read, so that what is
+/// in their way is told at once.
 #[derive(Debug)]
 pub(super) struct Begun {
     output: Output,
+    deleted: Option<Output>,
     file: PathBuf,
     started: jiff::Timestamp,
 }
 
 impl Begun {
-    /// Begins the manifest of a file. One that an earlier export left is replaced, another file
-    /// of its name only with `force`.
-    pub fn beside(file: &Path, force: bool, now: jiff::Timestamp) -> Result<Self, PipelineError> {
-        let path = path_beside(file);
-        let output = Output::create(&path, force || is_manifest(&path))?;
-        Ok(Self { output, file: file.to_owned(), started: now })
+    /// Begins what stands beside a file. A manifest that an earlier export left is replaced,
+    /// another file of its name only with `--force`.
+    pub fn beside(
+        file: &Path,
+        settings: &ExportSettings,
+        now: jiff::Timestamp,
+    ) -> Result<Self, PipelineError> {
+        let path = path_beside(file, ".manifest.json");
+        let output = Output::create(&path, settings.force || is_manifest(&path))?;
+        let deleted = settings
+            .tells_deleted()
+            .then(|| Output::create(&path_beside(file, ".deleted.csv"), settings.force))
+            .transpose()?;
+        Ok(Self { output, deleted, file: file.to_owned(), started: now })
     }
 
     /// Tells what is in the file, which is whole by now.
@@ -105,7 +122,8 @@ impl Begun {
         base_url: &str,
         parts: Vec<Part>,
         now: jiff::Timestamp,
-    ) -> Result<(), PipelineError> {
+    ) -> Result<Vec<Notice>, PipelineError> {
+        let notices = self.deleted.take().map(|output| write_deleted(output, &parts)).transpose()?;
         let fingerprint = fingerprint_of(&self.file)?;
         let manifest = Manifest {
             carafe: env!("CARGO_PKG_VERSION").to_owned(),
@@ -121,18 +139,34 @@ impl Begun {
         text.push('\n');
         self.output.write_all(text.as_bytes()).map_err(|error| self.output.fault(error))?;
         self.output.commit()?;
-        Ok(())
+        Ok(notices.unwrap_or_default())
     }
+}
+
+/// Writes the ids of the records that are no more, and tells of them.
+fn write_deleted(mut output: Output, parts: &[Part]) -> Result<Vec<Notice>, PipelineError> {
+    let mut text = String::from("object,id\n");
+    for part in parts {
+        part.gone.iter().for_each(|id| text.push_str(&format!("{},{id}\n", part.object)));
+    }
+    output.write_all(text.as_bytes()).map_err(|error| output.fault(error))?;
+    let name = output.name();
+    output.commit()?;
+    let told = parts.iter().filter(|part| !part.gone.is_empty()).map(|part| {
+        let (object, gone) = (shown(&part.object), part.gone.len());
+        Notice(format!("{object}: {gone} deleted since the last export; see {name}"))
+    });
+    Ok(told.collect())
 }
 
 fn to_the_second(time: jiff::Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// `OUT.manifest.json`
-pub(super) fn path_beside(file: &Path) -> PathBuf {
+/// The file's path with an ending more.
+fn path_beside(file: &Path, ending: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
-    name.push(".manifest.json");
+    name.push(ending);
     name.into()
 }
 

@@ -3,6 +3,7 @@
 //! `plan` says what is to be read, `since` what changed after a time; here it
 //! is read and written; `manifest` tells beside each file what is in it.
 
+mod changes;
 mod manifest;
 mod plan;
 mod since;
@@ -10,6 +11,7 @@ mod since;
 pub use since::parse_since;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use serde::Serialize;
@@ -18,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Catalog, Clock, Event, Phase, PipelineError, Reporter, seconds};
 use crate::crm::{Client, Reader, Records};
 use crate::model::{Calls, Field, Notice, ValueRef, shown, shown_path};
+use changes::{Changes, States};
 use manifest::{Begun, Part};
 use plan::{Plan, plan};
 
@@ -66,6 +69,27 @@ pub enum Target {
     Folder(PathBuf),
 }
 
+impl Target {
+    /// The path that was given.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Standard => Path::new("-"),
+            Self::File(path) | Self::Folder(path) => path,
+        }
+    }
+}
+
+/// Where an incremental export keeps what it knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incremental {
+    /// `--state`; if none, a file in the folder of runs.
+    pub state: Option<PathBuf>,
+    /// The folder of runs.
+    pub runs: PathBuf,
+    /// `--deleted`: read everything, and tell which records are no more.
+    pub deleted: bool,
+}
+
 /// What to export, and how.
 #[derive(Clone, Debug)]
 pub struct ExportSettings {
@@ -85,6 +109,8 @@ pub struct ExportSettings {
     pub raw_filter: Option<String>,
     /// `--since`: only what was created or changed since then, in the CRM's own time.
     pub since: Option<jiff::civil::DateTime>,
+    /// `--incremental`: only what changed since the last finished export of the same kind.
+    pub incremental: Option<Incremental>,
     /// `--order`: names, a `-` in front for descending.
     pub order: Vec<String>,
     /// `--limit`
@@ -97,6 +123,13 @@ pub struct ExportSettings {
     pub excel: bool,
     /// CSV: no formula guard.
     pub raw: bool,
+}
+
+impl ExportSettings {
+    /// Whether records that are no more are told.
+    fn tells_deleted(&self) -> bool {
+        self.incremental.as_ref().is_some_and(|incremental| incremental.deleted)
+    }
 }
 
 /// What an export did; the document of `--json`.
@@ -137,13 +170,20 @@ pub async fn export(
     for object in &settings.objects {
         plans.push(plan(object, settings, catalog).await?);
     }
-    let job = Exporter { settings, client, reporter, stop, clock };
+    let mut states = States::open(settings, clock.now())?;
+    if let Some(states) = &mut states {
+        plans.iter_mut().for_each(|plan| plan.only_news(states));
+    }
+    let job = Exporter { settings, client, reporter, stop, clock, states: Mutex::new(states) };
     let objects = match (&settings.target, settings.format) {
         (Target::File(path), ExportFormat::Xlsx) => job.workbook(path, plans).await?,
         (Target::Folder(folder), _) => job.folder(folder, plans).await?,
         (Target::File(path), _) => job.one_file(path, plans).await?,
         (Target::Standard, _) => job.standard_output(plans).await?,
     };
+    if let Some(states) = job.states.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        states.save()?;
+    }
     let (calls, elapsed_s) = (client.calls(), seconds(begun.elapsed()));
     Ok(ExportSummary { objects, calls, elapsed_s, state: "finished".to_owned() })
 }
@@ -154,14 +194,18 @@ struct Exporter<'a> {
     reporter: &'a dyn Reporter,
     stop: &'a CancellationToken,
     clock: &'a dyn Clock,
+    states: Mutex<Option<States>>,
 }
 
 /// What was read of an object.
 #[derive(Debug, Default)]
 struct ReadIn {
+    /// Records that were written.
     records: u64,
     /// The lowest and the highest id.
     ids: Option<(u64, u64)>,
+    /// Records that were there before and are no more.
+    gone: Vec<u64>,
     /// Texts that were guarded, by field.
     guarded: Vec<(String, u64)>,
 }
@@ -189,8 +233,8 @@ impl Exporter<'_> {
         })
     }
 
-    fn manifest(&self, path: &Path) -> Result<Begun, PipelineError> {
-        Begun::beside(path, self.settings.force, self.clock.now())
+    fn lock_states(&self) -> MutexGuard<'_, Option<States>> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tell(&self, notices: Vec<Notice>) {
@@ -199,17 +243,17 @@ impl Exporter<'_> {
 
     async fn workbook(&self, path: &Path, plans: Vec<Plan>) -> Result<Vec<ExportedObject>, PipelineError> {
         let mut book = XlsxBook::create(Output::create(path, self.settings.force)?)?;
-        let manifest = self.manifest(path)?;
+        let manifest = Begun::beside(path, self.settings, self.clock.now())?;
         let (mut done, mut parts) = (Vec::new(), Vec::new());
-        for plan in plans {
+        for mut plan in plans {
             let mut sheet = book.sheet(&plan.dictionary.object, &plan.fields)?;
-            let read = self.read(&plan, sheet.as_mut()).await?;
+            let read = self.read(&mut plan, sheet.as_mut()).await?;
             self.tell(sheet.finish()?);
             parts.push(Part::of(&plan, self.settings, &read));
             done.push(exported(&plan, read.records, path));
         }
         self.tell(book.finish()?);
-        manifest.finish(&self.settings.base_url, parts, self.clock.now())?;
+        self.tell(manifest.finish(&self.settings.base_url, parts, self.clock.now())?);
         Ok(done)
     }
 
@@ -235,14 +279,14 @@ impl Exporter<'_> {
 
     async fn one_file(&self, path: &Path, plans: Vec<Plan>) -> Result<Vec<ExportedObject>, PipelineError> {
         let mut done = Vec::new();
-        for plan in plans {
+        for mut plan in plans {
             let output = Output::create(path, self.settings.force)?;
-            let manifest = self.manifest(path)?;
+            let manifest = Begun::beside(path, self.settings, self.clock.now())?;
             let mut writer = self.text_writer(output.into(), &plan)?;
-            let read = self.read(&plan, writer.as_mut()).await?;
+            let read = self.read(&mut plan, writer.as_mut()).await?;
             self.tell(writer.finish()?);
             let part = Part::of(&plan, self.settings, &read);
-            manifest.finish(&self.settings.base_url, vec![part], self.clock.now())?;
+            self.tell(manifest.finish(&self.settings.base_url, vec![part], self.clock.now())?);
             done.push(exported(&plan, read.records, path));
         }
         Ok(done)
@@ -250,17 +294,17 @@ impl Exporter<'_> {
 
     async fn standard_output(&self, plans: Vec<Plan>) -> Result<Vec<ExportedObject>, PipelineError> {
         let mut done = Vec::new();
-        for plan in plans {
+        for mut plan in plans {
             let output = TextTarget::stream(std::io::stdout(), "standard output");
             let mut writer = self.text_writer(output, &plan)?;
-            let read = self.read(&plan, writer.as_mut()).await?;
+            let read = self.read(&mut plan, writer.as_mut()).await?;
             self.tell(writer.finish()?);
             done.push(exported(&plan, read.records, Path::new("-")));
         }
         Ok(done)
     }
 
-    async fn read(&self, plan: &Plan, writer: &mut dyn RecordWriter) -> Result<ReadIn, PipelineError> {
+    async fn read(&self, plan: &mut Plan, writer: &mut dyn RecordWriter) -> Result<ReadIn, PipelineError> {
         let object = &plan.dictionary.object;
         self.reporter.event(Event::Begin {
             phase: Phase::Read,
@@ -268,16 +312,20 @@ impl Exporter<'_> {
             total: plan.query.limit,
         });
         let mut reader = Reader::new(self.client, object, plan.query.clone())?;
-        let mut read = ReadIn::default();
+        let (mut read, mut seen) = (ReadIn::default(), 0);
         loop {
             let page = tokio::select! {
                 page = reader.next_page() => page?,
                 () = self.stop.cancelled() => return Err(PipelineError::Cancelled),
             };
-            let Some(page) = page else { break };
+            let Some(mut page) = page else { break };
+            seen += page.len() as u64;
+            if let Some(changes) = &mut plan.changes {
+                page.retain(|record| changes.is_news(record));
+            }
             write_page(&page, &plan.fields, writer)?;
             read.add(&page);
-            self.reporter.event(Event::Progress { phase: Phase::Read, done: read.records });
+            self.reporter.event(Event::Progress { phase: Phase::Read, done: seen });
         }
         self.reporter.event(Event::End(Phase::Read));
         let (unfit, object) = (reader.summary().unfit, shown(object));
@@ -290,9 +338,35 @@ impl Exporter<'_> {
         for notice in &reader.summary().notices {
             self.reporter.event(Event::Notice(Notice(format!("{object}: {notice}"))));
         }
+        if let Some(mut changes) = plan.changes.take() {
+            if reader.summary().missing > 0 {
+                changes.keep_unseen();
+            }
+            self.reporter.event(Event::Notice(news(&object, &read, seen, &changes)));
+            if self.settings.tells_deleted() {
+                read.gone = changes.gone();
+            }
+            if let Some(states) = self.lock_states().as_mut() {
+                states.take(&plan.dictionary.object, changes);
+            }
+        }
         read.guarded = writer.guarded();
         Ok(read)
     }
+}
+
+/// How much was new of what was read.
+fn news(object: &impl std::fmt::Display, read: &ReadIn, seen: u64, changes: &Changes) -> Notice {
+    let news = read.records;
+    Notice(match (changes.is_first(), changes.since()) {
+        (true, _) => format!("{object}: the first export of its kind, so all {news} records are written"),
+        (false, Some(since)) => {
+            format!("{object}: {news} new or changed, of {seen} that the CRM dates {since} or later")
+        }
+        (false, None) => {
+            format!("{object}: {news} new or changed, of all {seen}")
+        }
+    })
 }
 
 /// Writes the fields' values of each record.

@@ -2,6 +2,7 @@
 //! its dictionary before anything is asked for.
 
 use super::ExportSettings;
+use super::changes::{Changes, States};
 use super::since::changed_since;
 use crate::crm::ReadQuery;
 use crate::model::{Dictionary, Direction, Field, FieldKind, Filter, Order, shown};
@@ -15,6 +16,26 @@ pub(super) struct Plan {
     /// The fields to write, in their order.
     pub fields: Vec<Field>,
     pub query: ReadQuery,
+    /// Tells what is new, where only that is wanted.
+    pub changes: Option<Changes>,
+}
+
+impl Plan {
+    /// Reads only what may be new since the last export of the kind.
+    pub fn only_news(&mut self, states: &mut States) {
+        let (changed, changes) = states.of(&self.dictionary);
+        let filter = self.query.filter.take();
+        self.query.filter = both(filter, changed);
+        self.changes = Some(changes);
+    }
+}
+
+/// What fulfils both, as far as they are there.
+fn both(one: Option<Filter>, other: Option<Filter>) -> Option<Filter> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(Filter::All(vec![one, other])),
+        (one, other) => one.or(other),
+    }
 }
 
 /// What is to be read of an object, as far as can be told before it is asked for.
@@ -27,10 +48,7 @@ pub(super) async fn plan(
     let fields = chosen_fields(&dictionary, &settings.fields, settings.lines)?;
     let condition = settings.condition.as_deref().map(|text| parse_filter(text, &dictionary)).transpose()?;
     let changed = settings.since.map(|since| changed_since(&dictionary, since)).transpose()?;
-    let filter = match (condition, changed) {
-        (Some(condition), Some(changed)) => Some(Filter::All(vec![condition, changed])),
-        (condition, changed) => condition.or(changed),
-    };
+    let filter = both(condition, changed);
     if let Some(raw) = &settings.raw_filter
         && let Err(error) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(raw)
     {
@@ -41,7 +59,7 @@ pub(super) async fn plan(
     let lines = settings.lines && object == "opportunities";
     let query =
         ReadQuery { filter, raw_filter: settings.raw_filter.clone(), order, lines, limit: settings.limit };
-    Ok(Plan { dictionary, fields, query })
+    Ok(Plan { dictionary, fields, query, changes: None })
 }
 
 /// The fields to write: those asked for, else all with `id` first.

@@ -17,20 +17,27 @@ const CREATED: &str = "createddate";
 /// # Errors
 /// The object's records have no such date.
 pub fn changed_since(dictionary: &Dictionary, since: DateTime) -> Result<Filter, PipelineError> {
-    let has = |name: &&str| dictionary.get(name).is_some();
-    let Some(changed) = CHANGED.into_iter().find(has) else {
+    let dates = dates_of(dictionary);
+    if dates.is_empty() {
         let object = shown(&dictionary.object);
         return Err(PipelineError::usage(
             format!("{object} has no date of the last change, so --since cannot tell what is new"),
             format!("export {object} without --since"),
         ));
-    };
+    }
     let at_least =
         |field: &str| Filter::Field(field.to_owned(), Test::AtLeast(Value::from(written(since).as_str())));
-    Ok(match Some(CREATED).filter(has) {
-        Some(created) => Filter::Any(vec![at_least(changed), at_least(created)]),
-        None => at_least(changed),
+    Ok(match dates.as_slice() {
+        [one] => at_least(one),
+        several => Filter::Any(several.iter().map(|field| at_least(field)).collect()),
     })
+}
+
+/// The fields that tell when a record was created or last changed; none where nothing tells the latter.
+pub fn dates_of(dictionary: &Dictionary) -> Vec<&'static str> {
+    let has = |name: &&str| dictionary.get(name).is_some();
+    let changed = CHANGED.into_iter().find(has);
+    changed.into_iter().flat_map(|changed| [Some(changed), Some(CREATED).filter(has)]).flatten().collect()
 }
 
 /// As the CRM writes times.

@@ -156,8 +156,20 @@ fn h46_names_of_fields_are_no_paths_and_do_nothing_to_a_terminal() {
     let mut found: Vec<_> =
         std::fs::read_dir(desk.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     found.sort();
-    assert_eq!(found, [".carafe", "a.csv", "m.yaml", "out", "out.csv", "out.xlsx"]);
-    assert_eq!(std::fs::read_dir(desk.path("out")).unwrap().count(), 1);
+    assert_eq!(
+        found,
+        [
+            ".carafe",
+            "a.csv",
+            "m.yaml",
+            "out",
+            "out.csv",
+            "out.csv.manifest.json",
+            "out.xlsx",
+            "out.xlsx.manifest.json"
+        ]
+    );
+    assert_eq!(std::fs::read_dir(desk.path("out")).unwrap().count(), 2, "the file and its manifest");
     let created = crm.records("accounts").into_iter().find(|record| record["name"] == "B").unwrap();
     assert_eq!((&created["a/b"], &created["../../x"]), (&json!("1"), &json!("2")));
 }
