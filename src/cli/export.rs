@@ -85,6 +85,7 @@ fn settings(context: &Context, args: ExportArgs) -> Result<ExportSettings, Pipel
     Ok(ExportSettings {
         // Known once there is a connection.
         base_url: String::new(),
+        runs: context.common.runs_dir.clone(),
         objects,
         target,
         format,
@@ -92,11 +93,7 @@ fn settings(context: &Context, args: ExportArgs) -> Result<ExportSettings, Pipel
         condition: args.condition,
         raw_filter: args.q,
         since: args.since.as_deref().map(parse_since).transpose()?,
-        incremental: args.incremental.then(|| Incremental {
-            state: args.state,
-            runs: context.common.runs_dir.clone(),
-            deleted: args.deleted,
-        }),
+        incremental: args.incremental.then_some(Incremental { state: args.state, deleted: args.deleted }),
         order: trimmed(args.order),
         limit: args.limit,
         lines: args.lines,

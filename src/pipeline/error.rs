@@ -66,7 +66,10 @@ impl PipelineError {
             | Self::Usage { .. }
             | Self::NoObject { .. } => 2,
             Self::Output(error) => match error.problem {
-                OutputProblem::Exists | OutputProblem::IsAFolder | OutputProblem::NoFolder => 2,
+                OutputProblem::Exists
+                | OutputProblem::IsAFolder
+                | OutputProblem::NoFolder
+                | OutputProblem::Busy => 2,
                 OutputProblem::Unwritable(_) | OutputProblem::Workbook(_) | OutputProblem::Content(_) => 1,
             },
             Self::Crm(

@@ -68,6 +68,7 @@ fn lists_of(object: &str) -> BTreeSet<String> {
 async fn export_to(path: &Path, object: &str, form: Form, client: &Client, catalog: &Catalog) {
     let settings = ExportSettings {
         base_url: "x".to_owned(),
+        runs: path.with_extension("runs"),
         since: None,
         incremental: None,
         objects: vec![object.to_owned()],

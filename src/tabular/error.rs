@@ -130,6 +130,9 @@ pub enum OutputProblem {
     /// The folder it should stand in is not there.
     #[error("its folder does not exist; create it first")]
     NoFolder,
+    /// Another process has begun it.
+    #[error("another process is writing this file just now; wait for it to end, or take another name")]
+    Busy,
     /// The machine refused to write it: full, read-only, not allowed.
     #[error("the file cannot be written: {}", plain(.0))]
     Unwritable(#[from] io::Error),

@@ -1,15 +1,19 @@
 //! A file that appears under its name only when it is complete.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempPath};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::error::{OutputError, OutputProblem, file_name};
 
-/// A file in the making: a private temporary file in the target's folder,
-/// which goes away unless [`Output::commit`] gives it its name.
+/// A file in the making: a private file beside the target, which goes away
+/// unless [`Output::commit`] gives it its name.
+///
+/// It is named after the target and locked, so that no other process writes
+/// the same output meanwhile; one that a killed process left is taken away.
 #[derive(Debug)]
 pub struct Output {
     target: PathBuf,
@@ -22,7 +26,8 @@ impl Output {
     ///
     /// # Errors
     /// Something of that name is there and `force` is not set, even a link
-    /// that leads nowhere; a folder is there; the folder cannot be written.
+    /// that leads nowhere; a folder is there; the folder cannot be written;
+    /// another process is writing it.
     pub fn create(target: &Path, force: bool) -> Result<Self, OutputError> {
         let begin = || -> Result<NamedTempFile, OutputProblem> {
             match std::fs::symlink_metadata(target) {
@@ -31,12 +36,7 @@ impl Output {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
                 Ok(_) | Err(_) => {}
             }
-            let made =
-                tempfile::Builder::new().prefix(".carafe-").suffix(".part").tempfile_in(folder(target));
-            made.map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => OutputProblem::NoFolder,
-                _ => error.into(),
-            })
+            begin_part(&part_of(target))
         };
         let file = begin().map_err(|problem| problem.of(target))?;
         Ok(Self { target: target.to_owned(), file, force })
@@ -83,6 +83,97 @@ impl Write for Output {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
+    }
+}
+
+/// The name of a file while it is made: hidden, and no longer than a name may be.
+fn part_of(target: &Path) -> PathBuf {
+    /// Most file systems take names of 255 bytes.
+    const MOST: usize = 200;
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let hash = xxh3_64(name.as_bytes());
+    let end = (0..=name.len().min(MOST)).rev().find(|end| name.is_char_boundary(*end)).unwrap_or(0);
+    let name = name.get(..end).unwrap_or_default();
+    folder(target).join(format!(".carafe-{name}-{hash:016x}.part"))
+}
+
+/// Makes the file, new and locked.
+fn begin_part(part: &Path) -> Result<NamedTempFile, OutputProblem> {
+    /// Others may be about to begin the same one.
+    const TRIES: u32 = 20;
+    for _ in 0..TRIES {
+        match options().create_new(true).open(part) {
+            Ok(file) => match lock(&file) {
+                Lock::Held => return Err(OutputProblem::Busy),
+                // Taken for one that was left, right before it was locked.
+                Lock::Taken if !is_at(&file, part) => {}
+                Lock::Taken => return Ok(NamedTempFile::from_parts(file, TempPath::try_from_path(part)?)),
+            },
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => take_away(part)?,
+            Err(error) => {
+                return Err(match error.kind() {
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => OutputProblem::NoFolder,
+                    _ => error.into(),
+                });
+            }
+        }
+    }
+    Err(OutputProblem::Busy)
+}
+
+/// Takes away what a killed process left, or what else has the name.
+fn take_away(part: &Path) -> Result<(), OutputProblem> {
+    // A link is not followed.
+    if std::fs::symlink_metadata(part).is_ok_and(|there| there.is_file()) {
+        match options().open(part) {
+            Ok(file) if matches!(lock(&file), Lock::Held) => return Err(OutputProblem::Busy),
+            // What is not ours to open can still be in a folder of ours.
+            Ok(_) | Err(_) => {}
+        }
+    }
+    match std::fs::remove_file(part) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+enum Lock {
+    /// By this process, or nobody can: not all file systems know locks.
+    Taken,
+    Held,
+}
+
+fn lock(file: &File) -> Lock {
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Lock::Held,
+        Ok(()) | Err(TryLockError::Error(_)) => Lock::Taken,
+    }
+}
+
+/// Whether the path still leads to this file.
+fn is_at(file: &File, path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let same = |one: &std::fs::Metadata, other: &std::fs::Metadata| {
+            (one.dev(), one.ino()) == (other.dev(), other.ino())
+        };
+        let there = std::fs::symlink_metadata(path);
+        there.is_ok_and(|there| file.metadata().is_ok_and(|this| same(&this, &there)))
+    }
+    // A file that is open cannot be taken away there.
+    #[cfg(not(unix))]
+    {
+        let _ = file;
+        path.exists()
     }
 }
 
@@ -158,6 +249,37 @@ mod tests {
         assert!(output.commit().is_err());
         assert_eq!(fs::read(&target).unwrap(), b"other");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn two_never_write_the_same_file_and_what_a_killed_one_left_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("out.csv");
+        let first = Output::create(&target, true).unwrap();
+        let told = Output::create(&target, true).unwrap_err().to_string();
+        assert!(told.contains("another process is writing"), "{told}");
+        drop(first);
+        let part = part_of(&target);
+        fs::write(&part, "half of an earlier one").unwrap();
+        write(&target, "new", true).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"new");
+        assert!(!part.exists());
+        let long = folder.path().join("ä".repeat(120));
+        write(&long, "new", true).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_part_that_is_a_link_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, other) = (folder.path().join("out.csv"), folder.path().join("other"));
+        fs::write(&other, "mine").unwrap();
+        std::os::unix::fs::symlink(&other, part_of(&target)).unwrap();
+        write(&target, "new", true).unwrap();
+        assert_eq!(
+            (fs::read(&other).unwrap(), fs::read(&target).unwrap()),
+            (b"mine".to_vec(), b"new".to_vec())
+        );
     }
 
     #[cfg(unix)]

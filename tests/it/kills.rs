@@ -173,3 +173,35 @@ fn kills_at_any_moment_double_nothing_and_lose_nothing() {
         println!("{seed}: {:?}, settled {}", round.log, done.json()["settled"]);
     }
 }
+
+#[test]
+fn an_export_that_is_killed_at_any_moment_leaves_the_old_file_or_the_new_one() {
+    let mut round = Round::new(7);
+    let export = |out: &str| ["export", "accounts", "-o", out, "--force", "-q"].map(str::to_owned);
+    let call = |round: &Round, out: &str| {
+        let arguments = export(out);
+        round.carafe(&arguments.each_ref().map(String::as_str))
+    };
+    for form in ["csv", "jsonl", "xlsx"] {
+        let (whole, out) = (format!("whole.{form}"), format!("out.{form}"));
+        call(&round, &whole).ends_with(0);
+        let whole = std::fs::read(round.desk.path(whole)).unwrap();
+        let mut finished = 0;
+        for _ in 0..20 {
+            round.desk.write(&out, "precious");
+            let running = call(&round, &out).start();
+            std::thread::sleep(Duration::from_millis(round.draw(120)));
+            running.signal("KILL");
+            running.end();
+            let found = std::fs::read(round.desk.path(&out)).unwrap();
+            assert!(found == b"precious" || found == whole, "{form}: {} bytes", found.len());
+            finished += u32::from(found == whole);
+        }
+        assert!(finished < 20, "{form}: none was killed before its end");
+        call(&round, &out).ends_with(0);
+        assert_eq!(std::fs::read(round.desk.path(&out)).unwrap(), whole);
+    }
+    let names = std::fs::read_dir(round.desk.path("")).unwrap();
+    let left = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(left.filter(|name| name.ends_with(".part")).count(), 0, "what was begun is taken away");
+}

@@ -91,7 +91,7 @@ impl States {
     pub fn open(settings: &ExportSettings, now: Timestamp) -> Result<Option<Self>, PipelineError> {
         let Some(incremental) = &settings.incremental else { return Ok(None) };
         let key = Key::of(settings);
-        let file = incremental.state.clone().unwrap_or_else(|| key.file_in(&incremental.runs));
+        let file = incremental.state.clone().unwrap_or_else(|| key.file_in(&settings.runs));
         let before = match std::fs::read(&file) {
             Ok(bytes) => key.read(&file, &bytes)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),

@@ -84,8 +84,6 @@ impl Target {
 pub struct Incremental {
     /// `--state`; if none, a file in the folder of runs.
     pub state: Option<PathBuf>,
-    /// The folder of runs.
-    pub runs: PathBuf,
     /// `--deleted`: read everything, and tell which records are no more.
     pub deleted: bool,
 }
@@ -95,6 +93,8 @@ pub struct Incremental {
 pub struct ExportSettings {
     /// The CRM's address, or the sandbox's file.
     pub base_url: String,
+    /// The folder of runs: what incremental exports know is there.
+    pub runs: PathBuf,
     /// The objects.
     pub objects: Vec<String>,
     /// Where to.
