@@ -327,6 +327,13 @@ pub struct ExportArgs {
     /// Replace OUT if it is there
     #[arg(long)]
     pub force: bool,
+
+    /// Replace OUT, and keep so many older ones beside it
+    ///
+    /// They are named after the time at which they were whole, in UTC:
+    /// accounts.20261125-020003.csv.
+    #[arg(long, value_name = "N")]
+    pub keep: Option<usize>,
 }
 
 #[derive(Debug, Args)]

@@ -97,7 +97,8 @@ fn settings(context: &Context, args: ExportArgs) -> Result<ExportSettings, Pipel
         order: trimmed(args.order),
         limit: args.limit,
         lines: args.lines,
-        force: args.force,
+        force: args.force || args.keep.is_some(),
+        keep: args.keep,
         excel: args.excel,
         raw: args.raw,
     })

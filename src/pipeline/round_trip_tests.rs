@@ -70,6 +70,7 @@ async fn export_to(path: &Path, object: &str, form: Form, client: &Client, catal
         base_url: "x".to_owned(),
         runs: path.with_extension("runs"),
         since: None,
+        keep: None,
         incremental: None,
         objects: vec![object.to_owned()],
         target: Target::File(path.to_owned()),

@@ -146,7 +146,7 @@ pub enum OutputProblem {
 
 impl OutputProblem {
     /// The problem, with the file's name.
-    pub(super) fn of(self, path: &Path) -> OutputError {
+    pub fn of(self, path: &Path) -> OutputError {
         OutputError { file: file_name(path), problem: self }
     }
 }

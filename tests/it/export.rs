@@ -461,3 +461,35 @@ fn an_incremental_export_tells_what_was_deleted_where_that_is_asked_for() {
     crm.carafe(&desk, arguments).ends_with(0);
     assert_eq!(desk.text("a.csv.deleted.csv"), "object,id\n", "told once");
 }
+
+#[test]
+fn so_many_older_outputs_are_kept() {
+    let (crm, desk) = (Crm::start(), Desk::new());
+    let names = || {
+        let entries = std::fs::read_dir(desk.path("")).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    // Older ones, as an export leaves them; and one that is nobody's.
+    crm.carafe(&desk, ["export", "accounts", "-o", "a.csv"]).ends_with(0);
+    for day in [1, 2, 3] {
+        let name = format!("a.2026010{day}-020000.csv");
+        std::fs::copy(desk.path("a.csv"), desk.path(&name)).unwrap();
+        std::fs::copy(desk.path("a.csv.manifest.json"), desk.path(format!("{name}.manifest.json"))).unwrap();
+    }
+    desk.write("a.20250101-020000.csv", "mine");
+    let before = desk.text("a.csv");
+    crm.carafe(&desk, ["export", "contacts", "-o", "a.csv", "--keep", "2"]).ends_with(0);
+    let kept = names();
+    let newest = kept.iter().find(|name| name.starts_with("a.2") && desk.text(name) == before).unwrap();
+    assert!(kept.contains(&"a.csv".to_owned()) && desk.text("a.csv") != before);
+    let older: Vec<&String> =
+        kept.iter().filter(|name| name.starts_with("a.2") && name.ends_with(".csv")).collect();
+    assert_eq!(older.len(), 3, "two that are kept and the one that is nobody's: {kept:?}");
+    assert!(
+        older.contains(&&"a.20250101-020000.csv".to_owned()) && newest.len() == "a.20260101-020000.csv".len()
+    );
+    assert!(older.contains(&&"a.20260103-020000.csv".to_owned()), "{kept:?}");
+}

@@ -107,8 +107,8 @@ impl Begun {
         settings: &ExportSettings,
         now: jiff::Timestamp,
     ) -> Result<Self, PipelineError> {
-        let path = path_beside(file, ".manifest.json");
-        let output = Output::create(&path, settings.force || is_manifest(&path))?;
+        let path = manifest_of(file);
+        let output = Output::create(&path, settings.force || read(&path).is_some())?;
         let deleted = settings
             .tells_deleted()
             .then(|| Output::create(&path_beside(file, ".deleted.csv"), settings.force))
@@ -170,10 +170,23 @@ fn path_beside(file: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// Whether what is there was written by an export.
-fn is_manifest(path: &Path) -> bool {
+/// The manifest of a file.
+pub(super) fn manifest_of(file: &Path) -> PathBuf {
+    path_beside(file, ".manifest.json")
+}
+
+/// When a file was whole, by its manifest; none without one.
+pub(super) fn finished_of(file: &Path) -> Option<jiff::Timestamp> {
+    read(&manifest_of(file))?.finished.parse().ok()
+}
+
+/// What an export wrote of a file, if that is what is there.
+fn read(path: &Path) -> Option<Manifest> {
     /// No manifest is as long.
     const MOST: u64 = 16 << 20;
     let is_file = std::fs::symlink_metadata(path).is_ok_and(|there| there.is_file() && there.len() <= MOST);
-    is_file && std::fs::read(path).is_ok_and(|bytes| serde_json::from_slice::<Manifest>(&bytes).is_ok())
+    if !is_file {
+        return None;
+    }
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }

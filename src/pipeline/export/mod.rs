@@ -4,6 +4,7 @@
 //! is read and written; `manifest` tells beside each file what is in it.
 
 mod changes;
+mod kept;
 mod manifest;
 mod plan;
 mod since;
@@ -21,6 +22,7 @@ use super::{Catalog, Clock, Event, Phase, PipelineError, Reporter, seconds};
 use crate::crm::{Client, Reader, Records};
 use crate::model::{Calls, Field, Notice, ValueRef, shown, shown_path};
 use changes::{Changes, States};
+use kept::Kept;
 use manifest::{Begun, Part};
 use plan::{Plan, plan};
 
@@ -119,6 +121,8 @@ pub struct ExportSettings {
     pub lines: bool,
     /// Replace what is there.
     pub force: bool,
+    /// `--keep`: so many older outputs stay.
+    pub keep: Option<usize>,
     /// CSV: a byte-order mark, for Excel.
     pub excel: bool,
     /// CSV: no formula guard.
@@ -252,8 +256,10 @@ impl Exporter<'_> {
             parts.push(Part::of(&plan, self.settings, &read));
             done.push(exported(&plan, read.records, path));
         }
+        let kept = Kept::set_aside(path, self.settings.keep)?;
         self.tell(book.finish()?);
         self.tell(manifest.finish(&self.settings.base_url, parts, self.clock.now())?);
+        kept.map_or(Ok(()), Kept::finish)?;
         Ok(done)
     }
 
@@ -284,9 +290,11 @@ impl Exporter<'_> {
             let manifest = Begun::beside(path, self.settings, self.clock.now())?;
             let mut writer = self.text_writer(output.into(), &plan)?;
             let read = self.read(&mut plan, writer.as_mut()).await?;
+            let kept = Kept::set_aside(path, self.settings.keep)?;
             self.tell(writer.finish()?);
             let part = Part::of(&plan, self.settings, &read);
             self.tell(manifest.finish(&self.settings.base_url, vec![part], self.clock.now())?);
+            kept.map_or(Ok(()), Kept::finish)?;
             done.push(exported(&plan, read.records, path));
         }
         Ok(done)
