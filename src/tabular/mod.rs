@@ -1,5 +1,5 @@
 //! Files of rows: finding out what a file is, reading CSV, JSON Lines and
-//! workbooks, writing CSV, XLSX and JSON Lines, and the reject file.
+//! workbooks, writing CSV, XLSX, JSON Lines, Parquet and SQLite, and the reject file.
 //!
 //! Reading, from the outside in: [`Source::open`] looks at the content
 //! (`detect`), finds encoding (`scan`, `charset`) and delimiter
@@ -13,6 +13,9 @@
 //! (`cutting`) and split into cells by any (`splitting`), as a large file's
 //! encoding is looked at in parts (`segments`). What stood in the file beside its rows is kept in a [`Dialect`],
 //! from which [`RejectWriter`] writes the same form again.
+//!
+//! Records are written by a [`RecordWriter`] of their form; `typed` says what the
+//! columns of Parquet and SQLite hold, and keeps what does not fit them.
 //!
 //! Input is foreign and may be hostile: every size is capped, nothing is
 //! ever replaced silently, and a bad row is data, not an error.
@@ -56,11 +59,15 @@ mod sheet_head;
 mod sheet_rows;
 mod source;
 mod splitting;
+mod sqlite_table;
 mod survey;
+mod typed;
 mod utf16;
 mod watch;
 mod workbook;
 mod write;
+mod write_parquet;
+mod write_sqlite;
 mod write_xlsx;
 mod xls;
 mod xlsb_survey;
@@ -77,6 +84,8 @@ pub use output::Output;
 pub use reject::{Mark, RejectWriter};
 pub use source::{Rows, Source};
 pub use write::{CsvOptions, RecordWriter, TextTarget, csv_writer, jsonl_writer};
+pub use write_parquet::parquet_writer;
+pub use write_sqlite::SqliteFile;
 pub use write_xlsx::{XlsxBook, xlsx_writer};
 
 #[cfg(test)]

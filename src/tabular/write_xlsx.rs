@@ -4,13 +4,14 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use jiff::civil::{Date, DateTime, Time, date};
+use jiff::civil::date;
 use rust_xlsxwriter::utility::check_sheet_name;
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, Workbook, Worksheet, XlsxError};
 
 use super::cells::{MAX_TEXT, serial};
 use super::error::{OutputError, OutputProblem};
 use super::output::{Output, folder};
+use super::typed::strict_moment;
 use super::write::{RecordWriter, fits};
 use crate::model::{Field, FieldKind, Notice, Number, ValueRef};
 
@@ -266,20 +267,7 @@ pub(super) fn exact_number(text: &str) -> Option<f64> {
 /// The serial number of `YYYY-MM-DD` or `YYYY-MM-DD HH:MM:SS`, and whether it
 /// has a time. Before March 1900 Excel's calendar is wrong: those stay text.
 fn serial_of(text: &str) -> Option<(f64, bool)> {
-    let strict = |shape: &str| {
-        text.len() == shape.len()
-            && text.bytes().zip(shape.bytes()).all(|(byte, want)| match want {
-                b'0' => byte.is_ascii_digit(),
-                want => byte == want,
-            })
-    };
-    let (at, has_time) = if strict("0000-00-00") {
-        (text.parse::<Date>().ok()?.to_datetime(Time::midnight()), false)
-    } else if strict("0000-00-00 00:00:00") {
-        (text.parse::<DateTime>().ok()?, true)
-    } else {
-        return None;
-    };
+    let (at, has_time) = strict_moment(text)?;
     if at.date() < date(1900, 3, 1) {
         return None;
     }
