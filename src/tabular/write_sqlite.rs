@@ -20,6 +20,7 @@ use rusqlite::types::Null;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Statement};
 
 use super::error::{OutputError, OutputProblem};
+use super::lines::{Before, Splitter, WithLines, without_lines};
 use super::output::Output;
 use super::sqlite_table::{Table, quoted};
 use super::typed::{ColumnType, Rest, flag, is_empty, whole};
@@ -96,6 +97,29 @@ impl SqliteFile {
         };
         let writer = begin().map_err(|problem| problem.of(self.output.target()))?;
         Ok(Box::new(writer))
+    }
+
+    /// The same for opportunities, with a table for their lines: those that an opportunity had
+    /// in the table are replaced by those that it has now.
+    pub fn table_with_lines(
+        &self,
+        object: &str,
+        fields: &[Field],
+        (lines, line_fields): (&str, &[Field]),
+    ) -> Result<Box<dyn RecordWriter + '_>, OutputError> {
+        let target = self.output.target();
+        let records = self.table(object, &without_lines(fields))?;
+        let splitter = Splitter::new(fields, line_fields);
+        let writer = self.table(lines, line_fields)?;
+        // Without an index each one would read all lines; an old table has it, a new one is empty.
+        let sql = format!("DELETE FROM {} WHERE {} = ?1", quoted(lines), quoted("opportunityid"));
+        let mut clear = self.connection.prepare(&sql).map_err(|error| told(&error).of(target))?;
+        let before = (self.copied.is_some()).then(|| -> Before<'_> {
+            Box::new(move |id: ValueRef<'_>| {
+                clear.execute([whole(id)]).map(drop).map_err(|error| told(&error).of(target))
+            })
+        });
+        Ok(Box::new(WithLines { records, lines: writer, splitter, before }))
     }
 
     /// Completes the database and gives it its name.
