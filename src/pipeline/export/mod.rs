@@ -9,6 +9,7 @@ mod manifest;
 mod plan;
 mod since;
 
+pub(super) use plan::no_such_field;
 pub use since::parse_since;
 
 use std::path::{Path, PathBuf};
