@@ -97,6 +97,11 @@ pub fn describe(common: &CommonArgs, object: &str) -> String {
     format!("carafe describe {}{}", word(object), options(common))
 }
 
+/// Imports a template that has been filled in, with this further option.
+pub fn import_of_template(common: &CommonArgs, file: &Path, object: &str, option: &str) -> String {
+    format!("carafe import {} --object {}{option}{}", path(file), word(object), with_dictionary(common))
+}
+
 /// Commands that go on with a run and reach the CRM for it.
 const OF_RUNS: [&str; 6] = ["apply", "resume", "settle", "retry", "undo", "verify"];
 

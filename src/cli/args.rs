@@ -37,6 +37,12 @@ pub enum Command {
     Describe(DescribeArgs),
     /// Draft a first mapping for a file, from its headers, its data and the dictionary
     Draft(DraftArgs),
+    /// Write an empty workbook to fill in: a column per field, checked while one types
+    ///
+    /// Required columns are marked, and the note of each header says what its
+    /// column takes. Cells refuse what the CRM would refuse, and offer the values of
+    /// their list. Filled in, it is imported without a mapping.
+    Template(TemplateArgs),
     /// Validate a file: no record is read or written
     Check(CheckArgs),
     /// Plan a file's rows (validate, match) and send them
@@ -120,6 +126,24 @@ pub struct DraftArgs {
     pub sheet: Option<String>,
 
     /// Replace MAPPING if it is there
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct TemplateArgs {
+    /// The object to fill in records for
+    pub object: String,
+
+    /// Workbook to write; ends in .xlsx
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+
+    /// Only these fields, in this order; with `id`, rows can change records
+    #[arg(long, value_name = "a,b", value_delimiter = ',')]
+    pub fields: Vec<String>,
+
+    /// Replace FILE if it is there
     #[arg(long)]
     pub force: bool,
 }

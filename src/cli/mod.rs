@@ -20,6 +20,7 @@ mod screen;
 mod settle;
 mod signals;
 mod summary;
+mod template;
 mod undo;
 mod verify;
 
@@ -119,6 +120,7 @@ fn in_runtime(context: &Context, command: Command) -> Result<u8, PipelineError> 
         match command {
             Command::Describe(args) => describe::run(context, args).await,
             Command::Draft(args) => draft::run(context, args).await,
+            Command::Template(args) => template::run(context, args).await,
             Command::Check(args) => check::run(context, args).await,
             Command::Import(args) => import::run(context, args).await,
             Command::Apply(args) => import::apply(context, args).await,

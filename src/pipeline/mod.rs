@@ -11,7 +11,7 @@
 //! rows that an earlier one rejected), [`send_plan`] sends what the store holds, [`open_interrupted`] takes up what was left,
 //! [`verify`] reads it back and [`plan_undo`] takes it back; [`export`] goes
 //! the other way.
-//! [`draft_mapping`] writes a first mapping for a file that has none.
+//! [`draft_mapping`] writes a first mapping for a file that has none, [`Template`] a workbook that needs none.
 
 mod again;
 mod check;
@@ -42,6 +42,7 @@ mod send;
 mod settle;
 mod sharing;
 mod source_keys;
+mod template;
 mod twice;
 mod undo;
 mod verify;
@@ -84,6 +85,7 @@ pub use run::{
 };
 pub use send::{Ended, OnUnknown};
 pub use settle::{Candidate, Decisions, OpenDoubt, settle};
+pub use template::Template;
 pub use twice::EarlierImport;
 pub use undo::{PlannedUndo, Undoable, open_undoable, plan_undo};
 pub use verify::{NotVerified, Verified, VerifySettings, verify};

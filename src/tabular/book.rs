@@ -11,6 +11,7 @@ use calamine::{
     Data, DataRef, Reader, Sheet, SheetType, SheetVisible, Xlsb, XlsbError, Xlsx, XlsxCellReader, XlsxError,
 };
 
+use super::aside::asides;
 use super::biff::locked;
 use super::error::InputProblem;
 use super::gate::SharedFile;
@@ -119,6 +120,16 @@ impl Book {
                 .iter()
                 .map(|t| SheetInfo { name: t.name.clone(), visible: t.visible, is_table: true })
                 .collect(),
+        }
+    }
+
+    /// The sheets of a template that hold no rows. In ODS they are not marked.
+    pub(super) fn asides(&self) -> Vec<String> {
+        match self {
+            Self::Xlsx(book) => asides(book.defined_names()),
+            Self::Xlsb(book) => asides(book.defined_names()),
+            Self::Xls(book) => asides(&book.names),
+            Self::Ods(..) => Vec::new(),
         }
     }
 

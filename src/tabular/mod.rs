@@ -1,5 +1,5 @@
 //! Files of rows: finding out what a file is, reading CSV, JSON Lines and
-//! workbooks, writing CSV, XLSX, JSON Lines, Parquet and SQLite, and the reject file.
+//! workbooks, writing CSV, XLSX, JSON Lines, Parquet and SQLite, the template and the reject file.
 //!
 //! Reading, from the outside in: [`Source::open`] looks at the content
 //! (`detect`), finds encoding (`scan`, `charset`) and delimiter
@@ -12,7 +12,8 @@
 //! batches (`batch`): a delimited text is cut into records by one of them
 //! (`cutting`) and split into cells by any (`splitting`), as a large file's
 //! encoding is looked at in parts (`segments`). What stood in the file beside its rows is kept in a [`Dialect`],
-//! from which [`RejectWriter`] writes the same form again.
+//! from which [`RejectWriter`] writes the same form again. [`write_template`] writes a workbook to fill
+//! in, whose sheets beside the rows' own carry a mark (`aside`).
 //!
 //! Records are written by a [`RecordWriter`] of their form; `typed` says what the
 //! columns of Parquet and SQLite hold, and keeps what does not fit them.
@@ -21,6 +22,7 @@
 //! ever replaced silently, and a bad row is data, not an error.
 
 mod area;
+mod aside;
 mod batch;
 mod biff;
 mod book;
@@ -62,6 +64,8 @@ mod source;
 mod splitting;
 mod sqlite_table;
 mod survey;
+mod template;
+mod template_text;
 mod typed;
 mod utf16;
 mod watch;
@@ -85,6 +89,7 @@ pub use options::{Format, Hidden, ReadOptions, SheetChoice};
 pub use output::Output;
 pub use reject::{Mark, RejectWriter};
 pub use source::{Rows, Source};
+pub use template::{Guide, write_template};
 pub use write::{CsvOptions, LinesWritten, RecordWriter, TextTarget, csv_writer, jsonl_writer};
 pub use write_parquet::parquet_writer;
 pub use write_sqlite::SqliteFile;

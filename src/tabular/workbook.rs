@@ -242,9 +242,14 @@ fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.map(|name| format!("\"{}\"", shown(name).cut(60))).collect::<Vec<_>>().join(", ")
 }
 
-/// The one visible sheet that holds anything; where none does, the first.
+/// The one visible sheet that holds anything; where none does, the first. A
+/// template's instructions and lists are passed over where there is another.
 fn only_filled(book: &mut Book, sheets: &[SheetInfo]) -> Result<String, InputProblem> {
+    let asides = book.asides();
     let tables = || sheets.iter().filter(|sheet| sheet.is_table);
+    let may_be_meant = |sheet: &&SheetInfo| !asides.contains(&sheet.name);
+    let has_others = tables().any(|sheet| may_be_meant(&sheet));
+    let tables = || tables().filter(|sheet| !has_others || may_be_meant(sheet));
     let mut filled = Vec::new();
     for sheet in tables() {
         if holds_anything(book, &sheet.name)? {

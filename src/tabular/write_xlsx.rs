@@ -349,7 +349,7 @@ pub(super) fn fitting_name(name: &str) -> String {
 }
 
 /// A name that Excel takes for a sheet and that no sheet has yet.
-fn sheet_name(object: &str, number: u32, taken: &mut HashSet<String>) -> String {
+pub(super) fn sheet_name(object: &str, number: u32, taken: &mut HashSet<String>) -> String {
     let safe: String =
         object.chars().map(|c| if c.is_control() || "[]:*?/\\'".contains(c) { '_' } else { c }).collect();
     let safe = match safe.trim() {

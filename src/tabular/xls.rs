@@ -19,6 +19,8 @@ const MAX_FILE: u64 = 128 * 1024 * 1024;
 pub(super) struct OldBook {
     pub(super) sheets: Vec<OldSheet>,
     pub(super) is_1904: bool,
+    /// Its own names for cells, each with what it refers to.
+    pub(super) names: Vec<(String, String)>,
 }
 
 /// One of its sheets, with all its cells.
@@ -39,6 +41,7 @@ pub(super) fn read(path: &Path) -> Result<OldBook, InputProblem> {
         _ => damaged(),
     })?;
     let is_1904 = book.has_1904_epoch();
+    let names = book.defined_names().to_vec();
     let known: Vec<_> = book.sheets_metadata().to_vec();
     let sheets = known.into_iter().zip(facts).map(|(sheet, facts)| {
         let cells = book.worksheet_range(&sheet.name).map_err(|_| damaged())?;
@@ -50,7 +53,7 @@ pub(super) fn read(path: &Path) -> Result<OldBook, InputProblem> {
             facts,
         })
     });
-    Ok(OldBook { sheets: sheets.collect::<Result<_, InputProblem>>()?, is_1904 })
+    Ok(OldBook { sheets: sheets.collect::<Result<_, InputProblem>>()?, is_1904, names })
 }
 
 fn inspect(mut file: File) -> Result<Vec<Facts>, InputProblem> {

@@ -42,6 +42,7 @@ mod secrets;
 mod storm;
 mod support;
 mod tables;
+mod template;
 mod tiny;
 mod told;
 mod traps;

@@ -11,6 +11,7 @@ mod plan;
 mod since;
 
 pub use form::ExportFormat;
+pub(super) use plan::no_such_field;
 pub use since::parse_since;
 
 use std::path::{Path, PathBuf};

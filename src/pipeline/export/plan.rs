@@ -97,7 +97,7 @@ fn chosen_fields(
     Ok(fields)
 }
 
-fn no_such_field(dictionary: &Dictionary, name: &str) -> PipelineError {
+pub(in crate::pipeline) fn no_such_field(dictionary: &Dictionary, name: &str) -> PipelineError {
     let names = dictionary.fields().iter().map(|field| field.name.as_str());
     let near = nearest(name, names).map(|near| format!("; nearest: {}", shown(near))).unwrap_or_default();
     let object = shown(&dictionary.object);
