@@ -171,10 +171,13 @@ fn prepared(path: &Path, source: Option<&Connection>) -> rusqlite::Result<Connec
 /// which some systems do not tell from another program's.
 fn opened(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
-    match cfg!(unix) {
+    let connection = match cfg!(unix) {
         true => Connection::open_with_flags_and_vfs(path, flags, "unix-none"),
         false => Connection::open_with_flags(path, flags),
-    }
+    }?;
+    // Without locks there is no memory to share with others, which a write-ahead log wants else.
+    connection.query_row("PRAGMA locking_mode=EXCLUSIVE", [], |_| Ok(()))?;
+    Ok(connection)
 }
 
 fn state(path: &Path) -> io::Result<State> {
