@@ -44,7 +44,7 @@ fn closing(summary: &ExportSummary, from: &str) -> String {
 }
 
 fn settings(context: &Context, args: ExportArgs) -> Result<ExportSettings, PipelineError> {
-    let known = "csv, xlsx or jsonl";
+    let known = ExportFormat::WORDS;
     let given = match &args.format {
         None => None,
         Some(word) => Some(ExportFormat::from_word(word).ok_or_else(|| {
@@ -115,10 +115,15 @@ fn target(
     let several = objects > 1;
     if output == Path::new("-") {
         let format = given.unwrap_or(ExportFormat::Csv);
-        if format == ExportFormat::Xlsx {
+        if !format.is_text() {
+            let what = match format {
+                ExportFormat::Parquet => "a Parquet file",
+                ExportFormat::Sqlite => "a database",
+                ExportFormat::Xlsx | ExportFormat::Csv | ExportFormat::Jsonl => "a workbook",
+            };
             return Err(PipelineError::usage(
-                "a workbook cannot go to standard output",
-                "give a file: -o FILE.xlsx",
+                format!("{what} cannot go to standard output"),
+                format!("give a file: -o FILE.{}", format.ending()),
             ));
         }
         if several {
@@ -135,7 +140,7 @@ fn target(
         (Some(format), ..) | (None, Some(format), _) if is_folder => Ok((folder(), format)),
         (given, Some(format), _) | (given @ Some(format), None, Some(_)) => {
             let format = given.unwrap_or(format);
-            if several && format != ExportFormat::Xlsx {
+            if several && !format.takes_several() {
                 let name = shown(&output.display().to_string()).to_string();
                 let message = format!("several objects cannot share the file {name}");
                 return Err(PipelineError::usage(
@@ -148,7 +153,10 @@ fn target(
         (None, None, _) => {
             let name = shown(&output.display().to_string()).to_string();
             let message = format!("the ending of {name} does not say which form to write");
-            Err(PipelineError::usage(message, "end it in .csv, .xlsx or .jsonl, or give --format"))
+            Err(PipelineError::usage(
+                message,
+                format!("end it in {}, or give --format", ExportFormat::ENDINGS),
+            ))
         }
     }
 }

@@ -70,7 +70,10 @@ impl PipelineError {
                 | OutputProblem::IsAFolder
                 | OutputProblem::NoFolder
                 | OutputProblem::Busy => 2,
-                OutputProblem::Unwritable(_) | OutputProblem::Workbook(_) | OutputProblem::Content(_) => 1,
+                OutputProblem::Unwritable(_)
+                | OutputProblem::Workbook(_)
+                | OutputProblem::Form { .. }
+                | OutputProblem::Content(_) => 1,
             },
             Self::Crm(
                 CrmError::UnknownObject { .. } | CrmError::Undescribed { .. } | CrmError::Unsendable { .. },

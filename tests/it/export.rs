@@ -155,15 +155,15 @@ fn where_to_write_must_be_clear_before_anything_is_asked() {
     for (arguments, words) in [
         (
             &["-o", "out"][..],
-            "error: the ending of out does not say which form to write\n  end it in .csv, .xlsx or .jsonl, or give --format",
+            "error: the ending of out does not say which form to write\n  end it in .csv, .xlsx, .jsonl, .parquet or .sqlite, or give --format",
         ),
         (
             &["-o", "out.pdf"],
-            "error: the ending of out.pdf does not say which form to write\n  end it in .csv, .xlsx or .jsonl, or give --format",
+            "error: the ending of out.pdf does not say which form to write\n  end it in .csv, .xlsx, .jsonl, .parquet or .sqlite, or give --format",
         ),
         (
             &["-o", "a.csv", "--format", "pdf"],
-            "error: \"pdf\" is not a form that export writes\n  one of: csv, xlsx or jsonl",
+            "error: \"pdf\" is not a form that export writes\n  one of: csv, xlsx, jsonl, parquet or sqlite",
         ),
         (
             &["-o", "-", "--format", "xlsx"],

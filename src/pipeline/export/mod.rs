@@ -1,14 +1,16 @@
 //! Records out of the CRM into files.
 //!
 //! `plan` says what is to be read, `since` what changed after a time; here it
-//! is read and written; `manifest` tells beside each file what is in it.
+//! is read and written, in a `form`; `manifest` tells beside each file what is in it.
 
 mod changes;
+mod form;
 mod kept;
 mod manifest;
 mod plan;
 mod since;
 
+pub use form::ExportFormat;
 pub(super) use plan::no_such_field;
 pub use since::parse_since;
 
@@ -23,43 +25,12 @@ use super::{Catalog, Clock, Event, Phase, PipelineError, Reporter, seconds};
 use crate::crm::{Client, Reader, Records};
 use crate::model::{Calls, Field, Notice, ValueRef, shown, shown_path};
 use changes::{Changes, States};
+use form::took;
 use kept::Kept;
-use manifest::{Begun, Part};
+use manifest::Begun;
 use plan::{Plan, plan};
 
-use crate::tabular::{CsvOptions, Output, RecordWriter, TextTarget, XlsxBook, csv_writer, jsonl_writer};
-
-/// The form of an export.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExportFormat {
-    /// Comma-separated, UTF-8.
-    Csv,
-    /// A workbook.
-    Xlsx,
-    /// One JSON object a line.
-    Jsonl,
-}
-
-impl ExportFormat {
-    /// The file's ending.
-    pub fn ending(self) -> &'static str {
-        match self {
-            Self::Csv => "csv",
-            Self::Xlsx => "xlsx",
-            Self::Jsonl => "jsonl",
-        }
-    }
-
-    /// Reads an ending or the word of `--format`.
-    pub fn from_word(word: &str) -> Option<Self> {
-        match word.to_ascii_lowercase().as_str() {
-            "csv" => Some(Self::Csv),
-            "xlsx" => Some(Self::Xlsx),
-            "jsonl" | "ndjson" => Some(Self::Jsonl),
-            _ => None,
-        }
-    }
-}
+use crate::tabular::{LinesWritten, Output, RecordWriter, TextTarget, XlsxBook};
 
 /// Where an export goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -182,6 +153,7 @@ pub async fn export(
     let job = Exporter { settings, client, reporter, stop, clock, states: Mutex::new(states) };
     let objects = match (&settings.target, settings.format) {
         (Target::File(path), ExportFormat::Xlsx) => job.workbook(path, plans).await?,
+        (Target::File(path), ExportFormat::Sqlite) => job.database(path, plans).await?,
         (Target::Folder(folder), _) => job.folder(folder, plans).await?,
         (Target::File(path), _) => job.one_file(path, plans).await?,
         (Target::Standard, _) => job.standard_output(plans).await?,
@@ -213,6 +185,8 @@ struct ReadIn {
     gone: Vec<u64>,
     /// Texts that were guarded, by field.
     guarded: Vec<(String, u64)>,
+    /// What was written of their lines, where those stand beside.
+    lines: LinesWritten,
 }
 
 impl ReadIn {
@@ -226,18 +200,6 @@ impl ReadIn {
 }
 
 impl Exporter<'_> {
-    fn text_writer<'w>(
-        &self,
-        target: TextTarget<'w>,
-        plan: &Plan,
-    ) -> Result<Box<dyn RecordWriter + 'w>, PipelineError> {
-        let options = CsvOptions { excel: self.settings.excel, guard: !self.settings.raw };
-        Ok(match self.settings.format {
-            ExportFormat::Jsonl => jsonl_writer(target, &plan.fields)?,
-            ExportFormat::Csv | ExportFormat::Xlsx => csv_writer(target, &plan.fields, options)?,
-        })
-    }
-
     fn lock_states(&self) -> MutexGuard<'_, Option<States>> {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -251,11 +213,13 @@ impl Exporter<'_> {
         let manifest = Begun::beside(path, self.settings, self.clock.now())?;
         let (mut done, mut parts) = (Vec::new(), Vec::new());
         for mut plan in plans {
-            let mut sheet = book.sheet(&plan.dictionary.object, &plan.fields)?;
+            let mut sheet = match &plan.lines {
+                Some(lines) => book.sheet_with_lines(&plan.dictionary.object, &plan.fields, lines.named())?,
+                None => book.sheet(&plan.dictionary.object, &plan.fields)?,
+            };
             let read = self.read(&mut plan, sheet.as_mut()).await?;
             self.tell(sheet.finish()?);
-            parts.push(Part::of(&plan, self.settings, &read));
-            done.push(exported(&plan, read.records, path));
+            took(self.settings, (&plan, &read), path, &mut parts, &mut done);
         }
         let kept = Kept::set_aside(path, self.settings.keep)?;
         self.tell(book.finish()?);
@@ -275,11 +239,13 @@ impl Exporter<'_> {
         for plan in plans {
             let name = crate::store::slug(&plan.dictionary.object);
             let path = folder.join(format!("{name}.{}", self.settings.format.ending()));
-            if self.settings.format == ExportFormat::Xlsx {
-                done.extend(Box::pin(self.workbook(&path, vec![plan])).await?);
-            } else {
-                done.extend(self.one_file(&path, vec![plan]).await?);
-            }
+            done.extend(match self.settings.format {
+                ExportFormat::Xlsx => Box::pin(self.workbook(&path, vec![plan])).await?,
+                ExportFormat::Sqlite => Box::pin(self.database(&path, vec![plan])).await?,
+                ExportFormat::Csv | ExportFormat::Jsonl | ExportFormat::Parquet => {
+                    self.one_file(&path, vec![plan]).await?
+                }
+            });
         }
         Ok(done)
     }
@@ -289,14 +255,20 @@ impl Exporter<'_> {
         for mut plan in plans {
             let output = Output::create(path, self.settings.force)?;
             let manifest = Begun::beside(path, self.settings, self.clock.now())?;
-            let mut writer = self.text_writer(output.into(), &plan)?;
+            let (mut writer, beside) = self.writer(output, path, &plan)?;
             let read = self.read(&mut plan, writer.as_mut()).await?;
             let kept = Kept::set_aside(path, self.settings.keep)?;
+            let kept_beside = self.keep_beside(beside.as_ref())?;
             self.tell(writer.finish()?);
-            let part = Part::of(&plan, self.settings, &read);
-            self.tell(manifest.finish(&self.settings.base_url, vec![part], self.clock.now())?);
+            let mut parts = Vec::new();
+            took(self.settings, (&plan, &read), path, &mut parts, &mut done);
+            let lines = beside.and_then(|beside| Some((beside, parts.pop()?)));
+            self.tell(manifest.finish(&self.settings.base_url, parts, self.clock.now())?);
             kept.map_or(Ok(()), Kept::finish)?;
-            done.push(exported(&plan, read.records, path));
+            if let Some((beside, part)) = lines {
+                done.pop();
+                done.push(self.finish_beside(beside, part, kept_beside)?);
+            }
         }
         Ok(done)
     }
@@ -305,7 +277,7 @@ impl Exporter<'_> {
         let mut done = Vec::new();
         for mut plan in plans {
             let output = TextTarget::stream(std::io::stdout(), "standard output");
-            let mut writer = self.text_writer(output, &plan)?;
+            let mut writer = self.text_writer(output, &plan.fields)?;
             let read = self.read(&mut plan, writer.as_mut()).await?;
             self.tell(writer.finish()?);
             done.push(exported(&plan, read.records, Path::new("-")));
@@ -360,6 +332,7 @@ impl Exporter<'_> {
             }
         }
         read.guarded = writer.guarded();
+        read.lines = writer.lines();
         Ok(read)
     }
 }

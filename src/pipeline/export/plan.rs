@@ -3,6 +3,7 @@
 
 use super::ExportSettings;
 use super::changes::{Changes, States};
+use super::form::LinesPlan;
 use super::since::changed_since;
 use crate::crm::ReadQuery;
 use crate::model::{Dictionary, Direction, Field, FieldKind, Filter, Order, shown};
@@ -16,6 +17,8 @@ pub(super) struct Plan {
     /// The fields to write, in their order.
     pub fields: Vec<Field>,
     pub query: ReadQuery,
+    /// The lines of opportunities, where they are written apart from them.
+    pub lines: Option<LinesPlan>,
     /// Tells what is new, where only that is wanted.
     pub changes: Option<Changes>,
 }
@@ -59,7 +62,8 @@ pub(super) async fn plan(
     let lines = settings.lines && object == "opportunities";
     let query =
         ReadQuery { filter, raw_filter: settings.raw_filter.clone(), order, lines, limit: settings.limit };
-    Ok(Plan { dictionary, fields, query, changes: None })
+    let apart = LinesPlan::of(object, settings, catalog).await?;
+    Ok(Plan { dictionary, fields, query, lines: apart, changes: None })
 }
 
 /// The fields to write: those asked for, else all with `id` first.
