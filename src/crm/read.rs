@@ -39,6 +39,9 @@ pub struct ReadQuery {
     pub lines: bool,
     /// Only so many.
     pub limit: Option<u64>,
+    /// Only those with a larger id, of which there is one at least: all others have been read
+    /// before, by id. 0 for all.
+    pub above: u64,
 }
 
 /// How the records were read.
@@ -106,6 +109,7 @@ pub struct Reader {
     lines: bool,
     size: u32,
     left: Option<u64>,
+    above: u64,
     sort: Sort,
     state: State,
     seen: Seen,
@@ -121,7 +125,7 @@ pub struct Reader {
 impl Reader {
     /// A reader; nothing is asked yet. Fails where `raw_filter` is not a JSON object.
     pub fn new(client: &Client, object: &str, query: ReadQuery) -> Result<Self, CrmError> {
-        let ReadQuery { filter, raw_filter, order, lines, limit } = query;
+        let ReadQuery { filter, raw_filter, order, lines, limit, above } = query;
         let translated = filter.as_ref().map(translate).unwrap_or_default();
         let raw = raw_filter.is_some();
         let (q, residual) = match raw_filter {
@@ -143,11 +147,12 @@ impl Reader {
             lines,
             size: small.map_or(PAGE_LIMIT, |limit| limit.clamp(1, PAGE_LIMIT)),
             left: limit,
+            above,
             sort: if by_id { Sort::Id } else { Sort::Asked },
             state: if nothing { State::Done } else { State::Start },
             seen: Seen::default(),
             paged: Seen::default(),
-            more_promised: false,
+            more_promised: above > 0,
             abreast: None,
             summary: ReadSummary {
                 mode: ReadMode::OnePage,
@@ -217,7 +222,8 @@ impl Reader {
             self.turn_to_pages(None);
             return Ok(Records::default());
         }
-        let page = match self.fetch(self.q.clone(), None).await {
+        let q = if self.above > 0 { self.q_above(self.above) } else { self.q.clone() };
+        let page = match self.fetch(q, None).await {
             Err(error) if is_refusal(&error) => {
                 // Whether it is the order or the filter that the server refuses shows next.
                 self.sort = Sort::Nothing;
@@ -226,8 +232,15 @@ impl Reader {
             }
             other => other?,
         };
+        let ascending =
+            is_ascending(page.records.ids(), self.above) && !(page.records.is_empty() && self.more_promised);
+        if !ascending && self.above > 0 {
+            // An answer to another question than for those above.
+            self.client.learn(&self.object, |habits| habits.no_keyset = true);
+            self.turn_to_pages(None);
+            return Ok(Records::default());
+        }
         self.summary.total = page.total;
-        let ascending = is_ascending(page.records.ids(), 0);
         let last = page.records.ids().next_back().unwrap_or(0);
         let (more, records) = (page.marks(), page.records);
         let batch = self.take(records);
@@ -287,7 +300,7 @@ impl Reader {
             other => other?,
         };
         if number.is_none() {
-            self.summary.total = page.total;
+            self.summary.total = page.total.filter(|_| self.above == 0);
             // The same question without the order was answered.
             if self.sort == Sort::Nothing {
                 self.client.learn(&self.object, |habits| habits.no_order = true);
@@ -317,6 +330,8 @@ impl Reader {
 
     fn turn_to_pages(&mut self, next: Option<u64>) {
         self.summary.mode = ReadMode::ByPage;
+        // Pages count all records, not those above an id.
+        self.summary.total = self.summary.total.filter(|_| self.above == 0);
         self.abreast = None;
         self.state = State::Paged { next, stuck: 0 };
     }
@@ -374,7 +389,8 @@ impl Reader {
 
     /// Drops what was read before.
     fn take(&mut self, mut records: Records) -> Records {
-        records.retain(|record| self.seen.insert(record.id().get()));
+        let above = self.above;
+        records.retain(|record| record.id().get() > above && self.seen.insert(record.id().get()));
         records
     }
 

@@ -171,7 +171,7 @@ fn private_folder_builder() -> DirBuilder {
     builder
 }
 
-fn private_file_options() -> OpenOptions {
+pub(super) fn private_file_options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true);
     #[cfg(unix)]

@@ -6,7 +6,8 @@
 //!
 //! `schema` is the format, `folder` names and finds runs, `plan` and `send`
 //! write (`answer` is what came of a row), `settle` keeps what is in doubt, `report` and `written` read, `past`
-//! looks into earlier runs, `undoing` and `retrying` take over from one of them.
+//! looks into earlier runs, `undoing` and `retrying` take over from one of them. The run of an
+//! export has no rows and no such file: `pages` keeps what it has read.
 
 mod answer;
 mod ballast;
@@ -14,6 +15,7 @@ mod folder;
 #[cfg(test)]
 pub(crate) mod full;
 mod index;
+mod pages;
 mod past;
 mod plan;
 mod report;
@@ -38,6 +40,7 @@ pub use ballast::Ballast;
 pub use folder::{RunFolder, RunName, list_runs};
 pub use folder::{create_private_folder, is_held, slug};
 pub use index::RecordIndex;
+pub use pages::PageLog;
 pub use past::newest_runs;
 pub use plan::PlannedRow;
 pub use report::{KeptRow, ResultRow, RunInfo, StoredFinding};

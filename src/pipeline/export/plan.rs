@@ -60,8 +60,8 @@ pub(super) async fn plan(
     }
     let order = order(&dictionary, &settings.order)?;
     let lines = settings.lines && object == "opportunities";
-    let query =
-        ReadQuery { filter, raw_filter: settings.raw_filter.clone(), order, lines, limit: settings.limit };
+    let raw_filter = settings.raw_filter.clone();
+    let query = ReadQuery { filter, raw_filter, order, lines, limit: settings.limit, above: 0 };
     let apart = LinesPlan::of(object, settings, catalog).await?;
     Ok(Plan { dictionary, fields, query, lines: apart, changes: None })
 }
