@@ -84,8 +84,11 @@ async fn export_to(path: &Path, object: &str, form: Form, client: &Client, catal
         force: false,
         excel: form.excel,
         raw: form.raw,
+        dictionary: None,
     };
-    export(&settings, client, catalog, &Silent, &CancellationToken::new(), &SystemClock).await.unwrap();
+    let stop = CancellationToken::new();
+    let tools = Tools { client, reporter: &Silent, stop: &stop, clock: &SystemClock };
+    export(&settings, catalog, tools).await.unwrap();
 }
 
 /// A dry run of the import, with `--object` in place of a mapping.

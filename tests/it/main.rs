@@ -19,6 +19,7 @@ mod forms;
 mod help;
 mod hostile;
 mod import;
+mod interrupted_exports;
 mod keys;
 mod kills;
 mod lookup;
