@@ -119,6 +119,7 @@ fn settings(context: &Context, args: ExportArgs) -> Result<ExportSettings, Pipel
         order: trimmed(args.order),
         limit: args.limit,
         lines: args.lines,
+        resolve: trimmed(args.resolve),
         force: args.force || args.keep.is_some(),
         keep: args.keep,
         excel: args.excel,

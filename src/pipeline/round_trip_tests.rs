@@ -81,6 +81,7 @@ async fn export_to(path: &Path, object: &str, form: Form, client: &Client, catal
         order: Vec::new(),
         limit: None,
         lines: false,
+        resolve: Vec::new(),
         force: false,
         excel: form.excel,
         raw: form.raw,

@@ -132,6 +132,11 @@ impl ExportRun {
         &self.folder.run
     }
 
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder.path
+    }
+
     /// What is known of it.
     pub fn facts(&self) -> &ExportFacts {
         &self.facts

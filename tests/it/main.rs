@@ -33,6 +33,7 @@ mod reading;
 mod references;
 mod rehearsal;
 mod rejects;
+mod resolve;
 mod resume;
 mod retry;
 mod retry_refused;

@@ -26,6 +26,8 @@ pub(super) struct Journal<'a> {
     reporter: &'a dyn Reporter,
     /// Records that are kept so far.
     kept: Mutex<u64>,
+    /// Where there is no run.
+    temporary: Mutex<Option<tempfile::TempDir>>,
 }
 
 /// What was read of an object, and is read.
@@ -62,6 +64,7 @@ impl<'a> Journal<'a> {
             keeps_pages: settings.target != Target::Standard,
             reporter,
             kept: Mutex::new(0),
+            temporary: Mutex::new(None),
         }
     }
 
@@ -82,6 +85,19 @@ impl<'a> Journal<'a> {
             .filter(|_| self.keeps_pages)
             .and_then(|run| run.pages(object).inspect_err(|error| self.tell_of(error)).ok());
         KeptPages { journal: self, log, packed: Vec::new() }
+    }
+
+    /// A folder for what is needed while the export runs.
+    pub fn scratch(&self) -> Result<PathBuf, PipelineError> {
+        if let Some(run) = self.run() {
+            return Ok(run.folder().to_owned());
+        }
+        let mut folder = lock(&self.temporary);
+        if folder.is_none() {
+            let made = tempfile::tempdir().map_err(|error| PipelineError::Fault(error.to_string()))?;
+            *folder = Some(made);
+        }
+        Ok(folder.as_ref().map(|folder| folder.path().to_owned()).unwrap_or_default())
     }
 
     /// Notes that all is written.

@@ -10,7 +10,9 @@ mod journal;
 mod kept;
 mod manifest;
 mod plan;
+mod resolve;
 mod since;
+mod writing;
 
 pub use form::ExportFormat;
 pub use journal::{InterruptedExport, open_export};
@@ -27,13 +29,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Catalog, Clock, Event, Phase, PipelineError, Reporter, Tools, seconds};
 use crate::crm::{Client, Reader, Records};
-use crate::model::{Calls, Field, Notice, RunState, ValueRef, shown, shown_path};
+use crate::model::{Calls, Notice, RunState, shown, shown_path};
 use changes::{Changes, States};
 use form::took;
 use journal::{Journal, absolute};
 use kept::Kept;
 use manifest::Begun;
 use plan::{Plan, plan};
+use resolve::Resolution;
+use writing::Writing;
 
 use crate::tabular::{LinesWritten, Output, RecordWriter, TextTarget, XlsxBook};
 
@@ -96,6 +100,8 @@ pub struct ExportSettings {
     pub limit: Option<u64>,
     /// `--lines`
     pub lines: bool,
+    /// `--resolve`: `accountid=accounts.name` and the like.
+    pub resolve: Vec<String>,
     /// Replace what is there.
     pub force: bool,
     /// `--keep`: so many older outputs stay.
@@ -196,6 +202,7 @@ async fn plans(settings: &ExportSettings, catalog: &Catalog) -> Result<Vec<Plan>
     for object in &settings.objects {
         plans.push(plan(object, settings, catalog).await?);
     }
+    Resolution::check(&settings.resolve, &plans)?;
     Ok(plans)
 }
 
@@ -374,22 +381,6 @@ impl Exporter<'_> {
         Ok(done)
     }
 
-    /// Writes a page's records, or those that are news.
-    fn write(
-        &self,
-        mut page: Records,
-        plan: &mut Plan,
-        writer: &mut dyn RecordWriter,
-        read: &mut ReadIn,
-    ) -> Result<(), PipelineError> {
-        if let Some(changes) = &mut plan.changes {
-            page.retain(|record| changes.is_news(record));
-        }
-        write_page(&page, &plan.fields, writer)?;
-        read.add(&page);
-        Ok(())
-    }
-
     async fn read(&self, plan: &mut Plan, writer: &mut dyn RecordWriter) -> Result<ReadIn, PipelineError> {
         let object = &plan.dictionary.object.clone();
         self.reporter.event(Event::Begin {
@@ -397,16 +388,17 @@ impl Exporter<'_> {
             what: object.clone(),
             total: plan.query.limit,
         });
-        let (mut read, mut seen) = (ReadIn::default(), 0);
         let mut kept = self.journal.pages(object);
-        let mut query = plan.query.clone();
+        let mut writing = Writing::new(self, plan, writer)?;
+        let mut seen = 0;
+        let mut query = writing.plan.query.clone();
         while let Some(page) = kept.next_page()? {
             if self.stop.is_cancelled() {
                 return Err(PipelineError::Cancelled);
             }
             query.above = page.ids().next_back().unwrap_or(query.above);
             seen += page.len() as u64;
-            self.write(page, plan, writer, &mut read)?;
+            writing.page(page).await?;
             self.reporter.event(Event::Progress { phase: Phase::Read, done: seen });
         }
         query.limit = query.limit.map(|limit| limit.saturating_sub(seen));
@@ -419,10 +411,11 @@ impl Exporter<'_> {
             let Some(page) = page else { break };
             kept.add(&page, reader.summary().mode);
             seen += page.len() as u64;
-            self.write(page, plan, writer, &mut read)?;
+            writing.page(page).await?;
             self.reporter.event(Event::Progress { phase: Phase::Read, done: seen });
         }
         kept.complete();
+        let mut read = writing.finish().await?;
         self.reporter.event(Event::End(Phase::Read));
         let (unfit, object) = (reader.summary().unfit, shown(object));
         if unfit > 0 {
@@ -446,8 +439,6 @@ impl Exporter<'_> {
                 states.take(&plan.dictionary.object, changes);
             }
         }
-        read.guarded = writer.guarded();
-        read.lines = writer.lines();
         Ok(read)
     }
 }
@@ -464,25 +455,6 @@ fn news(object: &impl std::fmt::Display, read: &ReadIn, seen: u64, changes: &Cha
             format!("{object}: {news} new or changed, of all {seen}")
         }
     })
-}
-
-/// Writes the fields' values of each record.
-fn write_page(page: &Records, fields: &[Field], writer: &mut dyn RecordWriter) -> Result<(), PipelineError> {
-    let mut values = Vec::with_capacity(fields.len());
-    // Where the fields stand among a record's names, and of which records that holds.
-    let (mut places, mut shape): (Vec<Option<usize>>, _) = (Vec::new(), None);
-    for record in page.iter() {
-        if shape != Some(record.shape()) {
-            shape = Some(record.shape());
-            let names = record.names();
-            places.clear();
-            places.extend(fields.iter().map(|field| names.iter().position(|name| **name == *field.name)));
-        }
-        values.clear();
-        values.extend(places.iter().map(|place| place.map_or(ValueRef::Null, |at| record.value(at))));
-        writer.write_refs(&values)?;
-    }
-    Ok(())
 }
 
 fn exported(plan: &Plan, records: u64, path: &Path) -> ExportedObject {
