@@ -41,6 +41,7 @@ mod json_line;
 mod json_rows;
 mod json_source;
 mod kept;
+mod list_sheet;
 mod ods;
 mod options;
 mod output;
