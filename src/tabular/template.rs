@@ -164,7 +164,10 @@ impl<'a> Template<'a> {
                 let told = "Enter a date, such as 2026-12-31.";
                 (new().allow_date(DataValidationRule::Between(first, last)), told.to_owned())
             }
-            (FieldKind::Number, None) if field.decimals == Some(0) || field.name == "id" => {
+            // A percentage may be typed as 15%, which its cell holds as 0.15.
+            (FieldKind::Number | FieldKind::Currency, None)
+                if field.decimals == Some(0) || field.name == "id" =>
+            {
                 let most = DataValidationRule::Between(whole(&format!("-{LARGEST}")), whole(LARGEST));
                 (new().allow_whole_number_formula(most), "Enter a whole number.".to_owned())
             }
