@@ -45,7 +45,7 @@ pub use index::RecordIndex;
 pub use pages::PageLog;
 pub use past::newest_runs;
 pub use plan::PlannedRow;
-pub use report::{KeptRow, ResultRow, RunInfo, StoredFinding};
+pub use report::{KeptCell, KeptRow, ResultRow, RunInfo, StoredFinding};
 pub use retrying::RetriedRow;
 pub use schema::VERSION;
 pub use send::{Direction, ToSend};

@@ -21,6 +21,21 @@ pub struct KeptRow {
     pub codes: Vec<String>,
     /// `field: message` of each finding.
     pub errors: Vec<String>,
+    /// The findings that name a cell.
+    pub cells: Vec<KeptCell>,
+}
+
+/// A cell that is at fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptCell {
+    /// The cell's address.
+    pub address: String,
+    /// The field that it was meant for.
+    pub field: Option<String>,
+    /// The rule that it broke.
+    pub code: String,
+    /// One sentence.
+    pub message: String,
 }
 
 /// A row of `results.csv`.
@@ -140,6 +155,7 @@ impl Store {
                     status: row.get(2)?,
                     codes: Vec::new(),
                     errors: Vec::new(),
+                    cells: Vec::new(),
                 })
             };
             let page: Vec<KeptRow> = self.try_db(|db| {
@@ -160,13 +176,21 @@ impl Store {
     }
 
     fn add_reasons(&self, kept: &mut KeptRow) -> Result<(), StoreError> {
-        let sql = "SELECT code, field, message FROM findings WHERE row = ?1 ORDER BY id";
-        let reasons: Vec<(String, Option<String>, String)> = self.try_db(|db| {
+        let sql = "SELECT code, field, message, cell FROM findings WHERE row = ?1 ORDER BY id";
+        type Reason = (String, Option<String>, String, Option<String>);
+        let reasons: Vec<Reason> = self.try_db(|db| {
             let mut statement = db.prepare_cached(sql)?;
-            let rows = statement.query_map([kept.row], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+            let rows = statement.query_map([kept.row], read)?;
             rows.collect()
         })?;
-        for (code, field, message) in reasons {
+        for (code, field, message, cell) in reasons {
+            kept.cells.extend(cell.map(|address| KeptCell {
+                address,
+                field: field.clone(),
+                code: code.clone(),
+                message: message.clone(),
+            }));
             if !kept.codes.contains(&code) {
                 kept.codes.push(code);
             }

@@ -392,3 +392,16 @@ impl Drop for Served {
         self.child.wait().unwrap();
     }
 }
+
+/// Runs a script of `tests/readers`, where Python has openpyxl; false where it has not.
+pub fn openpyxl(desk: &Desk, script: &str, arguments: &[&str]) -> bool {
+    let python =
+        |arguments: &[&str]| Command::new("python3").args(arguments).current_dir(desk.path("")).output();
+    if !python(&["-c", "import openpyxl"]).is_ok_and(|done| done.status.success()) {
+        return false;
+    }
+    let script = project().join("tests/readers").join(script).display().to_string();
+    let done = python(&[&[script.as_str()], arguments].concat()).unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    true
+}
