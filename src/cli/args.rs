@@ -73,7 +73,7 @@ pub enum Command {
     /// anyone changed since is kept as it is, listed, and counted as rejected. It
     /// is a run of its own: `carafe resume` goes on with one that was interrupted.
     Undo(UndoArgs),
-    /// Read records into CSV, XLSX or JSON Lines
+    /// Read records into CSV, XLSX, JSON Lines, Parquet or SQLite
     Export(ExportArgs),
     /// List the values of a dropdown, or add some
     Lookup(LookupArgs),
@@ -314,14 +314,15 @@ pub struct ExportArgs {
     /// Only records that are new or changed since the last finished export of this kind
     ///
     /// The first one writes all. Exports are of one kind that have the CRM, objects,
-    /// filter and OUT in common; what is known of them is kept in the folder of runs.
+    /// filter and OUT in common; what is known of them is kept in the folder of runs. A
+    /// SQLite database is not replaced: its records are brought up to date by id.
     #[arg(long, conflicts_with_all = ["since", "limit"])]
     pub incremental: bool,
 
     /// With --incremental, also tell which records are no more
     ///
     /// Deletions leave no trace in the CRM, so all records are read each time. The ids
-    /// are written to OUT.deleted.csv.
+    /// are written to OUT.deleted.csv, and the records go from a SQLite database.
     #[arg(long, requires = "incremental")]
     pub deleted: bool,
 

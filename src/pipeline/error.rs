@@ -77,7 +77,8 @@ impl PipelineError {
                 OutputProblem::Exists
                 | OutputProblem::IsAFolder
                 | OutputProblem::NoFolder
-                | OutputProblem::Busy => 2,
+                | OutputProblem::Busy
+                | OutputProblem::Unfit(_) => 2,
                 OutputProblem::Unwritable(_)
                 | OutputProblem::Workbook(_)
                 | OutputProblem::Form { .. }

@@ -147,6 +147,9 @@ pub enum OutputProblem {
         /// What its library said.
         why: String,
     },
+    /// What is there is no file to bring up to date, or in another program's hands.
+    #[error("{0}")]
+    Unfit(String),
     /// What should be written does not fit the file's form.
     #[error("{0}")]
     Content(String),

@@ -96,7 +96,7 @@ pub use source::{Rows, Source};
 pub use template::{Guide, write_template};
 pub use write::{CsvOptions, LinesWritten, RecordWriter, TextTarget, csv_writer, jsonl_writer};
 pub use write_parquet::parquet_writer;
-pub use write_sqlite::SqliteFile;
+pub use write_sqlite::{SqliteFile, sqlite_columns};
 pub use write_xlsx::{XlsxBook, xlsx_writer};
 
 #[cfg(test)]

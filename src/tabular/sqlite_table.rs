@@ -70,7 +70,7 @@ impl Table {
     fn bring_up(&mut self, db: &Connection, known: &Known) -> Result<(), OutputProblem> {
         let foreign = |what: String| {
             let name = shown(&self.name).to_string();
-            Err(OutputProblem::Content(format!(
+            Err(OutputProblem::Unfit(format!(
                 "its {} {name} {what}, so no export wrote it; take another database, or rename it",
                 known.what
             )))

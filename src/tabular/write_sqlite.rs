@@ -65,9 +65,7 @@ impl SqliteFile {
         let begin = || -> Result<Self, OutputProblem> {
             // Asked before the copy: what changes while it is made is noticed.
             let state = state(target)?;
-            let source =
-                Connection::open_with_flags(target, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(told_of)?;
-            source.busy_timeout(PATIENCE).map_err(told_of)?;
+            let source = opened_with_patience(target).map_err(told_of)?;
             let connection = prepared(output.path(), Some(&source)).map_err(told_of)?;
             source.close().map_err(|(_, error)| told(&error))?;
             // Whoever reads the database today can read it tomorrow.
@@ -122,6 +120,16 @@ impl SqliteFile {
         Ok(Box::new(WithLines { records, lines: writer, splitter, before }))
     }
 
+    /// Takes the records away whose `field` is one of the ids.
+    pub fn remove(&self, object: &str, field: &str, ids: &[u64]) -> Result<(), OutputError> {
+        let all = || -> rusqlite::Result<()> {
+            let sql = format!("DELETE FROM {} WHERE {} = ?1", quoted(object), quoted(field));
+            let mut statement = self.connection.prepare(&sql)?;
+            ids.iter().try_for_each(|id| statement.execute([id]).map(drop))
+        };
+        all().map_err(|error| told(&error).of(self.output.target()))
+    }
+
     /// Completes the database and gives it its name.
     ///
     /// # Errors
@@ -136,7 +144,7 @@ impl SqliteFile {
             if let Some(copied) = copied
                 && state(&target)? != copied
             {
-                return Err(OutputProblem::Content(
+                return Err(OutputProblem::Unfit(
                     "another program changed this database meanwhile; nothing was replaced, start again"
                         .to_owned(),
                 ));
@@ -147,6 +155,30 @@ impl SqliteFile {
         output.commit()?;
         Ok(Vec::new())
     }
+}
+
+/// The columns that an object's table has in the database at `path`; none where there is no table,
+/// or no file.
+///
+/// # Errors
+/// It is no database, or another program keeps it locked.
+pub fn sqlite_columns(path: &Path, object: &str) -> Result<Vec<String>, OutputError> {
+    if !path.is_file() {
+        return Ok(Vec::new());
+    }
+    let ask = || -> rusqlite::Result<Vec<String>> {
+        let connection = opened_with_patience(path)?;
+        let mut statement = connection.prepare("SELECT name FROM pragma_table_info(?1)")?;
+        statement.query_map([object], |row| row.get(0))?.collect()
+    };
+    ask().map_err(|error| told(&error).of(path))
+}
+
+/// Opens a database that other programs may be using.
+fn opened_with_patience(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.busy_timeout(PATIENCE)?;
+    Ok(connection)
 }
 
 /// Opens the file in the making, with a copy of `source` in it.
@@ -193,7 +225,7 @@ fn is_free(target: &Path) -> Result<(), OutputProblem> {
         beside.push(ending);
         if std::fs::symlink_metadata(&beside).is_ok_and(|there| there.len() > 0) {
             let name = PathBuf::from(beside).file_name().unwrap_or_default().to_string_lossy().into_owned();
-            return Err(OutputProblem::Content(format!(
+            return Err(OutputProblem::Unfit(format!(
                 "another program has this database open, or ended without closing it: {} is there; \
                  close it there, or open and close it once with sqlite3",
                 shown(&name)
@@ -208,12 +240,12 @@ pub(super) fn told(error: &rusqlite::Error) -> OutputProblem {
     let why = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => return io::Error::from(io::ErrorKind::StorageFull).into(),
         Some(ErrorCode::NotADatabase) => {
-            return OutputProblem::Content(
-                "this is not a SQLite database; take another name, or replace it with --force".to_owned(),
-            );
+            return OutputProblem::Unfit("this is not a SQLite database; take another name".to_owned());
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            "another program keeps it locked; close it there".to_owned()
+            return OutputProblem::Unfit(
+                "another program keeps this database locked; close it there".to_owned(),
+            );
         }
         _ => shown(&error.to_string()).to_string(),
     };

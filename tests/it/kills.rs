@@ -182,7 +182,7 @@ fn an_export_that_is_killed_at_any_moment_leaves_the_old_file_or_the_new_one() {
         let arguments = export(out);
         round.carafe(&arguments.each_ref().map(String::as_str))
     };
-    for form in ["csv", "jsonl", "xlsx"] {
+    for form in ["csv", "jsonl", "xlsx", "parquet", "sqlite"] {
         let (whole, out) = (format!("whole.{form}"), format!("out.{form}"));
         call(&round, &whole).ends_with(0);
         let whole = std::fs::read(round.desk.path(whole)).unwrap();
@@ -204,4 +204,33 @@ fn an_export_that_is_killed_at_any_moment_leaves_the_old_file_or_the_new_one() {
     let names = std::fs::read_dir(round.desk.path("")).unwrap();
     let left = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     assert_eq!(left.filter(|name| name.ends_with(".part")).count(), 0, "what was begun is taken away");
+}
+
+#[test]
+fn an_update_that_is_killed_at_any_moment_leaves_the_old_database_or_the_new_one() {
+    let mut round = Round::new(11);
+    let update = ["export", "accounts", "-o", "crm.sqlite", "--incremental", "-q"];
+    round.carafe(&update).ends_with(0);
+    let counts = |round: &Round| {
+        let db = Connection::open(round.desk.path("crm.sqlite")).unwrap();
+        let sound: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        let changed = "SELECT count(*), count(*) FILTER (WHERE phone = '0') FROM accounts";
+        let counts: (u64, u64) = db.query_row(changed, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        (sound, counts.0, counts.1)
+    };
+    let (_, all, _) = counts(&round);
+    let rows: String = (0..EACH).map(|n| format!("Changed {n},0,\n")).collect();
+    round.desk.write("change.csv", format!("Name,Phone,Kind\n{rows}"));
+    round.carafe(&["import", "change.csv", "-m", "m.yaml", "-q"]).ends_with(0);
+    for _ in 0..20 {
+        let running = round.carafe(&update).start();
+        std::thread::sleep(Duration::from_millis(round.draw(120)));
+        running.signal("KILL");
+        running.end();
+        let found = counts(&round);
+        assert_eq!((found.0.as_str(), found.1), ("ok", all));
+        assert!(found.2 == 0 || found.2 == EACH, "{} of {EACH} are changed", found.2);
+    }
+    round.carafe(&update).ends_with(0);
+    assert_eq!(counts(&round), ("ok".to_owned(), all, EACH));
 }

@@ -50,6 +50,7 @@ mod told;
 mod traps;
 mod trial;
 mod trusted;
+mod typed;
 mod undo;
 mod verify;
 mod workbook;

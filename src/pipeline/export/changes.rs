@@ -80,7 +80,8 @@ pub(super) struct Changes {
     dates: Vec<&'static str>,
     before: Known,
     after: Known,
-    is_first: bool,
+    /// Every record is news: there is nothing to build on.
+    writes_all: bool,
 }
 
 impl States {
@@ -102,17 +103,19 @@ impl States {
     }
 
     /// What is to be read of an object, and how its news are told.
-    pub fn of(&mut self, dictionary: &Dictionary) -> (Option<Filter>, Changes) {
+    /// `afresh` writes all, where the output does not hold what was known before.
+    pub fn of(&mut self, dictionary: &Dictionary, afresh: bool) -> (Option<Filter>, Changes) {
         let before = self.before.remove(&dictionary.object);
         // Deletions leave no trace: only who knows all records can tell which are missing.
         let dates = if self.reads_all { Vec::new() } else { dates_of(dictionary) };
         let until = (!dates.is_empty()).then(|| written(Offset::UTC.to_datetime(self.begun - OVERLAP)));
-        let is_first = before.is_none();
+        let writes_all = afresh || before.is_none();
         let before = before.unwrap_or_default();
-        let since = before.until.as_ref().and_then(|until| until.parse::<DateTime>().ok());
+        let until_then = before.until.as_ref().filter(|_| !writes_all);
+        let since = until_then.and_then(|until| until.parse::<DateTime>().ok());
         let filter = since.and_then(|since| changed_since(dictionary, since).ok());
         let after = Known { until, contents: HashMap::new() };
-        (filter, Changes { dates, before, after, is_first })
+        (filter, Changes { dates, before, after, writes_all })
     }
 
     /// Takes what is known of an object now.
@@ -185,8 +188,9 @@ impl Changes {
             self.after.contents.insert(id, content);
         }
         // A CRM that does not know the filter gives older ones too.
-        self.is_dated_from(self.before.until.as_deref(), record)
-            && self.before.contents.get(&id) != Some(&content)
+        self.writes_all
+            || self.is_dated_from(self.before.until.as_deref(), record)
+                && self.before.contents.get(&id) != Some(&content)
     }
 
     /// Whether one of the record's dates is that time or later. Dates compare as texts.
@@ -211,9 +215,9 @@ impl Changes {
         gone
     }
 
-    /// Whether there was no export of the kind before.
-    pub fn is_first(&self) -> bool {
-        self.is_first
+    /// Whether every record is news: there is no earlier export to build on.
+    pub fn writes_all(&self) -> bool {
+        self.writes_all
     }
 
     /// From when on it was read again, as the CRM writes times; none where all was read.

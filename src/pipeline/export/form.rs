@@ -10,13 +10,16 @@ use super::plan::Plan;
 use super::{ExportSettings, ExportedObject, Exporter, ReadIn, Target, exported};
 use crate::model::{Dictionary, Field};
 use crate::pipeline::{Catalog, PipelineError};
+use crate::store::slug;
 use crate::tabular::{
     CsvOptions, Output, RecordWriter, SqliteFile, TextTarget, csv_writer, jsonl_writer, line_fields,
-    parquet_writer, with_lines, without_lines,
+    parquet_writer, sqlite_columns, with_lines, without_lines,
 };
 
 /// The object of the lines of opportunities.
 const LINES: &str = "opportunity_lines";
+/// Its field that says to which one a line belongs.
+const LINES_PARENT: &str = "opportunityid";
 
 /// The form of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -201,7 +204,8 @@ impl Exporter<'_> {
         Ok(done)
     }
 
-    /// All objects into one database: a new one, or the one that is there, by their ids.
+    /// All objects into one database: a new one, or the one that is there, by their ids. From that
+    /// one goes what the CRM no longer has, as far as it is asked for.
     pub(super) async fn database(
         &self,
         path: &Path,
@@ -220,6 +224,10 @@ impl Exporter<'_> {
             };
             let read = self.read(&mut plan, table.as_mut()).await?;
             self.tell(table.finish()?);
+            file.remove(&plan.dictionary.object, "id", &read.gone)?;
+            if plan.lines.is_some() {
+                file.remove(LINES, LINES_PARENT, &read.gone)?;
+            }
             took(self.settings, (&plan, &read), path, &mut parts, &mut done);
         }
         let kept = Kept::set_aside(path, self.settings.keep)?;
@@ -228,6 +236,34 @@ impl Exporter<'_> {
         self.tell(manifest.finish(&self.settings.base_url, parts, self.clock.now())?);
         kept.map_or(Ok(()), Kept::finish)?;
         Ok(done)
+    }
+}
+
+/// The file of an object in a folder.
+pub(super) fn file_in(folder: &Path, object: &str, format: ExportFormat) -> PathBuf {
+    folder.join(format!("{}.{}", slug(object), format.ending()))
+}
+
+/// Whether all records are to be written though only news are wanted: a database that was taken
+/// away, or that lacks a table or a column, holds nothing to add news to.
+pub(super) fn begins_afresh(settings: &ExportSettings, plan: &Plan) -> Result<bool, PipelineError> {
+    if settings.format != ExportFormat::Sqlite {
+        return Ok(false);
+    }
+    let object = plan.dictionary.object.as_str();
+    let path = match &settings.target {
+        Target::Folder(folder) => file_in(folder, object, settings.format),
+        Target::File(path) => path.clone(),
+        Target::Standard => return Ok(false),
+    };
+    let lacks = |table: &str, fields: &[Field]| -> Result<bool, PipelineError> {
+        let columns = sqlite_columns(&path, table)?;
+        let has = |field: &Field| columns.iter().any(|column| column.eq_ignore_ascii_case(&field.name));
+        Ok(!fields.iter().all(has))
+    };
+    match &plan.lines {
+        Some(lines) => Ok(lacks(object, &without_lines(&plan.fields))? || lacks(LINES, &lines.fields)?),
+        None => lacks(object, &plan.fields),
     }
 }
 

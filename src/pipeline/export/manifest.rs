@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::ExportSettings;
 use super::plan::Plan;
 use super::since::written;
+use super::{ExportFormat, ExportSettings};
 use crate::model::{Dictionary, Direction, Field, Notice, shown};
 use crate::pipeline::PipelineError;
 use crate::pipeline::prepare::dictionary_hash;
@@ -119,18 +119,22 @@ pub(super) struct Begun {
 }
 
 impl Begun {
-    /// Begins what stands beside a file. A manifest that an earlier export left is replaced,
-    /// another file of its name only with `--force`.
+    /// Begins what stands beside a file. What an earlier export left is replaced, another file of
+    /// its name only with `--force`.
     pub fn beside(
         file: &Path,
         settings: &ExportSettings,
         now: jiff::Timestamp,
     ) -> Result<Self, PipelineError> {
         let path = manifest_of(file);
-        let output = Output::create(&path, settings.force || read(&path).is_some())?;
+        let earlier = read(&path);
+        let output = Output::create(&path, settings.force || earlier.is_some())?;
+        // A database is brought up to date without --force, and this with it.
+        let told = earlier.is_some_and(|there| there.objects.iter().any(|part| part.deleted.is_some()));
+        let replaces = settings.force || (told && settings.format == ExportFormat::Sqlite);
         let deleted = settings
             .tells_deleted()
-            .then(|| Output::create(&path_beside(file, ".deleted.csv"), settings.force))
+            .then(|| Output::create(&path_beside(file, ".deleted.csv"), replaces))
             .transpose()?;
         Ok(Self { output, deleted, file: file.to_owned(), started: now })
     }

@@ -31,7 +31,7 @@ use super::{Catalog, Clock, Event, Phase, PipelineError, Reporter, Tools, second
 use crate::crm::{Client, Reader, Records};
 use crate::model::{Calls, Notice, RunState, shown, shown_path};
 use changes::{Changes, States};
-use form::took;
+use form::{begins_afresh, file_in, took};
 use journal::{Journal, absolute};
 use kept::Kept;
 use manifest::Begun;
@@ -228,7 +228,9 @@ impl Exporter<'_> {
         let (settings, since) = (self.settings, Instant::now());
         let mut states = States::open(settings, self.begun)?;
         if let Some(states) = &mut states {
-            plans.iter_mut().for_each(|plan| plan.only_news(states));
+            for plan in &mut plans {
+                plan.only_news(states, begins_afresh(settings, plan)?);
+            }
         }
         *self.lock_states() = states;
         let objects = match (&settings.target, settings.format) {
@@ -332,8 +334,7 @@ impl Exporter<'_> {
         })?;
         let mut done = Vec::new();
         for plan in plans {
-            let name = crate::store::slug(&plan.dictionary.object);
-            let path = folder.join(format!("{name}.{}", self.settings.format.ending()));
+            let path = file_in(folder, &plan.dictionary.object, self.settings.format);
             done.extend(match self.settings.format {
                 ExportFormat::Xlsx => Box::pin(self.workbook(&path, vec![plan])).await?,
                 ExportFormat::Sqlite => Box::pin(self.database(&path, vec![plan])).await?,
@@ -446,8 +447,8 @@ impl Exporter<'_> {
 /// How much was new of what was read.
 fn news(object: &impl std::fmt::Display, read: &ReadIn, seen: u64, changes: &Changes) -> Notice {
     let news = read.records;
-    Notice(match (changes.is_first(), changes.since()) {
-        (true, _) => format!("{object}: the first export of its kind, so all {news} records are written"),
+    Notice(match (changes.writes_all(), changes.since()) {
+        (true, _) => format!("{object}: no earlier export to build on, so all {news} records are written"),
         (false, Some(since)) => {
             format!("{object}: {news} new or changed, of {seen} that the CRM dates {since} or later")
         }

@@ -29,9 +29,9 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Reads only what may be new since the last export of the kind.
-    pub fn only_news(&mut self, states: &mut States) {
-        let (changed, changes) = states.of(&self.dictionary);
+    /// Reads only what may be new since the last export of the kind, where the output holds the rest.
+    pub fn only_news(&mut self, states: &mut States, afresh: bool) {
+        let (changed, changes) = states.of(&self.dictionary, afresh);
         let filter = self.query.filter.take();
         self.query.filter = both(filter, changed);
         self.changes = Some(changes);
