@@ -338,6 +338,14 @@ pub struct ExportArgs {
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
 
+    /// Add the names of the records that ids mean, each in a column behind the id
+    ///
+    /// FIELD=OBJECT.FIELD, several with commas; a name of several fields with a +:
+    /// accountid=accounts.name,ownerid=users.first+last. The column is called
+    /// accountid.name and the like, and `import` passes it over.
+    #[arg(long, value_name = "a=b.c", value_delimiter = ',')]
+    pub resolve: Vec<String>,
+
     /// Include the lines of opportunities
     ///
     /// They are a sheet, a table or a file of their own, opportunity_lines; in a

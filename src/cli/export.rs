@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::args::ExportArgs;
+use super::args::{CommonArgs, ExportArgs};
 use super::connection::Connection;
+use super::import::tools;
 use super::{Context, out};
 use crate::model::shown;
 use crate::pipeline::{
-    ExportFormat, ExportSettings, ExportSummary, Incremental, PipelineError, SystemClock, Target, export,
-    parse_since,
+    ExportFormat, ExportSettings, ExportSummary, Incremental, InterruptedExport, PipelineError, Target,
+    export, parse_since, resume_export,
 };
 
 pub async fn run(context: &Context, args: ExportArgs) -> Result<u8, PipelineError> {
@@ -16,12 +17,33 @@ pub async fn run(context: &Context, args: ExportArgs) -> Result<u8, PipelineErro
     let connection = Connection::open(context)?;
     settings.base_url.clone_from(&connection.name);
     let catalog = connection.catalog(&context.common)?;
-    let summary =
-        export(&settings, &connection.client, &catalog, &context.screen, &context.stop, &SystemClock).await?;
+    let summary = export(&settings, &catalog, tools(context, &connection)).await?;
+    close(context, &connection, &settings, &summary)
+}
+
+/// Goes on with an export that was interrupted.
+pub async fn resume(
+    context: &Context,
+    connection: &Connection,
+    interrupted: InterruptedExport,
+) -> Result<u8, PipelineError> {
+    let settings = interrupted.settings.clone();
+    let dictionary = context.common.dictionary.clone().or_else(|| settings.dictionary.clone());
+    let catalog = connection.catalog(&CommonArgs { dictionary, ..context.common.clone() })?;
+    let summary = resume_export(interrupted, &catalog, tools(context, connection)).await?;
+    close(context, connection, &settings, &summary)
+}
+
+fn close(
+    context: &Context,
+    connection: &Connection,
+    settings: &ExportSettings,
+    summary: &ExportSummary,
+) -> Result<u8, PipelineError> {
     if context.common.json {
-        out::data(serde_json::to_string(&summary).map_err(|error| PipelineError::Fault(error.to_string()))?);
+        out::data(serde_json::to_string(summary).map_err(|error| PipelineError::Fault(error.to_string()))?);
     } else if settings.target != Target::Standard {
-        out::data(closing(&summary, &connection.title));
+        out::data(closing(summary, &connection.title));
     }
     Ok(0)
 }
@@ -97,10 +119,12 @@ fn settings(context: &Context, args: ExportArgs) -> Result<ExportSettings, Pipel
         order: trimmed(args.order),
         limit: args.limit,
         lines: args.lines,
+        resolve: trimmed(args.resolve),
         force: args.force || args.keep.is_some(),
         keep: args.keep,
         excel: args.excel,
         raw: args.raw,
+        dictionary: context.common.dictionary.clone(),
     })
 }
 

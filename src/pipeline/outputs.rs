@@ -8,15 +8,20 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::drift::dictionary_of;
 use super::family::RetryTally;
 use super::prepare::hex;
 use super::promise::{Promise, Settling};
 use super::{Event, Phase, PipelineError, Reporter};
-use crate::model::{Calls, Counts, Field, FieldKind, Notice, Outcome, RunState, Value, shown_path};
+use crate::model::{
+    Calls, Code, Counts, Dictionary, Field, FieldKind, Notice, Outcome, RunState, Value, shown_path,
+};
 use crate::rules::additions::Addition;
 use crate::rules::causes::{Cause, Example};
-use crate::store::{Store, StoredFinding};
-use crate::tabular::{CsvOptions, Dialect, Mark, Output, OutputError, RejectWriter, TextTarget, csv_writer};
+use crate::store::{KeptCell, Store, StoredFinding};
+use crate::tabular::{
+    BadCell, CsvOptions, Dialect, Mark, Output, OutputError, RejectWriter, TextTarget, csv_writer,
+};
 
 /// `summary.json`: how a run ended.
 #[derive(Clone, Debug, Serialize)]
@@ -133,18 +138,26 @@ fn write_kept(
         ))));
     }
     let mut writer = RejectWriter::create_at(&path, &dialect, surplus, true)?;
+    let dictionary = dictionary_of(store)?;
     store.each_kept(outcome, |kept| -> Result<(), PipelineError> {
         let status = kept.status.map(|status| status.to_string()).unwrap_or_default();
         let (code, errors) = (kept.codes.join("; "), kept.errors.join("; "));
-        writer.write(
-            &kept.source,
-            &Mark { row: kept.row, run, status: &status, code: &code, errors: &errors },
-        )?;
+        let bad: Vec<BadCell<'_>> = kept.cells.iter().map(|cell| bad_cell(cell, &dictionary)).collect();
+        let mark = Mark { row: kept.row, run, status: &status, code: &code, errors: &errors };
+        writer.write_with(&kept.source, &mark, &bad)?;
         Ok(())
     })?;
     let path = writer.finish()?;
     note_written(store, &path)?;
     Ok(path)
+}
+
+/// A cell that is at fault, with the list that does not have its value.
+fn bad_cell<'a>(cell: &'a KeptCell, dictionary: &'a Dictionary) -> BadCell<'a> {
+    let is_of_list = cell.code == Code::Lookup.word();
+    let field = cell.field.as_deref().filter(|_| is_of_list);
+    let of_list = field.and_then(|field| dictionary.get(field));
+    BadCell { address: &cell.address, message: &cell.message, of_list }
 }
 
 /// The name for a file of rows: `STEM.csv` and the like, or one with a number

@@ -15,7 +15,7 @@ use super::testing::*;
 use super::*;
 use crate::crm::Snapshot;
 use crate::model::{Cell, CellFault, Finding, Row, RowFault, is_reserved};
-use crate::tabular::{Mark, RejectWriter, keep};
+use crate::tabular::{BadCell, Mark, RejectWriter, keep};
 
 /// The fields of accounts; no CRM is asked.
 fn catalog() -> Catalog {
@@ -33,6 +33,8 @@ struct Seen {
     reasons: Vec<String>,
     is_ragged: bool,
     kept: Vec<u8>,
+    /// Addresses of the cells that are at fault.
+    bad: Vec<String>,
 }
 
 fn word(cell: Cell<'_>) -> String {
@@ -65,7 +67,11 @@ fn look(file: &Path, mapping: &Path) -> Result<(Job, Vec<Seen>), PipelineError> 
     let stop = CancellationToken::new();
     prove(&mut job, Path::new("runs"), &Silent, &stop)?;
     let mut reasons: HashMap<u64, Vec<String>> = HashMap::new();
-    let note = |finding: &Finding| reasons.entry(finding.row).or_default().push(reason(finding));
+    let mut bad: HashMap<u64, Vec<String>> = HashMap::new();
+    let note = |finding: &Finding| {
+        reasons.entry(finding.row).or_default().push(reason(finding));
+        bad.entry(finding.row).or_default().extend(finding.cell.clone());
+    };
     check(&job, CheckOptions::default(), &Silent, &stop, note)?;
     let columns = &job.source.header().columns;
     let mut own: Vec<usize> = (0..columns.len()).filter(|&at| !is_reserved(&columns[at].name)).collect();
@@ -80,6 +86,7 @@ fn look(file: &Path, mapping: &Path) -> Result<(Job, Vec<Seen>), PipelineError> 
             reasons: reasons.remove(&row.number).unwrap_or_default(),
             is_ragged: fault.is_some_and(|fault| !matches!(fault, RowFault::NotJson(_))),
             kept: keep(&row),
+            bad: bad.remove(&row.number).unwrap_or_default(),
         });
     }
     Ok((job, seen))
@@ -98,7 +105,10 @@ fn reject(job: &Job, rows: &[Seen], folder: &Path) -> PathBuf {
             code: "x",
             errors: &errors,
         };
-        rejects.write(&row.kept, &mark).unwrap();
+        let of_list = job.dictionary.get("type");
+        let bad: Vec<BadCell<'_>> =
+            row.bad.iter().map(|address| BadCell { address, message: &errors, of_list }).collect();
+        rejects.write_with(&row.kept, &mark, &bad).unwrap();
     }
     rejects.finish().unwrap()
 }

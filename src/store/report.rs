@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rusqlite::{OptionalExtension, Row, params};
 
+use super::export_run::ExportFacts;
 use super::{RunName, Store, StoreError, list_runs};
 use crate::model::{Action, Counts, Outcome, RunState};
 
@@ -20,6 +21,21 @@ pub struct KeptRow {
     pub codes: Vec<String>,
     /// `field: message` of each finding.
     pub errors: Vec<String>,
+    /// The findings that name a cell.
+    pub cells: Vec<KeptCell>,
+}
+
+/// A cell that is at fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptCell {
+    /// The cell's address.
+    pub address: String,
+    /// The field that it was meant for.
+    pub field: Option<String>,
+    /// The rule that it broke.
+    pub code: String,
+    /// One sentence.
+    pub message: String,
 }
 
 /// A row of `results.csv`.
@@ -48,6 +64,8 @@ pub struct RunInfo {
     pub state: RunState,
     /// Rows by outcome; of a plan, as they would end.
     pub counts: Counts,
+    /// Of an export, which has no rows: the records that it wrote.
+    pub records: Option<u64>,
     /// A process is at it right now.
     pub is_active: bool,
 }
@@ -137,6 +155,7 @@ impl Store {
                     status: row.get(2)?,
                     codes: Vec::new(),
                     errors: Vec::new(),
+                    cells: Vec::new(),
                 })
             };
             let page: Vec<KeptRow> = self.try_db(|db| {
@@ -157,13 +176,21 @@ impl Store {
     }
 
     fn add_reasons(&self, kept: &mut KeptRow) -> Result<(), StoreError> {
-        let sql = "SELECT code, field, message FROM findings WHERE row = ?1 ORDER BY id";
-        let reasons: Vec<(String, Option<String>, String)> = self.try_db(|db| {
+        let sql = "SELECT code, field, message, cell FROM findings WHERE row = ?1 ORDER BY id";
+        type Reason = (String, Option<String>, String, Option<String>);
+        let reasons: Vec<Reason> = self.try_db(|db| {
             let mut statement = db.prepare_cached(sql)?;
-            let rows = statement.query_map([kept.row], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+            let rows = statement.query_map([kept.row], read)?;
             rows.collect()
         })?;
-        for (code, field, message) in reasons {
+        for (code, field, message, cell) in reasons {
+            kept.cells.extend(cell.map(|address| KeptCell {
+                address,
+                field: field.clone(),
+                code: code.clone(),
+                message: message.clone(),
+            }));
             if !kept.codes.contains(&code) {
                 kept.codes.push(code);
             }
@@ -320,17 +347,31 @@ impl RunInfo {
     /// One run.
     pub fn of(runs: &Path, name: &RunName) -> Result<Self, StoreError> {
         let path = name.find(runs)?;
+        let run = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let is_active = super::folder::is_held(&path);
+        if let Some(facts) = ExportFacts::of(&path)? {
+            return Ok(Self {
+                run,
+                command: "export".to_owned(),
+                object: facts.objects.join(", "),
+                state: facts.state(),
+                counts: Counts::default(),
+                records: Some(facts.records),
+                is_active,
+            });
+        }
         let store = Store::peek(&path.join("run.db"))?;
         let state: String = store.fact("state")?;
         let state = RunState::from_word(&state).ok_or_else(|| store.damaged(format!("the state {state}")))?;
         let counts = if state == RunState::Planned { store.planned_counts()? } else { store.counts()? };
         Ok(Self {
-            run: path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
+            run,
             command: store.fact("command")?,
             object: store.fact("object")?,
             state,
             counts,
-            is_active: super::folder::is_held(&path),
+            records: None,
+            is_active,
         })
     }
 }

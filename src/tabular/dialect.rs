@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::options::Format;
+use super::sheet_look::SheetLook;
 use crate::model::is_called;
 
 /// The form of a file, stored with a run so that its rejects can be written
@@ -123,6 +124,9 @@ pub struct SheetForm {
     pub number: usize,
     /// The filled rows above the header.
     pub titles: Vec<TitleRow>,
+    /// What its rejects keep of its look; nothing in runs of earlier versions.
+    #[serde(default)]
+    pub look: SheetLook,
 }
 
 /// A row above the header.

@@ -9,7 +9,7 @@ use super::output::Output;
 use super::reject_csv::CsvRejects;
 use super::reject_json::JsonRejects;
 use super::reject_xlsx::XlsxRejects;
-use crate::model::EXTRA_COLUMN;
+use crate::model::{EXTRA_COLUMN, Field};
 
 /// What stands behind a row in a reject file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,17 @@ impl<'a> Mark<'a> {
     pub(super) fn texts(&self) -> [&'a str; 4] {
         [self.run, self.status, self.code, self.errors]
     }
+}
+
+/// A cell that is at fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadCell<'a> {
+    /// Where it stood in the source, `Contacts!F17`.
+    pub address: &'a str,
+    /// What is wrong with it.
+    pub message: &'a str,
+    /// The field whose list does not have its value, with the list's values.
+    pub of_list: Option<&'a Field>,
 }
 
 /// Writes a reject file. It appears under its name when it is finished, and
@@ -73,9 +84,20 @@ impl RejectWriter {
 
     /// Writes one row: what [`super::keep`] kept of it, and its marks.
     pub fn write(&mut self, kept: &[u8], mark: &Mark<'_>) -> Result<(), OutputError> {
+        self.write_with(kept, mark, &[])
+    }
+
+    /// The same with the cells that are at fault: in a workbook they are
+    /// coloured, say what is wrong, and offer the values of their list.
+    pub fn write_with(
+        &mut self,
+        kept: &[u8],
+        mark: &Mark<'_>,
+        bad: &[BadCell<'_>],
+    ) -> Result<(), OutputError> {
         match &mut self.0 {
             Kind::Csv(rejects) => rejects.write(kept, mark),
-            Kind::Xlsx(rejects) => rejects.write(kept, mark),
+            Kind::Xlsx(rejects) => rejects.write(kept, mark, bad),
             Kind::Json(rejects) => rejects.write(kept, mark),
         }
     }

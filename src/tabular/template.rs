@@ -1,7 +1,7 @@
 //! Writing a template: an empty workbook that says of each column what it
 //! takes, and checks it while it is filled in.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use rust_xlsxwriter::{
@@ -10,8 +10,9 @@ use rust_xlsxwriter::{
     XlsxError,
 };
 
-use super::aside::{INSTRUCTIONS, LISTS, quoted, reference};
+use super::aside::{INSTRUCTIONS, reference};
 use super::error::{OutputError, OutputProblem};
+use super::list_sheet::ListSheet;
 use super::output::Output;
 use super::template_text::{About, Line, list, note, takes};
 use super::write_xlsx::{contained, cut, new_book, save, sheet_name};
@@ -19,8 +20,6 @@ use crate::model::{Field, FieldKind, column_letters};
 
 /// Rows under the header whose cells are checked.
 const CHECKED_ROWS: u32 = 10_000;
-/// Excel's dropdowns show no more values.
-const MOST_VALUES: usize = 32_767;
 /// Columns that a sheet has.
 const MOST_COLUMNS: usize = 16_384;
 /// The largest whole number that a cell keeps to the last digit.
@@ -59,10 +58,9 @@ pub fn write_template(
 struct Template<'a> {
     object: &'a str,
     fields: &'a [Field],
-    /// The names of the sheets: rows, instructions, lists.
-    sheets: [String; 3],
-    /// Each list once, though several fields are tied to it, with the first of them.
-    lists: Vec<(&'a str, Vec<&'a str>)>,
+    /// The names of the sheets of rows and of instructions.
+    sheets: [String; 2],
+    lists: ListSheet,
     /// The list of each field that has one to offer.
     list_of: Vec<Option<usize>>,
 }
@@ -71,29 +69,18 @@ impl<'a> Template<'a> {
     fn new(object: &'a str, fields: &'a [Field]) -> Self {
         let mut taken = HashSet::new();
         // The object's own sheet chooses first: an object may be called "lists".
-        let sheets = [object, "Instructions", "Lists"].map(|name| sheet_name(name, 1, &mut taken));
-        let (mut lists, mut known) = (Vec::new(), HashMap::new());
-        let list_of = fields.iter().map(|field| {
-            let values = offered(field)?;
-            Some(*known.entry(values.clone()).or_insert_with(|| {
-                lists.push((field.name.as_str(), values));
-                lists.len() - 1
-            }))
-        });
-        let list_of = list_of.collect();
-        Self { object, fields, sheets, lists, list_of }
+        let [rows, instructions, lists] =
+            [object, "Instructions", "Lists"].map(|name| sheet_name(name, 1, &mut taken));
+        let mut lists = ListSheet::new(lists);
+        let list_of = fields.iter().map(|field| lists.add(field)).collect();
+        Self { object, fields, sheets: [rows, instructions], lists, list_of }
     }
 
     fn write(&self, book: &mut Workbook, guide: &Guide) -> Result<(), XlsxError> {
-        let [_, instructions, lists] = &self.sheets;
         self.write_rows(book.add_worksheet())?;
         self.write_instructions(book.add_worksheet(), guide)?;
-        book.define_name(INSTRUCTIONS, &reference(instructions))?;
-        if !self.lists.is_empty() {
-            self.write_lists(book.add_worksheet())?;
-            book.define_name(LISTS, &reference(lists))?;
-        }
-        Ok(())
+        book.define_name(INSTRUCTIONS, &reference(&self.sheets[1]))?;
+        self.lists.write(book, &header(false))
     }
 
     /// The sheet that is filled in.
@@ -135,8 +122,13 @@ impl<'a> Template<'a> {
     /// Wide enough for the name, and for the longest value of a list as far as that goes.
     fn width(&self, field: &Field, list: Option<usize>) -> f64 {
         let letters = |text: &str| u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
-        let values = list.and_then(|at| self.lists.get(at)).map(|(_, values)| values.as_slice());
-        let values = values.unwrap_or_default().iter().map(|value| letters(value)).max().unwrap_or(0);
+        let values = list
+            .map(|list| self.lists.values(list))
+            .unwrap_or_default()
+            .iter()
+            .map(|value| letters(value))
+            .max()
+            .unwrap_or(0);
         let kind = match field.kind {
             FieldKind::DateTime => 19,
             FieldKind::TextArea | FieldKind::Memo => 40,
@@ -159,7 +151,7 @@ impl<'a> Template<'a> {
         let new = DataValidation::new;
         let (check, told) = match (&field.kind, list) {
             (kind, Some(list)) => {
-                let check = new().allow_list_formula(Formula::new(self.range(list)));
+                let check = self.lists.dropdown(list);
                 let told = "Choose a value of the list.";
                 // A cell with several values is none of the list, and a number is not its text.
                 let is_strict = shown_as(kind).is_some() && *kind != FieldKind::MultiSelect;
@@ -172,7 +164,10 @@ impl<'a> Template<'a> {
                 let told = "Enter a date, such as 2026-12-31.";
                 (new().allow_date(DataValidationRule::Between(first, last)), told.to_owned())
             }
-            (FieldKind::Number, None) if field.decimals == Some(0) || field.name == "id" => {
+            // A percentage may be typed as 15%, which its cell holds as 0.15.
+            (FieldKind::Number | FieldKind::Currency, None)
+                if field.decimals == Some(0) || field.name == "id" =>
+            {
                 let most = DataValidationRule::Between(whole(&format!("-{LARGEST}")), whole(LARGEST));
                 (new().allow_whole_number_formula(most), "Enter a whole number.".to_owned())
             }
@@ -202,26 +197,8 @@ impl<'a> Template<'a> {
         check.set_error_title("The CRM would refuse this")?.set_error_message(told).map(Some)
     }
 
-    /// The cells that hold a list.
-    fn range(&self, list: usize) -> String {
-        let column = column_letters(list);
-        let last = self.lists.get(list).map_or(1, |(_, values)| values.len() + 1);
-        format!("={}!${column}$2:${column}${last}", quoted(&self.sheets[2]))
-    }
-
-    fn write_lists(&self, sheet: &mut Worksheet) -> Result<(), XlsxError> {
-        sheet.set_name(&self.sheets[2])?.set_hidden(true);
-        for (column, (field, values)) in (0_u16..).zip(&self.lists) {
-            sheet.write_string_with_format(0, column, cut(field), &header(false))?;
-            for (row, value) in (1_u32..).zip(values) {
-                sheet.write_string(row, column, *value)?;
-            }
-        }
-        Ok(())
-    }
-
     fn write_instructions(&self, sheet: &mut Worksheet, guide: &Guide) -> Result<(), XlsxError> {
-        let [rows, own, lists] = &self.sheets;
+        let [rows, own] = &self.sheets;
         sheet.set_name(own)?;
         let widths = [30.0, 30.0, 12.0, 70.0];
         for (column, width) in (0_u16..).zip(widths) {
@@ -229,7 +206,7 @@ impl<'a> Template<'a> {
         }
         let about = About {
             object: self.object,
-            sheets: [rows, own, lists],
+            sheets: [rows, own, &self.lists.name],
             last_row: CHECKED_ROWS + 1,
             id: self.fields.iter().find(|field| field.name == "id"),
             check: &guide.check,
@@ -270,15 +247,6 @@ impl<'a> Template<'a> {
         }
         Ok(())
     }
-}
-
-/// The values that a field's dropdown can offer.
-fn offered(field: &Field) -> Option<Vec<&str>> {
-    let values = field.lookup.as_ref()?.values.as_ref()?;
-    // A value that no cell holds whole would come back as another.
-    let filled = values.iter().map(String::as_str).filter(|value| !value.trim().is_empty());
-    let values: Vec<&str> = filled.filter(|value| cut(value).len() == value.len()).collect();
-    (1..=MOST_VALUES).contains(&values.len()).then_some(values)
 }
 
 /// How a column's cells are shown, where Excel's own way would change them.

@@ -13,6 +13,7 @@ use super::error::InputProblem;
 use super::options::{Format, Hidden, ReadOptions, SheetChoice};
 use super::package::Clues;
 use super::sheet_head::Head;
+use super::sheet_look::{self, SheetLook};
 use super::source::Opened;
 use super::survey::{self, Facts, View};
 use super::write_xlsx::fitting_name;
@@ -93,11 +94,15 @@ pub(super) fn open(
             Some(SheetChoice::Number(number)) => number,
             Some(SheetChoice::Name(_)) | None => 0,
         };
+        let look = match format {
+            Format::Xlsx => sheet_look::look(path, &sheet, found, columns.last().map_or(0, |c| c.place)),
+            _ => SheetLook::default(),
+        };
         let dialect = Dialect {
             format,
             header_row: found,
             columns: columns.iter().map(|c| DialectColumn { name: c.name.clone(), place: c.place }).collect(),
-            form: Form::Sheet(SheetForm { name: sheet.clone(), number, titles: head.titles }),
+            form: Form::Sheet(SheetForm { name: sheet.clone(), number, titles: head.titles, look }),
         };
         Ok(Opened { source, header: Header { sheet: Some(sheet), columns }, dialect, notices })
     })

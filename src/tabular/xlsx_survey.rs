@@ -61,7 +61,7 @@ pub(super) fn survey(path: &Path, sheet: &str, worth: bool) -> Result<Option<Fac
 }
 
 /// The part of a sheet: the workbook names a relation, that names the part.
-fn sheet_part(parts: &mut Parts, sheet: &str) -> Result<Option<String>, InputProblem> {
+pub(super) fn sheet_part(parts: &mut Parts, sheet: &str) -> Result<Option<String>, InputProblem> {
     let office = relations(parts, "_rels/.rels", "")?;
     let book = office.iter().find(|relation| relation.kind.ends_with("/officeDocument"));
     let book = book.map_or("xl/workbook.xml", |relation| relation.target.as_str()).to_owned();

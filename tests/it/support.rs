@@ -62,8 +62,17 @@ impl Desk {
         Call { command, stdin: Vec::new() }
     }
 
-    /// The folders of all runs, the oldest first.
+    /// The folders of all runs that have rows, the oldest first.
     pub fn runs(&self) -> Vec<PathBuf> {
+        self.run_folders().into_iter().filter(|run| !run.join("export.json").is_file()).collect()
+    }
+
+    /// The folders of all exports, the oldest first.
+    pub fn exports(&self) -> Vec<PathBuf> {
+        self.run_folders().into_iter().filter(|run| run.join("export.json").is_file()).collect()
+    }
+
+    fn run_folders(&self) -> Vec<PathBuf> {
         let Ok(entries) = std::fs::read_dir(self.path(".carafe/runs")) else { return Vec::new() };
         let mut runs: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
         runs.sort();
@@ -382,4 +391,17 @@ impl Drop for Served {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
+}
+
+/// Runs a script of `tests/readers`, where Python has openpyxl; false where it has not.
+pub fn openpyxl(desk: &Desk, script: &str, arguments: &[&str]) -> bool {
+    let python =
+        |arguments: &[&str]| Command::new("python3").args(arguments).current_dir(desk.path("")).output();
+    if !python(&["-c", "import openpyxl"]).is_ok_and(|done| done.status.success()) {
+        return false;
+    }
+    let script = project().join("tests/readers").join(script).display().to_string();
+    let done = python(&[&[script.as_str()], arguments].concat()).unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    true
 }

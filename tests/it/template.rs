@@ -2,12 +2,11 @@
 
 use std::io::{Read, Write};
 use std::path::Path;
-use std::process::Command;
 
 use calamine::{Data, Reader, SheetVisible, Xlsx, open_workbook};
 use serde_json::json;
 
-use crate::support::{Crm, Desk, project};
+use crate::support::{Crm, Desk, openpyxl};
 use crate::workbook::{Sheet, archive, book, texts};
 
 type Parts = Vec<(String, Vec<u8>)>;
@@ -350,19 +349,6 @@ fn instructions_without_the_mark_are_a_sheet_like_any_other() {
         "error: a.xlsx: several sheets hold data: \"accounts\", \"Instructions\"; name one with source: { sheet: … } in \
          the mapping",
     );
-}
-
-/// Runs a script of `tests/readers`, where Python has openpyxl.
-fn openpyxl(desk: &Desk, script: &str, arguments: &[&str]) -> bool {
-    let python =
-        |arguments: &[&str]| Command::new("python3").args(arguments).current_dir(desk.path("")).output();
-    if !python(&["-c", "import openpyxl"]).is_ok_and(|done| done.status.success()) {
-        return false;
-    }
-    let script = project().join("tests/readers").join(script).display().to_string();
-    let done = python(&[&[script.as_str()], arguments].concat()).unwrap();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    true
 }
 
 #[test]

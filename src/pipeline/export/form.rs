@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::kept::Kept;
 use super::manifest::{Begun, Part};
 use super::plan::Plan;
@@ -20,7 +22,7 @@ const LINES: &str = "opportunity_lines";
 const LINES_PARENT: &str = "opportunityid";
 
 /// The form of an export.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ExportFormat {
     /// Comma-separated, UTF-8.
     Csv,
@@ -159,10 +161,10 @@ impl Exporter<'_> {
             return Ok((self.file_writer(output, object, &plan.fields)?, None));
         };
         let beside = self.lines_beside(path);
-        let second = Output::create(&beside, self.settings.force)?;
+        let second = self.output(&beside)?;
         // Records that are no more are told beside the opportunities.
         let settings = ExportSettings { incremental: None, ..self.settings.clone() };
-        let manifest = Begun::beside(&beside, &settings, self.clock.now())?;
+        let manifest = self.manifest(&beside, &settings)?;
         let records = self.file_writer(output, object, &without_lines(&plan.fields))?;
         let second = self.file_writer(second, LINES, &lines.fields)?;
         let both = with_lines(records, second, &plan.fields, &lines.fields);
@@ -180,7 +182,9 @@ impl Exporter<'_> {
 
     /// An older second file gets its second name.
     pub(super) fn keep_beside(&self, beside: Option<&Beside>) -> Result<Option<Kept>, PipelineError> {
-        beside.map_or(Ok(None), |beside| Kept::set_aside(&beside.path, self.settings.keep))
+        let Some(beside) = beside else { return Ok(None) };
+        self.journal.take(&beside.path)?;
+        Kept::set_aside(&beside.path, self.settings.keep)
     }
 
     /// Tells what is in the second file, which is whole by now.
@@ -209,9 +213,9 @@ impl Exporter<'_> {
     ) -> Result<Vec<ExportedObject>, PipelineError> {
         let file = match self.settings.incremental {
             Some(_) => SqliteFile::update(path)?,
-            None => SqliteFile::create(Output::create(path, self.settings.force)?)?,
+            None => SqliteFile::create(self.output(path)?)?,
         };
-        let manifest = Begun::beside(path, self.settings, self.clock.now())?;
+        let manifest = self.manifest(path, self.settings)?;
         let (mut done, mut parts) = (Vec::new(), Vec::new());
         for mut plan in plans {
             let mut table = match &plan.lines {
@@ -227,6 +231,7 @@ impl Exporter<'_> {
             took(self.settings, (&plan, &read), path, &mut parts, &mut done);
         }
         let kept = Kept::set_aside(path, self.settings.keep)?;
+        self.journal.take(path)?;
         self.tell(file.finish()?);
         self.tell(manifest.finish(&self.settings.base_url, parts, self.clock.now())?);
         kept.map_or(Ok(()), Kept::finish)?;

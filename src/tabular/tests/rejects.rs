@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
-use super::super::{Mark, RejectWriter, SheetChoice};
+use super::super::{BadCell, Form, Mark, RejectWriter, SheetChoice, SheetLook};
 use super::*;
-use crate::model::is_reserved;
+use crate::model::{Field, FieldKind, Lookup, is_reserved};
 
 const MARK: Mark<'_> =
     Mark { row: 7, run: "run-1", status: "rejected", code: "lookup", errors: "a \"b\", c; 漢" };
@@ -157,7 +157,7 @@ fn workbook_rejects_keep_types_titles_and_places() {
     let again = Folder::new();
     let twice = Source::open(&reject(&back, &again, true), &options).unwrap();
     assert_eq!(names(&twice), names(&back));
-    let super::super::Form::Sheet(form) = &twice.dialect().form else { panic!("a workbook") };
+    let Form::Sheet(form) = &twice.dialect().form else { panic!("a workbook") };
     assert_eq!((form.titles[0].row, form.titles[0].cells.as_str()), (1, "[null,\"Report\",2024]"));
 }
 
@@ -201,7 +201,7 @@ fn a_sheet_that_is_asked_for_by_number_is_found_in_its_rejects() {
     // Without a mapping that asks for one, the filled sheet is read.
     assert_eq!(open(&path).unwrap().header().sheet.as_deref(), Some("(1)"));
     let stored = r#"{"sheet":{"name":"S","titles":[]}}"#;
-    assert!(serde_json::from_str::<super::super::Form>(stored).is_ok(), "runs of before are still read");
+    assert!(serde_json::from_str::<Form>(stored).is_ok(), "runs of before are still read");
 }
 
 #[test]
@@ -216,6 +216,153 @@ fn cells_without_a_value_stay_refused() {
     let back = Source::open(&path, &ReadOptions { header_row: 3, ..ReadOptions::default() }).unwrap();
     // 202 was no date in its workbook, and would be one here.
     assert_eq!(cells(&back)[0][..4], ["!Error(\"#N/A\")", "#1", "!NoSuchDate(\"60\")", "202"]);
+}
+
+/// A sheet with columns of their own width, dates of every form and a column of texts.
+fn dressed(folder: &Folder) -> PathBuf {
+    use rust_xlsxwriter::{Format, Workbook};
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet();
+    sheet.set_name("Lists").unwrap();
+    let dates =
+        ["dd.mm.yyyy", "[$-407]d\\. mmmm yyyy;@", "[$-F800]dddd\\,\\ mmmm\\ dd\\,\\ yyyy", "d-mmm-yy hh:mm"];
+    for (column, form) in (0..).zip(dates) {
+        sheet.set_column_width(column, 7.5 + f64::from(column)).unwrap();
+        sheet.write_string(0, column, form).unwrap();
+        let form = Format::new().set_num_format(form);
+        sheet.write_number_with_format(1, column, 45_123, &form).unwrap();
+        sheet.write_number_with_format(2, column, 45_123.75, &form).unwrap();
+    }
+    sheet.write_string(0, 4, "own").unwrap().write_string(0, 5, "text").unwrap();
+    for (row, serial) in [(1, 45_123.0), (2, 45_123.75)] {
+        sheet.write_number_with_format(row, 4, serial, &Format::new().set_num_format_index(14)).unwrap();
+        sheet.write_string_with_format(row, 5, "0012", &Format::new().set_num_format("@")).unwrap();
+    }
+    let path = folder.path("dressed.xlsx");
+    book.save(&path).unwrap();
+    path
+}
+
+fn look(source: &Source) -> &SheetLook {
+    let Form::Sheet(form) = &source.dialect().form else { panic!("a workbook") };
+    &form.look
+}
+
+/// A part of a workbook.
+fn part(path: &Path, name: &str) -> String {
+    let mut book = zip::ZipArchive::new(std::fs::File::open(path).unwrap()).unwrap();
+    std::io::read_to_string(book.by_name(name).unwrap()).unwrap()
+}
+
+#[test]
+fn rejects_look_like_their_sheet_time_after_time() {
+    let folder = Folder::new();
+    let source = open(&dressed(&folder)).unwrap();
+    assert_eq!(look(&source).dates.len(), 5, "{:?}", look(&source));
+    assert_eq!(look(&source).dates[&4], "14");
+    assert_eq!(look(&source).texts, [5].into());
+    let first = reject(&source, &folder, false);
+    let (again, mut source) = (Folder::new(), source);
+    let mut file = first;
+    for _ in 0..2 {
+        let back = open(&file).unwrap();
+        let own = |of: &SheetLook| of.widths.range(..4).map(|(at, width)| (*at, *width)).collect::<Vec<_>>();
+        assert_eq!(own(look(&back)), own(look(&source)));
+        assert_eq!(look(&back).dates, look(&source).dates);
+        assert_eq!(look(&back).texts, look(&source).texts);
+        let own = |of: &Source| cells(of).into_iter().map(|row| row[..6].to_vec()).collect::<Vec<_>>();
+        assert_eq!(own(&back), own(&source));
+        file = reject(&back, &again, false);
+        source = back;
+    }
+}
+
+#[test]
+fn a_cell_at_fault_is_coloured_says_why_and_offers_its_list() {
+    let folder = Folder::new();
+    let source = open(&dressed(&folder)).unwrap();
+    let path = folder.path("r.xlsx");
+    let field = |name: &str, values: &[&str]| {
+        let values = Some(values.iter().map(|value| (*value).to_owned()).collect());
+        let lookup = Some(Lookup { list: None, values });
+        Field { lookup, ..Field::new(name, FieldKind::Text) }
+    };
+    let (kind, empty) = (field("kind", &["Customer", "=1+1"]), field("empty", &[]));
+    let cell = |address, of_list| BadCell { address, message: "not <in> the \u{FFFF}\u{1}list", of_list };
+    let bad = [
+        cell("Lists!F2", Some(&kind)),
+        cell("F2", Some(&kind)),
+        cell("it's! odd!B2", Some(&empty)),
+        cell("H2", None),
+        cell("nonsense", None),
+    ];
+    let mut rejects = RejectWriter::create_at(&path, source.dialect(), false, false).unwrap();
+    for row in read(&source).unwrap() {
+        rejects.write_with(&row.kept, &Mark { row: row.number, ..MARK }, &bad).unwrap();
+    }
+    // A row that ends before the cell which it lacks.
+    rejects.write_with(b"[1]", &MARK, &[cell("F9", None)]).unwrap();
+    rejects.finish().unwrap();
+
+    let notes = part(&path, "xl/comments1.xml");
+    let at: Vec<&str> =
+        notes.split("<comment ref=\"").skip(1).filter_map(|note| note.split('"').next()).collect();
+    assert_eq!(at, ["B2", "F2", "B3", "F3", "F4"]);
+    assert!(notes.contains("not &lt;in&gt; the") && !notes.contains('\u{1}'), "{notes}");
+    let sheet = part(&path, "xl/worksheets/sheet1.xml");
+    assert_eq!(sheet.matches("<dataValidation ").count(), 1);
+    assert!(sheet.contains("sqref=\"F2:F4\"><formula1>'Lists (2)'!$A$2:$A$3</formula1>"), "{sheet}");
+    assert!(sheet.contains("<pane ySplit=\"1\"") && !sheet.contains("<f>"), "{sheet}");
+    let book = part(&path, "xl/workbook.xml");
+    assert!(book.contains("name=\"Lists (2)\" sheetId=\"2\" state=\"hidden\""), "{book}");
+
+    let back = open(&path).unwrap();
+    assert_eq!(back.header().sheet.as_deref(), Some("Lists"), "the sheet of lists holds no rows");
+    let own = |of: &Source| cells(of)[..2].iter().map(|row| row[..6].to_vec()).collect::<Vec<_>>();
+    assert_eq!(own(&back), own(&source));
+    assert_eq!(look(&back).dates, look(&source).dates);
+}
+
+#[test]
+fn a_sheet_that_ends_where_sheets_end_has_rejects_with_the_marks_that_fit() {
+    let folder = Folder::new();
+    for (free, marks) in [(0, 0), (3, 3), (6, 6)] {
+        let mut book = rust_xlsxwriter::Workbook::new();
+        let sheet = book.add_worksheet();
+        let columns = 16_380 - free..16_384 - free;
+        for (name, column) in ["a", "b", "c", "d"].into_iter().zip(columns.clone()) {
+            sheet.write_string(0, column, name).unwrap().write_number(1, column, column).unwrap();
+        }
+        book.save(folder.path("wide.xlsx")).unwrap();
+        let source = open(&folder.path("wide.xlsx")).unwrap();
+        let address = format!("{}2", crate::model::column_letters(usize::from(columns.end) - 1));
+        let bad = BadCell { address: &address, message: "no", of_list: None };
+        let path = folder.path("r.xlsx");
+        let mut rejects = RejectWriter::create_at(&path, source.dialect(), true, true).unwrap();
+        rejects.write_with(&read(&source).unwrap()[0].kept, &MARK, &[bad]).unwrap();
+        rejects.finish().unwrap();
+        let back = open(&path).unwrap();
+        assert_eq!(names(&back)[..4], names(&source)[..]);
+        assert_eq!(cells(&back)[0][..4], cells(&source)[0][..]);
+        assert_eq!(names(&back).len() - 4, marks);
+    }
+}
+
+#[test]
+fn notes_come_to_an_end_and_colours_do_not() {
+    let folder = Folder::new();
+    let source = open(&dressed(&folder)).unwrap();
+    let path = folder.path("r.xlsx");
+    let bad = ["A2", "B2", "F2"].map(|address| BadCell { address, message: "no", of_list: None });
+    let mut rejects = RejectWriter::create_at(&path, source.dialect(), false, false).unwrap();
+    for _ in 0..2_000 {
+        rejects.write_with(b"[\"x\"]", &MARK, &bad).unwrap();
+    }
+    rejects.finish().unwrap();
+    assert_eq!(part(&path, "xl/comments1.xml").matches("<comment ref").count(), 5_000);
+    let sheet = part(&path, "xl/worksheets/sheet1.xml");
+    let last = sheet.split("<row ").last().unwrap();
+    assert_eq!(last.split("</row>").next().unwrap().matches(" s=\"").count(), 3, "{last}");
 }
 
 proptest! {
