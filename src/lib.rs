@@ -14,7 +14,7 @@
 //! | --- | --- |
 //! | [`model`] | plain types, no I/O |
 //! | [`rules`] | pure decisions: mapping, conversion, validation, planning, causes |
-//! | [`tabular`] | files of rows: CSV, XLSX, JSON Lines; the reject file |
+//! | [`tabular`] | files of rows: CSV, XLSX, JSON Lines, Parquet, SQLite; the reject file |
 //! | [`crm`] | the API's client: requests, paging, filters, errors, pace, retries |
 //! | [`store`] | the run store, on SQLite |
 //! | [`pipeline`] | the steps in order, and the events that tell the outside |
@@ -23,8 +23,8 @@
 //!
 //! Imports point down: `cli → pipeline → {rules, tabular, crm, store} → model`.
 //! The four in braces do not know each other; `sandbox` knows only `model`. clap
-//! and indicatif stay in `cli`, reqwest in `crm`, csv, calamine and
-//! rust_xlsxwriter in `tabular`, rusqlite in `store` and `sandbox`.
+//! and indicatif stay in `cli`, reqwest in `crm`, csv, calamine, parquet and
+//! rust_xlsxwriter in `tabular`, rusqlite in `store`, `sandbox` and `tabular`.
 //!
 //! The program is the interface: what is `pub` here serves the program, its
 //! tests and benches, and may change with any version.

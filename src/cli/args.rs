@@ -280,11 +280,12 @@ pub struct ExportArgs {
 
     /// Where to write; its ending decides the form, `-` is standard output
     ///
-    /// Several objects go to one workbook, one sheet each, or to a folder of files.
+    /// Several objects go to one workbook, a sheet each, to one SQLite database, a
+    /// table each, or to a folder of files.
     #[arg(short, long, value_name = "OUT")]
     pub output: PathBuf,
 
-    /// The form: csv, xlsx or jsonl; default as OUT ends
+    /// The form: csv, xlsx, jsonl, parquet or sqlite; default as OUT ends
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<String>,
 
@@ -336,7 +337,18 @@ pub struct ExportArgs {
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
 
-    /// Include the lines of opportunities, as JSON
+    /// Add the names of the records that ids mean, each in a column behind the id
+    ///
+    /// FIELD=OBJECT.FIELD, several with commas; a name of several fields with a +:
+    /// accountid=accounts.name,ownerid=users.first+last. The column is called
+    /// accountid.name and the like, and `import` passes it over.
+    #[arg(long, value_name = "a=b.c", value_delimiter = ',')]
+    pub resolve: Vec<String>,
+
+    /// Include the lines of opportunities
+    ///
+    /// They are a sheet, a table or a file of their own, opportunity_lines; in a
+    /// single CSV or JSON Lines file, a column of JSON.
     #[arg(long)]
     pub lines: bool,
 

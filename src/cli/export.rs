@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::args::ExportArgs;
+use super::args::{CommonArgs, ExportArgs};
 use super::connection::Connection;
+use super::import::tools;
 use super::{Context, out};
 use crate::model::shown;
 use crate::pipeline::{
-    ExportFormat, ExportSettings, ExportSummary, Incremental, PipelineError, SystemClock, Target, export,
-    parse_since,
+    ExportFormat, ExportSettings, ExportSummary, Incremental, InterruptedExport, PipelineError, Target,
+    export, parse_since, resume_export,
 };
 
 pub async fn run(context: &Context, args: ExportArgs) -> Result<u8, PipelineError> {
@@ -16,12 +17,33 @@ pub async fn run(context: &Context, args: ExportArgs) -> Result<u8, PipelineErro
     let connection = Connection::open(context)?;
     settings.base_url.clone_from(&connection.name);
     let catalog = connection.catalog(&context.common)?;
-    let summary =
-        export(&settings, &connection.client, &catalog, &context.screen, &context.stop, &SystemClock).await?;
+    let summary = export(&settings, &catalog, tools(context, &connection)).await?;
+    close(context, &connection, &settings, &summary)
+}
+
+/// Goes on with an export that was interrupted.
+pub async fn resume(
+    context: &Context,
+    connection: &Connection,
+    interrupted: InterruptedExport,
+) -> Result<u8, PipelineError> {
+    let settings = interrupted.settings.clone();
+    let dictionary = context.common.dictionary.clone().or_else(|| settings.dictionary.clone());
+    let catalog = connection.catalog(&CommonArgs { dictionary, ..context.common.clone() })?;
+    let summary = resume_export(interrupted, &catalog, tools(context, connection)).await?;
+    close(context, connection, &settings, &summary)
+}
+
+fn close(
+    context: &Context,
+    connection: &Connection,
+    settings: &ExportSettings,
+    summary: &ExportSummary,
+) -> Result<u8, PipelineError> {
     if context.common.json {
-        out::data(serde_json::to_string(&summary).map_err(|error| PipelineError::Fault(error.to_string()))?);
+        out::data(serde_json::to_string(summary).map_err(|error| PipelineError::Fault(error.to_string()))?);
     } else if settings.target != Target::Standard {
-        out::data(closing(&summary, &connection.title));
+        out::data(closing(summary, &connection.title));
     }
     Ok(0)
 }
@@ -44,7 +66,7 @@ fn closing(summary: &ExportSummary, from: &str) -> String {
 }
 
 fn settings(context: &Context, args: ExportArgs) -> Result<ExportSettings, PipelineError> {
-    let known = "csv, xlsx or jsonl";
+    let known = ExportFormat::WORDS;
     let given = match &args.format {
         None => None,
         Some(word) => Some(ExportFormat::from_word(word).ok_or_else(|| {
@@ -97,10 +119,12 @@ fn settings(context: &Context, args: ExportArgs) -> Result<ExportSettings, Pipel
         order: trimmed(args.order),
         limit: args.limit,
         lines: args.lines,
+        resolve: trimmed(args.resolve),
         force: args.force || args.keep.is_some(),
         keep: args.keep,
         excel: args.excel,
         raw: args.raw,
+        dictionary: context.common.dictionary.clone(),
     })
 }
 
@@ -115,10 +139,15 @@ fn target(
     let several = objects > 1;
     if output == Path::new("-") {
         let format = given.unwrap_or(ExportFormat::Csv);
-        if format == ExportFormat::Xlsx {
+        if !format.is_text() {
+            let what = match format {
+                ExportFormat::Parquet => "a Parquet file",
+                ExportFormat::Sqlite => "a database",
+                ExportFormat::Xlsx | ExportFormat::Csv | ExportFormat::Jsonl => "a workbook",
+            };
             return Err(PipelineError::usage(
-                "a workbook cannot go to standard output",
-                "give a file: -o FILE.xlsx",
+                format!("{what} cannot go to standard output"),
+                format!("give a file: -o FILE.{}", format.ending()),
             ));
         }
         if several {
@@ -135,7 +164,7 @@ fn target(
         (Some(format), ..) | (None, Some(format), _) if is_folder => Ok((folder(), format)),
         (given, Some(format), _) | (given @ Some(format), None, Some(_)) => {
             let format = given.unwrap_or(format);
-            if several && format != ExportFormat::Xlsx {
+            if several && !format.takes_several() {
                 let name = shown(&output.display().to_string()).to_string();
                 let message = format!("several objects cannot share the file {name}");
                 return Err(PipelineError::usage(
@@ -148,7 +177,10 @@ fn target(
         (None, None, _) => {
             let name = shown(&output.display().to_string()).to_string();
             let message = format!("the ending of {name} does not say which form to write");
-            Err(PipelineError::usage(message, "end it in .csv, .xlsx or .jsonl, or give --format"))
+            Err(PipelineError::usage(
+                message,
+                format!("end it in {}, or give --format", ExportFormat::ENDINGS),
+            ))
         }
     }
 }

@@ -4,21 +4,25 @@ use super::Context;
 use super::advice::Again;
 use super::args::{BlankArg, CommonArgs, ModeArg, ResumeArgs};
 use super::connection::Connection;
+use super::export;
 use super::import::{self, close, earlier, go_on, outputs, prove_columns, say_settings, tools};
 use crate::pipeline::{
     ImportSettings, Job, JobSettings, PipelineError, Resumed, Typed, Unplanned, finish_plan, finish_run,
-    open_interrupted, plan_again,
+    open_export, open_interrupted, plan_again,
 };
 use crate::rules::mapping::{Blank, Mode};
 use crate::store::RunName;
 use clap::ValueEnum;
 
 pub async fn run(context: &Context, args: ResumeArgs) -> Result<u8, PipelineError> {
+    let name = RunName(args.run.clone());
     let outputs = outputs(&args.send)?;
     let connection = Connection::open(context)?;
+    if let Some(interrupted) = open_export(&context.common.runs_dir, &name, &connection.name)? {
+        return export::resume(context, &connection, interrupted).await;
+    }
     say_settings(context, &connection);
     let tools = tools(context, &connection);
-    let name = RunName(args.run.clone());
     let opening = open_interrupted(&context.common.runs_dir, &name, &connection.name, true, tools);
     match super::unless_stopped(context, opening).await? {
         Resumed::Open(planned) => {

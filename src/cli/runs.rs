@@ -23,7 +23,13 @@ pub fn run(context: &Context, args: &RunsArgs) -> Result<u8, PipelineError> {
         return Ok(0);
     }
     out::data(out::styled(context.colors.out, out::BOLD, &info.run));
-    out::data(format!("  {} into {}: {}", info.command, shown(&info.object), state(&info)));
+    let direction = if info.records.is_some() { "of" } else { "into" };
+    out::data(format!("  {} {direction} {}: {}", info.command, shown(&info.object), state(&info)));
+    if let Some(records) = info.records {
+        show_export(records, document.as_ref());
+        out::data(format!("  folder   {}", shown_path(&folder)));
+        return Ok(0);
+    }
     let linked = [
         ("undoes", document.as_ref().map(|s| &s["undo_of"])),
         ("retries", document.as_ref().map(|s| &s["retry"]["of"])),
@@ -50,6 +56,17 @@ pub fn run(context: &Context, args: &RunsArgs) -> Result<u8, PipelineError> {
     Ok(0)
 }
 
+/// What an export wrote, and where.
+fn show_export(records: u64, document: Option<&Json>) {
+    out::data(format!("  {:>9}   records", out::thousands(records)));
+    let objects = document.and_then(|summary| summary["objects"].as_array());
+    for object in objects.into_iter().flatten() {
+        let text = |name: &str| shown(object[name].as_str().unwrap_or_default()).to_string();
+        let records = out::thousands(object["records"].as_u64().unwrap_or_default());
+        out::data(format!("  {records:>9}   {}   {}", text("object"), text("file")));
+    }
+}
+
 fn list(context: &Context) -> Result<u8, PipelineError> {
     let (all, damaged) = RunInfo::all(&context.common.runs_dir)?;
     for problem in damaged {
@@ -68,7 +85,10 @@ fn list(context: &Context) -> Result<u8, PipelineError> {
         .map(|info| {
             let Counts { read, rejected, unknown, .. } = info.counts;
             let mut row = vec![info.run.clone(), info.command.clone(), state(info).to_owned()];
-            row.extend([read, rejected, unknown].map(out::thousands));
+            match info.records {
+                Some(records) => row.extend([out::thousands(records), "-".to_owned(), "-".to_owned()]),
+                None => row.extend([read, rejected, unknown].map(out::thousands)),
+            }
             row
         })
         .collect();
@@ -89,6 +109,12 @@ fn state(info: &RunInfo) -> &'static str {
 }
 
 fn info_json(info: &RunInfo) -> Json {
+    if let Some(records) = info.records {
+        return json!({
+            "run": info.run, "command": info.command, "object": info.object, "state": info.state.word(),
+            "records": records,
+        });
+    }
     json!({
         "run": info.run, "command": info.command, "object": info.object, "state": info.state.word(), "rows": info.counts,
     })

@@ -29,6 +29,7 @@ mod json;
 mod keyset;
 mod lookup;
 mod matching;
+mod packed;
 mod page;
 mod pause;
 mod query;

@@ -39,6 +39,9 @@ pub struct ReadQuery {
     pub lines: bool,
     /// Only so many.
     pub limit: Option<u64>,
+    /// Only those with a larger id, of which there is one at least: all others have been read
+    /// before, by id. 0 for all.
+    pub above: u64,
 }
 
 /// How the records were read.
@@ -106,11 +109,14 @@ pub struct Reader {
     lines: bool,
     size: u32,
     left: Option<u64>,
+    above: u64,
     sort: Sort,
     state: State,
     seen: Seen,
     /// Those seen by page: after a change of the way to read, the first pages hold nothing new.
     paged: Seen,
+    /// Records that had come before a second look at all pages; none without one.
+    before_second: Option<u64>,
     /// The last page said that more follows.
     more_promised: bool,
     /// Reading by several requests at once.
@@ -121,7 +127,7 @@ pub struct Reader {
 impl Reader {
     /// A reader; nothing is asked yet. Fails where `raw_filter` is not a JSON object.
     pub fn new(client: &Client, object: &str, query: ReadQuery) -> Result<Self, CrmError> {
-        let ReadQuery { filter, raw_filter, order, lines, limit } = query;
+        let ReadQuery { filter, raw_filter, order, lines, limit, above } = query;
         let translated = filter.as_ref().map(translate).unwrap_or_default();
         let raw = raw_filter.is_some();
         let (q, residual) = match raw_filter {
@@ -143,11 +149,13 @@ impl Reader {
             lines,
             size: small.map_or(PAGE_LIMIT, |limit| limit.clamp(1, PAGE_LIMIT)),
             left: limit,
+            above,
             sort: if by_id { Sort::Id } else { Sort::Asked },
             state: if nothing { State::Done } else { State::Start },
             seen: Seen::default(),
             paged: Seen::default(),
-            more_promised: false,
+            before_second: None,
+            more_promised: above > 0,
             abreast: None,
             summary: ReadSummary {
                 mode: ReadMode::OnePage,
@@ -217,7 +225,8 @@ impl Reader {
             self.turn_to_pages(None);
             return Ok(Records::default());
         }
-        let page = match self.fetch(self.q.clone(), None).await {
+        let q = if self.above > 0 { self.q_above(self.above) } else { self.q.clone() };
+        let page = match self.fetch(q, None).await {
             Err(error) if is_refusal(&error) => {
                 // Whether it is the order or the filter that the server refuses shows next.
                 self.sort = Sort::Nothing;
@@ -226,8 +235,15 @@ impl Reader {
             }
             other => other?,
         };
+        let ascending =
+            is_ascending(page.records.ids(), self.above) && !(page.records.is_empty() && self.more_promised);
+        if !ascending && self.above > 0 {
+            // An answer to another question than for those above.
+            self.client.learn(&self.object, |habits| habits.no_keyset = true);
+            self.turn_to_pages(None);
+            return Ok(Records::default());
+        }
         self.summary.total = page.total;
-        let ascending = is_ascending(page.records.ids(), 0);
         let last = page.records.ids().next_back().unwrap_or(0);
         let (more, records) = (page.marks(), page.records);
         let batch = self.take(records);
@@ -287,7 +303,7 @@ impl Reader {
             other => other?,
         };
         if number.is_none() {
-            self.summary.total = page.total;
+            self.summary.total = page.total.filter(|_| self.above == 0);
             // The same question without the order was answered.
             if self.sort == Sort::Nothing {
                 self.client.learn(&self.object, |habits| habits.no_order = true);
@@ -317,6 +333,8 @@ impl Reader {
 
     fn turn_to_pages(&mut self, next: Option<u64>) {
         self.summary.mode = ReadMode::ByPage;
+        // Pages count all records, not those above an id.
+        self.summary.total = self.summary.total.filter(|_| self.above == 0);
         self.abreast = None;
         self.state = State::Paged { next, stuck: 0 };
     }
@@ -349,22 +367,50 @@ impl Reader {
         self.state = State::Done;
         let Some(first) = self.summary.total else { return };
         let read = self.summary.read;
-        if read == first {
+        if read == first && self.before_second.is_none() {
             return;
         }
         let query = ListQuery { q: self.q.clone(), limit: 1, ..ListQuery::default() };
         let now =
             self.client.list(&self.object, &query).await.ok().and_then(|page| page.total).unwrap_or(first);
         self.summary.missing = first.min(now).saturating_sub(read);
-        let object = shown(&self.object).to_string();
-        if self.summary.missing > 0 {
-            self.tell(format!(
-                "the CRM says it has {} records of {object}, and gave {read}: {} are missing",
-                first.min(now),
-                self.summary.missing
-            ));
-        } else if read != now {
-            self.tell(format!("{object} changed while it was read: the CRM counted {first} records before and {now} after, and gave {read}"));
+        if self.takes_second_look() {
+            self.before_second = Some(read);
+            self.paged = Seen::default();
+            self.turn_to_pages(None);
+            return;
+        }
+        self.tell_of_difference(first, now);
+    }
+
+    /// Pages lose what slides to an earlier one while they are read; reading them again finds it.
+    fn takes_second_look(&self) -> bool {
+        let is_stuck = !self.summary.notices.is_empty();
+        self.summary.mode == ReadMode::ByPage
+            && self.summary.missing > 0
+            && self.before_second.is_none()
+            && self.above == 0
+            && !is_stuck
+    }
+
+    fn tell_of_difference(&mut self, first: u64, now: u64) {
+        let (read, object) = (self.summary.read, shown(&self.object).to_string());
+        let counted = format!("the CRM counted {first} records before and {now} after, and gave {read}");
+        let second = self.before_second.map_or(String::new(), |before| {
+            format!("; {} of them were found by a second look", read - before)
+        });
+        match self.summary.missing {
+            0 if read == now && second.is_empty() => {}
+            0 => self.tell(format!("{object} changed while it was read: {counted}{second}")),
+            // By id nothing that was there all along is passed over, but what is added below where
+            // reading stands is; and the CRM may be wrong.
+            _ if self.summary.mode == ReadMode::ById => self.tell(format!(
+                "{object} changed while it was read, or the CRM left some out: {counted}; another export will tell"
+            )),
+            missing => self.tell(format!(
+                "the CRM says it has {} records of {object}, and gave {read}: {missing} are missing{second}",
+                first.min(now)
+            )),
         }
     }
 
@@ -374,7 +420,8 @@ impl Reader {
 
     /// Drops what was read before.
     fn take(&mut self, mut records: Records) -> Records {
-        records.retain(|record| self.seen.insert(record.id().get()));
+        let above = self.above;
+        records.retain(|record| record.id().get() > above && self.seen.insert(record.id().get()));
         records
     }
 

@@ -375,3 +375,39 @@ fn ids_that_were_seen_are_known_in_any_order() {
     }
     assert_eq!(seen.len(), 5);
 }
+
+#[tokio::test]
+async fn who_has_read_up_to_an_id_is_given_the_rest_by_every_server() {
+    let habits: [fn(&mut Server); 8] = [
+        |_| {},
+        |server| server.refuses_order = true,
+        |server| server.ignores_order = true,
+        |server| server.refuses_id = Some(400),
+        |server| server.ignores_q = true,
+        |server| (server.ignores_q, server.ignores_order) = (true, true),
+        |server| server.tells_more = false,
+        |server| server.first_page = 0,
+    ];
+    for (number, habit) in habits.into_iter().enumerate() {
+        let mut server = Server::of(1_234);
+        habit(&mut server);
+        for above in [3, 600, 3_699] {
+            let query = ReadQuery { above, ..ReadQuery::default() };
+            let (mut ids, summary, _) = read(server.clone(), query).await;
+            ids.sort_unstable();
+            let rest: Vec<u64> = (1..=1_234).map(|n| n * 3).filter(|id| *id > above).collect();
+            assert_eq!(ids, rest, "habit {number}, above {above}");
+            assert_eq!((summary.missing, summary.notices), (0, vec![]), "habit {number}, above {above}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_records_is_not_taken_for_the_end_where_more_is_known_to_follow() {
+    let mut server = Server::of(10);
+    server.ids.retain(|id| *id <= 15);
+    let query = ReadQuery { above: 15, ..ReadQuery::default() };
+    let (ids, summary, asked) = read(server, query).await;
+    assert!(ids.is_empty() && summary.missing == 0);
+    assert!(asked.len() > 1, "{asked:?}");
+}

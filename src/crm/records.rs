@@ -8,21 +8,21 @@ use crate::model::{Record, RecordId, ValueRef};
 /// Several records of one object. Each keeps the order of its fields.
 #[derive(Clone, Debug, Default)]
 pub struct Records {
-    text: String,
-    cells: Vec<Cell>,
-    shapes: Vec<Vec<Box<str>>>,
-    places: Vec<Place>,
+    pub(super) text: String,
+    pub(super) cells: Vec<Cell>,
+    pub(super) shapes: Vec<Vec<Box<str>>>,
+    pub(super) places: Vec<Place>,
 }
 
 /// A value: what it is, and where its text ends. It begins where the one before ends.
 #[derive(Clone, Copy, Debug)]
-struct Cell {
-    kind: Kind,
-    end: u32,
+pub(super) struct Cell {
+    pub kind: Kind,
+    pub end: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Null,
     False,
     True,
@@ -33,10 +33,10 @@ enum Kind {
 
 /// A record: its fields' names and its first value.
 #[derive(Clone, Copy, Debug)]
-struct Place {
-    id: RecordId,
-    shape: u32,
-    first: u32,
+pub(super) struct Place {
+    pub id: RecordId,
+    pub shape: u32,
+    pub first: u32,
 }
 
 /// One of the records.
@@ -84,7 +84,7 @@ impl Records {
         self.places.truncate(most);
     }
 
-    fn cell(&self, at: usize) -> ValueRef<'_> {
+    pub(super) fn cell(&self, at: usize) -> ValueRef<'_> {
         let Some(Cell { kind, end }) = self.cells.get(at).copied() else { return ValueRef::Null };
         let begin = at.checked_sub(1).and_then(|before| self.cells.get(before)).map_or(0, |cell| cell.end);
         let text = self.text.get(begin as usize..end as usize).unwrap_or_default();
@@ -98,7 +98,7 @@ impl Records {
         }
     }
 
-    fn names(&self, place: Place) -> &[Box<str>] {
+    pub(super) fn names(&self, place: Place) -> &[Box<str>] {
         self.shapes.get(place.shape as usize).map(Vec::as_slice).unwrap_or_default()
     }
 }

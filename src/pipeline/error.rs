@@ -46,6 +46,14 @@ pub enum PipelineError {
     /// The user stopped it before anything was sent.
     #[error("stopped before anything was sent")]
     Cancelled,
+    /// The user stopped an export; what was read is kept.
+    #[error("{message}")]
+    Stopped {
+        /// How far it came.
+        message: String,
+        /// How it goes on.
+        advice: String,
+    },
     /// A fault of this machine or of the program itself.
     #[error("{0}")]
     Fault(String),
@@ -70,7 +78,10 @@ impl PipelineError {
                 | OutputProblem::IsAFolder
                 | OutputProblem::NoFolder
                 | OutputProblem::Busy => 2,
-                OutputProblem::Unwritable(_) | OutputProblem::Workbook(_) | OutputProblem::Content(_) => 1,
+                OutputProblem::Unwritable(_)
+                | OutputProblem::Workbook(_)
+                | OutputProblem::Form { .. }
+                | OutputProblem::Content(_) => 1,
             },
             Self::Crm(
                 CrmError::UnknownObject { .. } | CrmError::Undescribed { .. } | CrmError::Unsendable { .. },
@@ -82,13 +93,14 @@ impl PipelineError {
             },
             Self::Store(
                 StoreError::NoSuchRun(_)
+                | StoreError::Export { .. }
                 | StoreError::NotBegun { .. }
                 | StoreError::Active { .. }
                 | StoreError::Newer { .. },
             ) => 2,
             Self::Store(StoreError::Database { .. } | StoreError::Io { .. } | StoreError::Damaged { .. })
             | Self::Fault(_) => 1,
-            Self::Cancelled => 5,
+            Self::Cancelled | Self::Stopped { .. } => 5,
         }
     }
 
@@ -103,7 +115,7 @@ impl PipelineError {
             Self::Store(_) => "store",
             Self::Usage { .. } => "usage",
             Self::NoObject { .. } => "unknown_object",
-            Self::Cancelled => "cancelled",
+            Self::Cancelled | Self::Stopped { .. } => "cancelled",
             Self::Fault(_) => "fault",
         }
     }
@@ -120,6 +132,7 @@ impl PipelineError {
             | Self::Usage { .. }
             | Self::NoObject { .. }
             | Self::Cancelled
+            | Self::Stopped { .. }
             | Self::Fault(_) => None,
         }
     }
@@ -129,7 +142,10 @@ impl PipelineError {
         match self {
             Self::Crm(error) => error.advice().map(str::to_owned),
             Self::Usage { advice, .. } => advice.clone(),
-            Self::NoObject { advice, .. } => Some(advice.clone()),
+            Self::NoObject { advice, .. } | Self::Stopped { advice, .. } => Some(advice.clone()),
+            Self::Store(StoreError::Export { last: Some(last), .. }) => {
+                Some(format!("name a run with rows, such as {last}; see: carafe runs"))
+            }
             Self::Input(_)
             | Self::Output(_)
             | Self::Mapping(_)

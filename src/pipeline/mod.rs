@@ -69,7 +69,8 @@ pub use drift::{Drifted, EarlierRuns};
 pub use error::PipelineError;
 pub use events::{Event, Phase, Reporter, Silent};
 pub use export::{
-    ExportFormat, ExportSettings, ExportSummary, ExportedObject, Incremental, Target, export, parse_since,
+    ExportFormat, ExportSettings, ExportSummary, ExportedObject, Incremental, InterruptedExport, Target,
+    export, open_export, parse_since, resume_export,
 };
 pub use family::{GIVEN_UP, RetryTally};
 pub use import::{ImportSettings, Typed, plan_again, plan_import};

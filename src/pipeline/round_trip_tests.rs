@@ -81,11 +81,15 @@ async fn export_to(path: &Path, object: &str, form: Form, client: &Client, catal
         order: Vec::new(),
         limit: None,
         lines: false,
+        resolve: Vec::new(),
         force: false,
         excel: form.excel,
         raw: form.raw,
+        dictionary: None,
     };
-    export(&settings, client, catalog, &Silent, &CancellationToken::new(), &SystemClock).await.unwrap();
+    let stop = CancellationToken::new();
+    let tools = Tools { client, reporter: &Silent, stop: &stop, clock: &SystemClock };
+    export(&settings, catalog, tools).await.unwrap();
 }
 
 /// A dry run of the import, with `--object` in place of a mapping.

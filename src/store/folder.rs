@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::StoreError;
+use super::export_run::FACTS;
 
 /// A run's folder, held by this process alone while it lives.
 #[derive(Debug)]
@@ -48,11 +49,24 @@ impl RunFolder {
         Err(StoreError::Io { path: runs.to_owned(), source })
     }
 
-    /// Holds the folder of an earlier run.
+    /// Holds the folder of an earlier run that has rows: `last` is the last one of those.
     pub fn open(runs: &Path, name: &RunName) -> Result<Self, StoreError> {
-        let path = name.find(runs)?;
-        let run = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        Self::hold(run, path)
+        let (exports, of_rows): (Vec<_>, Vec<_>) =
+            list_runs(runs)?.into_iter().partition(|run| is_export(runs, run));
+        match name.find_among(&of_rows, runs) {
+            Ok(path) => Self::hold_path(path),
+            Err(error) => match name.find_among(&exports, runs) {
+                Ok(path) if name.0 != "last" || of_rows.is_empty() => {
+                    Err(StoreError::Export { run: id_of(&path), last: of_rows.last().cloned() })
+                }
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Holds the folder of a run of any kind.
+    pub(super) fn hold_path(path: PathBuf) -> Result<Self, StoreError> {
+        Self::hold(id_of(&path), path)
     }
 
     fn hold(run: String, path: PathBuf) -> Result<Self, StoreError> {
@@ -73,9 +87,13 @@ impl RunFolder {
 }
 
 impl RunName {
-    /// The folder that the name means.
+    /// The folder that the name means, of a run of any kind.
     pub fn find(&self, runs: &Path) -> Result<PathBuf, StoreError> {
-        let all = list_runs(runs)?;
+        self.find_among(&list_runs(runs)?, runs)
+    }
+
+    /// The same among some of the runs, the oldest first.
+    pub(super) fn find_among(&self, all: &[String], runs: &Path) -> Result<PathBuf, StoreError> {
         let place = crate::model::shown_path(runs);
         if all.is_empty() {
             return Err(StoreError::NoSuchRun(format!("there are no runs in {place}")));
@@ -107,6 +125,15 @@ impl RunName {
     }
 }
 
+/// Whether a run is an export.
+pub(super) fn is_export(runs: &Path, run: &str) -> bool {
+    runs.join(run).join(FACTS).is_file()
+}
+
+fn id_of(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
 /// Whether another process holds a run's folder.
 pub fn is_held(folder: &Path) -> bool {
     let lock = private_file_options().open(folder.join("run.lock"));
@@ -125,7 +152,8 @@ pub fn list_runs(runs: &Path) -> Result<Vec<String>, StoreError> {
     for entry in entries {
         let entry = entry.map_err(io)?;
         let path = entry.path();
-        if let (true, Some(name)) = (path.join("run.db").is_file(), entry.file_name().to_str()) {
+        let is_run = path.join("run.db").is_file() || path.join(FACTS).is_file();
+        if let (true, Some(name)) = (is_run, entry.file_name().to_str()) {
             // Within one second, the order in which the stores were made.
             let made = std::fs::metadata(path.join("run.lock")).and_then(|m| m.created()).ok();
             found.push((name.get(..15).unwrap_or(name).to_owned(), made, name.to_owned()));
@@ -171,7 +199,7 @@ fn private_folder_builder() -> DirBuilder {
     builder
 }
 
-fn private_file_options() -> OpenOptions {
+pub(super) fn private_file_options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true);
     #[cfg(unix)]

@@ -6,14 +6,17 @@
 //!
 //! `schema` is the format, `folder` names and finds runs, `plan` and `send`
 //! write (`answer` is what came of a row), `settle` keeps what is in doubt, `report` and `written` read, `past`
-//! looks into earlier runs, `undoing` and `retrying` take over from one of them.
+//! looks into earlier runs, `undoing` and `retrying` take over from one of them. The run of an
+//! export has no rows and no such file: `export_run` is what it has instead, `pages` what it has read.
 
 mod answer;
 mod ballast;
+mod export_run;
 mod folder;
 #[cfg(test)]
 pub(crate) mod full;
 mod index;
+mod pages;
 mod past;
 mod plan;
 mod report;
@@ -35,9 +38,11 @@ use crate::model::{shown, shown_path};
 
 pub use answer::{Answer, AnswerKind};
 pub use ballast::Ballast;
+pub use export_run::{ExportFacts, ExportRun};
 pub use folder::{RunFolder, RunName, list_runs};
 pub use folder::{create_private_folder, is_held, slug};
 pub use index::RecordIndex;
+pub use pages::PageLog;
 pub use past::newest_runs;
 pub use plan::PlannedRow;
 pub use report::{KeptCell, KeptRow, ResultRow, RunInfo, StoredFinding};
@@ -98,6 +103,14 @@ pub enum StoreError {
     /// No run, or several, by that name.
     #[error("{0}")]
     NoSuchRun(String),
+    /// A run that has no rows.
+    #[error("run {run} is an export: it wrote nothing to the CRM")]
+    Export {
+        /// The run's id.
+        run: String,
+        /// The last run that has rows.
+        last: Option<String>,
+    },
     /// Another process writes this run.
     #[error("run {run} is active in another process; wait for it to end")]
     Active {

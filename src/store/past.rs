@@ -4,14 +4,17 @@ use std::path::Path;
 
 use super::{Store, folder, list_runs};
 
-/// The stores of an object's newest runs, the newest first, by run id.
+/// The stores of an object's newest runs, the newest first, by run id. Exports are not among them.
 ///
 /// A run that does not open is passed over, and so is a folder that cannot be
 /// read: what earlier runs know is a help, and none is needed.
 pub fn newest_runs(runs: &Path, object: &str, most: usize) -> impl Iterator<Item = (String, Store)> {
     let middle = folder::slug(object);
     let all = list_runs(runs).unwrap_or_default();
-    let of_object = all.into_iter().rev().filter(move |run| object_slug(run) == Some(middle.as_str()));
+    let of_object = all
+        .into_iter()
+        .rev()
+        .filter(move |run| object_slug(run) == Some(middle.as_str()) && !folder::is_export(runs, run));
     of_object.take(most).filter_map(move |run| {
         let store = Store::peek(&runs.join(&run).join("run.db")).ok()?;
         Some((run, store))

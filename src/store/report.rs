@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rusqlite::{OptionalExtension, Row, params};
 
+use super::export_run::ExportFacts;
 use super::{RunName, Store, StoreError, list_runs};
 use crate::model::{Action, Counts, Outcome, RunState};
 
@@ -63,6 +64,8 @@ pub struct RunInfo {
     pub state: RunState,
     /// Rows by outcome; of a plan, as they would end.
     pub counts: Counts,
+    /// Of an export, which has no rows: the records that it wrote.
+    pub records: Option<u64>,
     /// A process is at it right now.
     pub is_active: bool,
 }
@@ -344,17 +347,31 @@ impl RunInfo {
     /// One run.
     pub fn of(runs: &Path, name: &RunName) -> Result<Self, StoreError> {
         let path = name.find(runs)?;
+        let run = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let is_active = super::folder::is_held(&path);
+        if let Some(facts) = ExportFacts::of(&path)? {
+            return Ok(Self {
+                run,
+                command: "export".to_owned(),
+                object: facts.objects.join(", "),
+                state: facts.state(),
+                counts: Counts::default(),
+                records: Some(facts.records),
+                is_active,
+            });
+        }
         let store = Store::peek(&path.join("run.db"))?;
         let state: String = store.fact("state")?;
         let state = RunState::from_word(&state).ok_or_else(|| store.damaged(format!("the state {state}")))?;
         let counts = if state == RunState::Planned { store.planned_counts()? } else { store.counts()? };
         Ok(Self {
-            run: path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
+            run,
             command: store.fact("command")?,
             object: store.fact("object")?,
             state,
             counts,
-            is_active: super::folder::is_held(&path),
+            records: None,
+            is_active,
         })
     }
 }

@@ -139,6 +139,14 @@ pub enum OutputProblem {
     /// The workbook could not be put together.
     #[error("the workbook cannot be written: {0}")]
     Workbook(String),
+    /// The database or columnar file could not be put together.
+    #[error("{form} cannot be written: {why}")]
+    Form {
+        /// What it is, with its article.
+        form: &'static str,
+        /// What its library said.
+        why: String,
+    },
     /// What should be written does not fit the file's form.
     #[error("{0}")]
     Content(String),

@@ -1,5 +1,5 @@
 //! Files of rows: finding out what a file is, reading CSV, JSON Lines and
-//! workbooks, writing CSV, XLSX and JSON Lines, the template and the reject file.
+//! workbooks, writing CSV, XLSX, JSON Lines, Parquet and SQLite, the template and the reject file.
 //!
 //! Reading, from the outside in: [`Source::open`] looks at the content
 //! (`detect`), finds encoding (`scan`, `charset`) and delimiter
@@ -14,6 +14,9 @@
 //! encoding is looked at in parts (`segments`). What stood in the file beside its rows is kept in a [`Dialect`],
 //! from which [`RejectWriter`] writes the same form again. [`write_template`] writes a workbook to fill
 //! in, whose sheets beside the rows' own carry a mark (`aside`).
+//!
+//! Records are written by a [`RecordWriter`] of their form; `typed` says what the
+//! columns of Parquet and SQLite hold, and keeps what does not fit them.
 //!
 //! Input is foreign and may be hostile: every size is capped, nothing is
 //! ever replaced silently, and a bad row is data, not an error.
@@ -41,6 +44,7 @@ mod json_line;
 mod json_rows;
 mod json_source;
 mod kept;
+mod lines;
 mod list_sheet;
 mod ods;
 mod options;
@@ -61,13 +65,17 @@ mod sheet_look;
 mod sheet_rows;
 mod source;
 mod splitting;
+mod sqlite_table;
 mod survey;
 mod template;
 mod template_text;
+mod typed;
 mod utf16;
 mod watch;
 mod workbook;
 mod write;
+mod write_parquet;
+mod write_sqlite;
 mod write_xlsx;
 mod xls;
 mod xlsb_survey;
@@ -79,13 +87,16 @@ pub use dialect::{Dialect, DialectColumn, Form, JsonForm, LineEnd, SheetForm, Te
 pub use error::{InputError, InputProblem, OutputError, OutputProblem, holding};
 pub use fingerprint::{Fingerprint, fingerprint_of};
 pub use kept::{is_same_object, keep, kept_cells};
+pub use lines::{line_fields, with_lines, without_lines};
 pub use options::{Format, Hidden, ReadOptions, SheetChoice};
 pub use output::Output;
 pub use reject::{BadCell, Mark, RejectWriter};
 pub use sheet_look::SheetLook;
 pub use source::{Rows, Source};
 pub use template::{Guide, write_template};
-pub use write::{CsvOptions, RecordWriter, TextTarget, csv_writer, jsonl_writer};
+pub use write::{CsvOptions, LinesWritten, RecordWriter, TextTarget, csv_writer, jsonl_writer};
+pub use write_parquet::parquet_writer;
+pub use write_sqlite::SqliteFile;
 pub use write_xlsx::{XlsxBook, xlsx_writer};
 
 #[cfg(test)]

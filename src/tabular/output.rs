@@ -47,6 +47,11 @@ impl Output {
         &self.target
     }
 
+    /// Where it is being written.
+    pub(super) fn path(&self) -> &Path {
+        self.file.path()
+    }
+
     /// Its name as people read it.
     pub fn name(&self) -> String {
         file_name(&self.target)

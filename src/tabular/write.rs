@@ -28,8 +28,22 @@ pub trait RecordWriter {
         Vec::new()
     }
 
+    /// The lines of opportunities that were written beside their records, by a writer that does so.
+    fn lines(&self) -> LinesWritten {
+        LinesWritten::default()
+    }
+
     /// Completes what is written, and tells what is worth knowing about it.
     fn finish(self: Box<Self>) -> Result<Vec<Notice>, OutputError>;
+}
+
+/// What was written of the lines of opportunities.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LinesWritten {
+    /// How many of them.
+    pub records: u64,
+    /// As [`RecordWriter::guarded`].
+    pub guarded: Vec<(String, u64)>,
 }
 
 /// How a CSV is written.

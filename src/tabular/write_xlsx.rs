@@ -4,18 +4,27 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use jiff::civil::{Date, DateTime, Time, date};
+use jiff::civil::date;
 use rust_xlsxwriter::utility::check_sheet_name;
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, Workbook, Worksheet, XlsxError};
 
 use super::cells::{MAX_TEXT, serial};
 use super::error::{OutputError, OutputProblem};
+use super::lines::{Splitter, without_lines};
 use super::output::{Output, folder};
-use super::write::{RecordWriter, fits};
+use super::typed::strict_moment;
+use super::write::{LinesWritten, RecordWriter, fits};
 use crate::model::{Field, FieldKind, Notice, Number, ValueRef};
 
 /// Records that fit on one sheet under its header.
 const RECORDS_A_SHEET: u32 = 1_048_575;
+
+/// Characters that a column shows at most.
+const WIDEST: usize = 60;
+/// What the button of the filter takes from a header, in characters.
+const FILTER_BUTTON: usize = 2;
+/// What a column is wider than its longest text, in characters.
+const PADDING: f64 = 1.5;
 
 /// A workbook in the making. Each object gets its sheet by [`XlsxBook::sheet`].
 pub struct XlsxBook {
@@ -56,6 +65,19 @@ impl XlsxBook {
     ) -> Result<Box<dyn RecordWriter + '_>, OutputError> {
         let sheet = Sheet::begin(self, object, fields)?;
         Ok(Box::new(SheetWriter { book: self, sheet }))
+    }
+
+    /// Begins a sheet for opportunities, and the one behind it for their lines.
+    pub fn sheet_with_lines(
+        &mut self,
+        object: &str,
+        fields: &[Field],
+        (lines, line_fields): (&str, &[Field]),
+    ) -> Result<Box<dyn RecordWriter + '_>, OutputError> {
+        let records = Sheet::begin(self, object, &without_lines(fields))?;
+        let splitter = Splitter::new(fields, line_fields);
+        let lines = Sheet::begin(self, lines, line_fields)?;
+        Ok(Box::new(SheetsWriter { book: self, records, lines, splitter }))
     }
 
     /// Puts the workbook together and gives it its name.
@@ -99,6 +121,32 @@ impl RecordWriter for SheetWriter<'_> {
     }
 }
 
+/// Two sheets at once: each has its cells in a file of its own until the workbook is put together.
+struct SheetsWriter<'b> {
+    book: &'b mut XlsxBook,
+    records: Sheet,
+    lines: Sheet,
+    splitter: Splitter,
+}
+
+impl RecordWriter for SheetsWriter<'_> {
+    fn write_refs(&mut self, values: &[ValueRef<'_>]) -> Result<(), OutputError> {
+        let Self { book, records, lines, splitter } = self;
+        records.write(book, &splitter.record(values))?;
+        splitter.lines(values, |line| lines.write(book, line))
+    }
+
+    fn lines(&self) -> LinesWritten {
+        LinesWritten { records: self.splitter.written(), guarded: Vec::new() }
+    }
+
+    fn finish(self: Box<Self>) -> Result<Vec<Notice>, OutputError> {
+        let Self { book, records, lines, .. } = *self;
+        records.close(book)?;
+        lines.close(book).map(|()| Vec::new())
+    }
+}
+
 struct SingleWriter {
     book: XlsxBook,
     sheet: Sheet,
@@ -120,6 +168,8 @@ impl RecordWriter for SingleWriter {
 struct Sheet {
     object: String,
     fields: Vec<(String, FieldKind)>,
+    /// The longest that stands in each column, in characters.
+    widest: Vec<usize>,
     /// Its place in the workbook.
     index: usize,
     /// How many sheets this object has so far.
@@ -133,8 +183,9 @@ impl Sheet {
             let told = format!("a workbook's sheet takes 16384 columns, not {}", fields.len());
             return Err(OutputProblem::Content(told).of(book.output.target()));
         }
-        let fields = fields.iter().map(|field| (field.name.clone(), field.kind.clone())).collect();
-        let mut sheet = Self { object: object.to_owned(), fields, index: 0, number: 0, records: 0 };
+        let fields: Vec<_> = fields.iter().map(|field| (field.name.clone(), field.kind.clone())).collect();
+        let widest = Vec::with_capacity(fields.len());
+        let mut sheet = Self { object: object.to_owned(), fields, widest, index: 0, number: 0, records: 0 };
         sheet.next_sheet(book)?;
         Ok(sheet)
     }
@@ -142,15 +193,14 @@ impl Sheet {
     fn next_sheet(&mut self, book: &mut XlsxBook) -> Result<(), OutputError> {
         self.number += 1;
         self.records = 0;
+        self.widest = self.fields.iter().map(|(name, _)| name.chars().count() + FILTER_BUTTON).collect();
         let name = sheet_name(&self.object, self.number, &mut book.names);
         let target = book.output.target().to_owned();
         let (workbook, formats) = (&mut book.book, &book.formats);
         self.index = contained(&target, || {
             let sheet = workbook.add_worksheet_with_constant_memory()?;
             sheet.set_name(name)?.set_freeze_panes(1, 0)?;
-            for (column, (field, kind)) in (0_u16..).zip(&self.fields) {
-                let width = if kind.is_temporal() { 19.0 } else { 16.0 };
-                sheet.set_column_width(column, width)?;
+            for (column, (field, _)) in (0_u16..).zip(&self.fields) {
                 sheet.write_string_with_format(0, column, field.as_str(), &formats.header)?;
             }
             Ok(workbook.worksheets().len() - 1)
@@ -175,6 +225,9 @@ impl Sheet {
             }
             Ok(cut)
         })?;
+        for (widest, value) in self.widest.iter_mut().zip(values) {
+            widen(widest, value.to_text());
+        }
         book.cut += cut;
         Ok(())
     }
@@ -184,12 +237,27 @@ impl Sheet {
         let last = u16::try_from(self.fields.len()).unwrap_or(0).saturating_sub(1);
         contained(&target, || {
             let sheet = book.book.worksheet_from_index(self.index)?;
+            // The widths are written last, so they can be those of the cells.
+            for (column, widest) in (0_u16..).zip(&self.widest) {
+                sheet.set_column_width(
+                    column,
+                    f64::from(u8::try_from(*widest).unwrap_or(u8::MAX)) + PADDING,
+                )?;
+            }
             sheet.autofilter(0, 0, self.records, last).map(drop)
         })
     }
 
     fn close(&self, book: &mut XlsxBook) -> Result<(), OutputError> {
         self.end_sheet(book)
+    }
+}
+
+/// Makes room for a text, of which the longest line counts.
+fn widen(widest: &mut usize, text: &str) {
+    if text.len() > *widest && *widest < WIDEST {
+        let longest = text.lines().map(|line| line.chars().take(WIDEST).count()).max().unwrap_or(0);
+        *widest = longest.max(*widest);
     }
 }
 
@@ -266,20 +334,7 @@ pub(super) fn exact_number(text: &str) -> Option<f64> {
 /// The serial number of `YYYY-MM-DD` or `YYYY-MM-DD HH:MM:SS`, and whether it
 /// has a time. Before March 1900 Excel's calendar is wrong: those stay text.
 fn serial_of(text: &str) -> Option<(f64, bool)> {
-    let strict = |shape: &str| {
-        text.len() == shape.len()
-            && text.bytes().zip(shape.bytes()).all(|(byte, want)| match want {
-                b'0' => byte.is_ascii_digit(),
-                want => byte == want,
-            })
-    };
-    let (at, has_time) = if strict("0000-00-00") {
-        (text.parse::<Date>().ok()?.to_datetime(Time::midnight()), false)
-    } else if strict("0000-00-00 00:00:00") {
-        (text.parse::<DateTime>().ok()?, true)
-    } else {
-        return None;
-    };
+    let (at, has_time) = strict_moment(text)?;
     if at.date() < date(1900, 3, 1) {
         return None;
     }

@@ -1,6 +1,7 @@
 //! 2,345 records out of every kind of CRM: complete, and each of them once.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Condvar, Mutex};
 
 use carafe::sandbox::PageBase;
 use serde_json::{Value as Json, json};
@@ -120,4 +121,110 @@ fn from_the_embedded_crm_with_first_page_0_and_1() {
         let done = crm.carafe(&desk, arguments.into_iter().chain(order.iter().copied())).ends_with(0);
         assert_eq!(ids(&done.stdout), all, "{order:?}");
     }
+}
+
+/// Records at the beginning, and what another client does while they are read.
+const THERE: u64 = 5_000;
+const EACH: u64 = 500;
+
+/// What another client has done, and what it may do by now.
+#[derive(Default)]
+struct Other {
+    steps: Mutex<(u64, u64)>,
+    changed: Condvar,
+}
+
+impl Other {
+    /// Lets so many steps go before the request that asks is answered.
+    fn let_go(&self, steps: u64) {
+        let mut state = self.steps.lock().unwrap();
+        state.1 = state.1.max(steps.min(EACH));
+        self.changed.notify_all();
+        drop(self.changed.wait_while(state, |(done, allowed)| done < allowed).unwrap());
+    }
+
+    /// Does all steps, each when it may.
+    fn act(&self, mut step: impl FnMut(u64)) {
+        for number in 0..EACH {
+            let state = self.steps.lock().unwrap();
+            drop(self.changed.wait_while(state, |(_, allowed)| *allowed <= number).unwrap());
+            step(number);
+            self.steps.lock().unwrap().0 += 1;
+            self.changed.notify_all();
+        }
+    }
+}
+
+/// Exports 5,000 accounts while another client adds 500, deletes 500 and edits 500: what is in the
+/// file, what was there all along, and what the program said.
+fn read_among_others(
+    id_filter: Habit,
+    concurrency: &'static str,
+) -> (Vec<u64>, BTreeSet<u64>, String, usize) {
+    let record = |id: u64| json!({ "id": id, "name": format!("Name {id}"), "phone": "1" });
+    let mut tables = accounts(&(1..=THERE).map(|n| record(n * 2)).collect::<Vec<_>>());
+    tables.id_filter = id_filter;
+    let other = Arc::new(Other::default());
+    let of_script = Arc::clone(&other);
+    let crm = Tiny::scripted(tables, move |request, before| {
+        if request.path == "/accounts" {
+            of_script.let_go(before as u64 * EACH / 45);
+        }
+        None
+    });
+    let mut stayed: BTreeSet<u64> = (1..=THERE).map(|n| n * 2).collect();
+    let desk = Desk::new();
+    let (text, said) = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            other.act(|step| {
+                // From below and from above, and all over the ids.
+                let gone =
+                    [2 * (step + 1), 2 * (THERE - step), 2 * (step * 7 % THERE + 1)][step as usize % 3];
+                if stayed.remove(&gone) {
+                    crm.remove("accounts", gone);
+                }
+                crm.restore("accounts", record((step * 19 % THERE) * 2 + 1));
+                let edited = stayed.iter().copied().nth((step * 9) as usize).unwrap();
+                crm.change("accounts", edited, "phone", json!("2"));
+            });
+        });
+        let done = desk
+            .carafe(["export", "accounts", "--fields", "id", "-o", "a.csv", "--concurrency", concurrency])
+            .at(&crm.address())
+            .ends_with(0);
+        // What is left to be done is no longer held against anyone.
+        other.let_go(EACH);
+        (desk.text("a.csv"), done.stderr)
+    });
+    let read = text.lines().skip(1).map(|line| line.parse().unwrap()).collect();
+    (read, stayed, said, crm.asked().iter().filter(|request| request.path == "/accounts").count())
+}
+
+#[test]
+fn nothing_is_lost_or_repeated_while_others_add_delete_and_edit() {
+    for concurrency in ["1", "8"] {
+        let (read, stayed, said, calls) = read_among_others(Habit::Honours, concurrency);
+        assert!(read.is_sorted_by(|one, next| one < next), "in order, each once");
+        let read: BTreeSet<u64> = read.into_iter().collect();
+        let lost: Vec<&u64> = stayed.difference(&read).collect();
+        assert!(lost.is_empty(), "{lost:?}");
+        assert!(!said.contains("missing"), "{said}");
+        let pages = read.len().div_ceil(100);
+        assert!(calls <= pages * 11 / 10 + 3 * 8, "{calls} calls for {pages} pages");
+    }
+}
+
+#[test]
+fn where_a_crm_knows_no_filter_on_ids_a_second_look_finds_what_pages_lose() {
+    let (read, stayed, said, calls) = read_among_others(Habit::Refuses, "8");
+    let once: BTreeSet<u64> = read.iter().copied().collect();
+    assert_eq!(once.len(), read.len(), "each once");
+    let lost: Vec<&u64> = stayed.difference(&once).collect();
+    assert!(lost.is_empty(), "{lost:?}");
+    // Plain paging alone does lose some: what slides to an earlier page is not met.
+    assert!(calls > 100 && !said.contains(" 0 of them were found"), "{calls} calls; {said}");
+    assert!(
+        said.contains("accounts changed while it was read") && said.contains("by a second look"),
+        "{said}"
+    );
 }

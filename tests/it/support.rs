@@ -62,8 +62,17 @@ impl Desk {
         Call { command, stdin: Vec::new() }
     }
 
-    /// The folders of all runs, the oldest first.
+    /// The folders of all runs that have rows, the oldest first.
     pub fn runs(&self) -> Vec<PathBuf> {
+        self.run_folders().into_iter().filter(|run| !run.join("export.json").is_file()).collect()
+    }
+
+    /// The folders of all exports, the oldest first.
+    pub fn exports(&self) -> Vec<PathBuf> {
+        self.run_folders().into_iter().filter(|run| run.join("export.json").is_file()).collect()
+    }
+
+    fn run_folders(&self) -> Vec<PathBuf> {
         let Ok(entries) = std::fs::read_dir(self.path(".carafe/runs")) else { return Vec::new() };
         let mut runs: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
         runs.sort();

@@ -213,6 +213,12 @@ impl Tiny {
         }
     }
 
+    /// Takes a record away, as another client does.
+    pub fn remove(&self, table: &str, id: u64) {
+        let mut tables = self.shared.tables.lock().unwrap();
+        tables.table(table).unwrap().records.retain(|record| record["id"].as_u64() != Some(id));
+    }
+
     /// Ends what the script does.
     pub fn heal(&self) {
         *self.shared.is_well.lock().unwrap() = true;

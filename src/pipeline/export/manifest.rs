@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::ExportSettings;
 use super::plan::Plan;
 use super::since::written;
-use crate::model::{Direction, Notice, shown};
+use crate::model::{Dictionary, Direction, Field, Notice, shown};
 use crate::pipeline::PipelineError;
 use crate::pipeline::prepare::dictionary_hash;
-use crate::tabular::{Fingerprint, Output, fingerprint_of};
+use crate::tabular::{Fingerprint, LinesWritten, Output, fingerprint_of, without_lines};
 
 /// What stands in the manifest. It belongs to the file that it names by its SHA-256.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,11 +71,13 @@ impl Part {
             Direction::Ascending => field.clone(),
             Direction::Descending => format!("-{field}"),
         });
+        let apart = plan.lines.as_ref().map(|_| without_lines(&plan.fields));
+        let columns = apart.as_ref().unwrap_or(&plan.fields);
         Self {
             object: plan.dictionary.object.clone(),
             records: read.records,
             ids: read.ids,
-            fields: plan.fields.iter().map(|field| field.name.clone()).collect(),
+            fields: columns.iter().map(|field| field.name.clone()).collect(),
             condition: settings.condition.clone(),
             q: settings.raw_filter.clone(),
             since: settings.since.map(written),
@@ -85,6 +87,23 @@ impl Part {
             deleted: settings.tells_deleted().then_some(read.gone.len() as u64),
             gone: read.gone.clone(),
             guarded: read.guarded.iter().cloned().collect(),
+        }
+    }
+}
+
+impl Part {
+    /// What was written of the lines beside these records.
+    pub fn of_lines(&self, dictionary: &Dictionary, fields: &[Field], lines: &LinesWritten) -> Self {
+        Self {
+            object: dictionary.object.clone(),
+            records: lines.records,
+            ids: None,
+            fields: fields.iter().map(|field| field.name.clone()).collect(),
+            dictionary: dictionary_hash(dictionary),
+            deleted: None,
+            gone: Vec::new(),
+            guarded: lines.guarded.iter().cloned().collect(),
+            ..self.clone()
         }
     }
 }

@@ -1,14 +1,21 @@
 //! Records out of the CRM into files.
 //!
 //! `plan` says what is to be read, `since` what changed after a time; here it
-//! is read and written; `manifest` tells beside each file what is in it.
+//! is read and written, in a `form`; `manifest` tells beside each file what is in it, and a
+//! `journal` keeps what is read until then.
 
 mod changes;
+mod form;
+mod journal;
 mod kept;
 mod manifest;
 mod plan;
+mod resolve;
 mod since;
+mod writing;
 
+pub use form::ExportFormat;
+pub use journal::{InterruptedExport, open_export};
 pub(super) use plan::no_such_field;
 pub use since::parse_since;
 
@@ -16,53 +23,26 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use serde::Serialize;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use super::{Catalog, Clock, Event, Phase, PipelineError, Reporter, seconds};
+use super::{Catalog, Clock, Event, Phase, PipelineError, Reporter, Tools, seconds};
 use crate::crm::{Client, Reader, Records};
-use crate::model::{Calls, Field, Notice, ValueRef, shown, shown_path};
+use crate::model::{Calls, Notice, RunState, shown, shown_path};
 use changes::{Changes, States};
+use form::took;
+use journal::{Journal, absolute};
 use kept::Kept;
-use manifest::{Begun, Part};
+use manifest::Begun;
 use plan::{Plan, plan};
+use resolve::Resolution;
+use writing::Writing;
 
-use crate::tabular::{CsvOptions, Output, RecordWriter, TextTarget, XlsxBook, csv_writer, jsonl_writer};
-
-/// The form of an export.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExportFormat {
-    /// Comma-separated, UTF-8.
-    Csv,
-    /// A workbook.
-    Xlsx,
-    /// One JSON object a line.
-    Jsonl,
-}
-
-impl ExportFormat {
-    /// The file's ending.
-    pub fn ending(self) -> &'static str {
-        match self {
-            Self::Csv => "csv",
-            Self::Xlsx => "xlsx",
-            Self::Jsonl => "jsonl",
-        }
-    }
-
-    /// Reads an ending or the word of `--format`.
-    pub fn from_word(word: &str) -> Option<Self> {
-        match word.to_ascii_lowercase().as_str() {
-            "csv" => Some(Self::Csv),
-            "xlsx" => Some(Self::Xlsx),
-            "jsonl" | "ndjson" => Some(Self::Jsonl),
-            _ => None,
-        }
-    }
-}
+use crate::tabular::{LinesWritten, Output, RecordWriter, TextTarget, XlsxBook};
 
 /// Where an export goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Target {
     /// Standard output.
     Standard,
@@ -83,7 +63,7 @@ impl Target {
 }
 
 /// Where an incremental export keeps what it knows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incremental {
     /// `--state`; if none, a file in the folder of runs.
     pub state: Option<PathBuf>,
@@ -92,7 +72,7 @@ pub struct Incremental {
 }
 
 /// What to export, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ExportSettings {
     /// The CRM's address, or the sandbox's file.
     pub base_url: String,
@@ -120,6 +100,8 @@ pub struct ExportSettings {
     pub limit: Option<u64>,
     /// `--lines`
     pub lines: bool,
+    /// `--resolve`: `accountid=accounts.name` and the like.
+    pub resolve: Vec<String>,
     /// Replace what is there.
     pub force: bool,
     /// `--keep`: so many older outputs stay.
@@ -128,12 +110,29 @@ pub struct ExportSettings {
     pub excel: bool,
     /// CSV: no formula guard.
     pub raw: bool,
+    /// `--dictionary`
+    pub dictionary: Option<PathBuf>,
 }
 
 impl ExportSettings {
     /// Whether records that are no more are told.
     fn tells_deleted(&self) -> bool {
         self.incremental.as_ref().is_some_and(|incremental| incremental.deleted)
+    }
+
+    /// The same wherever it is read: an export may be gone on with in another folder.
+    fn with_whole_paths(&self) -> Self {
+        let target = match &self.target {
+            Target::Standard => Target::Standard,
+            Target::File(path) => Target::File(absolute(path)),
+            Target::Folder(path) => Target::Folder(absolute(path)),
+        };
+        let incremental = self.incremental.clone().map(|incremental| Incremental {
+            state: incremental.state.as_deref().map(absolute),
+            ..incremental
+        });
+        let dictionary = self.dictionary.as_deref().map(absolute);
+        Self { target, incremental, dictionary, runs: absolute(&self.runs), ..self.clone() }
     }
 }
 
@@ -161,36 +160,89 @@ pub struct ExportedObject {
     pub file: String,
 }
 
+impl ExportSummary {
+    /// Records of all objects.
+    fn records(&self) -> u64 {
+        self.objects.iter().map(|object| object.records).sum()
+    }
+}
+
 /// Exports every object of the settings.
+///
+/// # Errors
+/// What was read by then is kept in the run's folder, for [`resume_export`].
 pub async fn export(
     settings: &ExportSettings,
-    client: &Client,
     catalog: &Catalog,
-    reporter: &dyn Reporter,
-    stop: &CancellationToken,
-    clock: &dyn Clock,
+    tools: Tools<'_>,
 ) -> Result<ExportSummary, PipelineError> {
-    let begun = Instant::now();
+    let now = tools.clock.now();
+    let plans = plans(settings, catalog).await?;
+    let journal = Journal::begin(settings, now, tools.reporter);
+    run(settings, plans, journal, now, tools).await
+}
+
+/// Goes on with an interrupted export: writes what it has read, and reads the rest.
+///
+/// # Errors
+/// As [`export`].
+pub async fn resume_export(
+    interrupted: InterruptedExport,
+    catalog: &Catalog,
+    tools: Tools<'_>,
+) -> Result<ExportSummary, PipelineError> {
+    let InterruptedExport { run: of, settings, begun } = interrupted;
+    let plans = plans(&settings, catalog).await?;
+    let journal = Journal::go_on(&settings, of, tools.reporter)?;
+    run(&settings, plans, journal, begun, tools).await
+}
+
+async fn plans(settings: &ExportSettings, catalog: &Catalog) -> Result<Vec<Plan>, PipelineError> {
     let mut plans = Vec::new();
     for object in &settings.objects {
         plans.push(plan(object, settings, catalog).await?);
     }
-    let mut states = States::open(settings, clock.now())?;
-    if let Some(states) = &mut states {
-        plans.iter_mut().for_each(|plan| plan.only_news(states));
+    Resolution::check(&settings.resolve, &plans)?;
+    Ok(plans)
+}
+
+async fn run(
+    settings: &ExportSettings,
+    plans: Vec<Plan>,
+    journal: Journal<'_>,
+    begun: Timestamp,
+    tools: Tools<'_>,
+) -> Result<ExportSummary, PipelineError> {
+    let Tools { client, reporter, stop, clock } = tools;
+    let job = Exporter { settings, client, reporter, stop, clock, begun, journal, states: Mutex::new(None) };
+    let done = job.all(plans).await.and_then(|summary| {
+        job.journal.finish(&summary)?;
+        Ok(summary)
+    });
+    let Exporter { journal, .. } = job;
+    done.map_err(|error| journal.interrupted(error))
+}
+
+impl Exporter<'_> {
+    async fn all(&self, mut plans: Vec<Plan>) -> Result<ExportSummary, PipelineError> {
+        let (settings, since) = (self.settings, Instant::now());
+        let mut states = States::open(settings, self.begun)?;
+        if let Some(states) = &mut states {
+            plans.iter_mut().for_each(|plan| plan.only_news(states));
+        }
+        *self.lock_states() = states;
+        let objects = match (&settings.target, settings.format) {
+            (Target::File(path), ExportFormat::Xlsx) => self.workbook(path, plans).await?,
+            (Target::File(path), ExportFormat::Sqlite) => self.database(path, plans).await?,
+            (Target::Folder(folder), _) => self.folder(folder, plans).await?,
+            (Target::File(path), _) => self.one_file(path, plans).await?,
+            (Target::Standard, _) => self.standard_output(plans).await?,
+        };
+        let states = self.lock_states().take();
+        states.map_or(Ok(()), States::save)?;
+        let (calls, elapsed_s) = (self.client.calls(), seconds(since.elapsed()));
+        Ok(ExportSummary { objects, calls, elapsed_s, state: RunState::Finished.word().to_owned() })
     }
-    let job = Exporter { settings, client, reporter, stop, clock, states: Mutex::new(states) };
-    let objects = match (&settings.target, settings.format) {
-        (Target::File(path), ExportFormat::Xlsx) => job.workbook(path, plans).await?,
-        (Target::Folder(folder), _) => job.folder(folder, plans).await?,
-        (Target::File(path), _) => job.one_file(path, plans).await?,
-        (Target::Standard, _) => job.standard_output(plans).await?,
-    };
-    if let Some(states) = job.states.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        states.save()?;
-    }
-    let (calls, elapsed_s) = (client.calls(), seconds(begun.elapsed()));
-    Ok(ExportSummary { objects, calls, elapsed_s, state: "finished".to_owned() })
 }
 
 struct Exporter<'a> {
@@ -199,6 +251,9 @@ struct Exporter<'a> {
     reporter: &'a dyn Reporter,
     stop: &'a CancellationToken,
     clock: &'a dyn Clock,
+    /// When the export began, if need be in an earlier process.
+    begun: Timestamp,
+    journal: Journal<'a>,
     states: Mutex<Option<States>>,
 }
 
@@ -213,6 +268,8 @@ struct ReadIn {
     gone: Vec<u64>,
     /// Texts that were guarded, by field.
     guarded: Vec<(String, u64)>,
+    /// What was written of their lines, where those stand beside.
+    lines: LinesWritten,
 }
 
 impl ReadIn {
@@ -226,20 +283,19 @@ impl ReadIn {
 }
 
 impl Exporter<'_> {
-    fn text_writer<'w>(
-        &self,
-        target: TextTarget<'w>,
-        plan: &Plan,
-    ) -> Result<Box<dyn RecordWriter + 'w>, PipelineError> {
-        let options = CsvOptions { excel: self.settings.excel, guard: !self.settings.raw };
-        Ok(match self.settings.format {
-            ExportFormat::Jsonl => jsonl_writer(target, &plan.fields)?,
-            ExportFormat::Csv | ExportFormat::Xlsx => csv_writer(target, &plan.fields, options)?,
-        })
-    }
-
     fn lock_states(&self) -> MutexGuard<'_, Option<States>> {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A file in the making.
+    fn output(&self, path: &Path) -> Result<Output, PipelineError> {
+        Ok(Output::create(path, self.journal.may_replace(path, self.settings.force))?)
+    }
+
+    /// What stands beside it, in the making.
+    fn manifest(&self, path: &Path, settings: &ExportSettings) -> Result<Begun, PipelineError> {
+        let force = self.journal.may_replace(path, settings.force);
+        Begun::beside(path, &ExportSettings { force, ..settings.clone() }, self.begun)
     }
 
     fn tell(&self, notices: Vec<Notice>) {
@@ -247,17 +303,20 @@ impl Exporter<'_> {
     }
 
     async fn workbook(&self, path: &Path, plans: Vec<Plan>) -> Result<Vec<ExportedObject>, PipelineError> {
-        let mut book = XlsxBook::create(Output::create(path, self.settings.force)?)?;
-        let manifest = Begun::beside(path, self.settings, self.clock.now())?;
+        let mut book = XlsxBook::create(self.output(path)?)?;
+        let manifest = self.manifest(path, self.settings)?;
         let (mut done, mut parts) = (Vec::new(), Vec::new());
         for mut plan in plans {
-            let mut sheet = book.sheet(&plan.dictionary.object, &plan.fields)?;
+            let mut sheet = match &plan.lines {
+                Some(lines) => book.sheet_with_lines(&plan.dictionary.object, &plan.fields, lines.named())?,
+                None => book.sheet(&plan.dictionary.object, &plan.fields)?,
+            };
             let read = self.read(&mut plan, sheet.as_mut()).await?;
             self.tell(sheet.finish()?);
-            parts.push(Part::of(&plan, self.settings, &read));
-            done.push(exported(&plan, read.records, path));
+            took(self.settings, (&plan, &read), path, &mut parts, &mut done);
         }
         let kept = Kept::set_aside(path, self.settings.keep)?;
+        self.journal.take(path)?;
         self.tell(book.finish()?);
         self.tell(manifest.finish(&self.settings.base_url, parts, self.clock.now())?);
         kept.map_or(Ok(()), Kept::finish)?;
@@ -275,11 +334,13 @@ impl Exporter<'_> {
         for plan in plans {
             let name = crate::store::slug(&plan.dictionary.object);
             let path = folder.join(format!("{name}.{}", self.settings.format.ending()));
-            if self.settings.format == ExportFormat::Xlsx {
-                done.extend(Box::pin(self.workbook(&path, vec![plan])).await?);
-            } else {
-                done.extend(self.one_file(&path, vec![plan]).await?);
-            }
+            done.extend(match self.settings.format {
+                ExportFormat::Xlsx => Box::pin(self.workbook(&path, vec![plan])).await?,
+                ExportFormat::Sqlite => Box::pin(self.database(&path, vec![plan])).await?,
+                ExportFormat::Csv | ExportFormat::Jsonl | ExportFormat::Parquet => {
+                    self.one_file(&path, vec![plan]).await?
+                }
+            });
         }
         Ok(done)
     }
@@ -287,16 +348,23 @@ impl Exporter<'_> {
     async fn one_file(&self, path: &Path, plans: Vec<Plan>) -> Result<Vec<ExportedObject>, PipelineError> {
         let mut done = Vec::new();
         for mut plan in plans {
-            let output = Output::create(path, self.settings.force)?;
-            let manifest = Begun::beside(path, self.settings, self.clock.now())?;
-            let mut writer = self.text_writer(output.into(), &plan)?;
+            let output = self.output(path)?;
+            let manifest = self.manifest(path, self.settings)?;
+            let (mut writer, beside) = self.writer(output, path, &plan)?;
             let read = self.read(&mut plan, writer.as_mut()).await?;
             let kept = Kept::set_aside(path, self.settings.keep)?;
+            let kept_beside = self.keep_beside(beside.as_ref())?;
+            self.journal.take(path)?;
             self.tell(writer.finish()?);
-            let part = Part::of(&plan, self.settings, &read);
-            self.tell(manifest.finish(&self.settings.base_url, vec![part], self.clock.now())?);
+            let mut parts = Vec::new();
+            took(self.settings, (&plan, &read), path, &mut parts, &mut done);
+            let lines = beside.and_then(|beside| Some((beside, parts.pop()?)));
+            self.tell(manifest.finish(&self.settings.base_url, parts, self.clock.now())?);
             kept.map_or(Ok(()), Kept::finish)?;
-            done.push(exported(&plan, read.records, path));
+            if let Some((beside, part)) = lines {
+                done.pop();
+                done.push(self.finish_beside(beside, part, kept_beside)?);
+            }
         }
         Ok(done)
     }
@@ -305,7 +373,7 @@ impl Exporter<'_> {
         let mut done = Vec::new();
         for mut plan in plans {
             let output = TextTarget::stream(std::io::stdout(), "standard output");
-            let mut writer = self.text_writer(output, &plan)?;
+            let mut writer = self.text_writer(output, &plan.fields)?;
             let read = self.read(&mut plan, writer.as_mut()).await?;
             self.tell(writer.finish()?);
             done.push(exported(&plan, read.records, Path::new("-")));
@@ -314,28 +382,40 @@ impl Exporter<'_> {
     }
 
     async fn read(&self, plan: &mut Plan, writer: &mut dyn RecordWriter) -> Result<ReadIn, PipelineError> {
-        let object = &plan.dictionary.object;
+        let object = &plan.dictionary.object.clone();
         self.reporter.event(Event::Begin {
             phase: Phase::Read,
             what: object.clone(),
             total: plan.query.limit,
         });
-        let mut reader = Reader::new(self.client, object, plan.query.clone())?;
-        let (mut read, mut seen) = (ReadIn::default(), 0);
-        loop {
+        let mut kept = self.journal.pages(object);
+        let mut writing = Writing::new(self, plan, writer)?;
+        let mut seen = 0;
+        let mut query = writing.plan.query.clone();
+        while let Some(page) = kept.next_page()? {
+            if self.stop.is_cancelled() {
+                return Err(PipelineError::Cancelled);
+            }
+            query.above = page.ids().next_back().unwrap_or(query.above);
+            seen += page.len() as u64;
+            writing.page(page).await?;
+            self.reporter.event(Event::Progress { phase: Phase::Read, done: seen });
+        }
+        query.limit = query.limit.map(|limit| limit.saturating_sub(seen));
+        let mut reader = Reader::new(self.client, object, query)?;
+        while !kept.is_complete() {
             let page = tokio::select! {
                 page = reader.next_page() => page?,
                 () = self.stop.cancelled() => return Err(PipelineError::Cancelled),
             };
-            let Some(mut page) = page else { break };
+            let Some(page) = page else { break };
+            kept.add(&page, reader.summary().mode);
             seen += page.len() as u64;
-            if let Some(changes) = &mut plan.changes {
-                page.retain(|record| changes.is_news(record));
-            }
-            write_page(&page, &plan.fields, writer)?;
-            read.add(&page);
+            writing.page(page).await?;
             self.reporter.event(Event::Progress { phase: Phase::Read, done: seen });
         }
+        kept.complete();
+        let mut read = writing.finish().await?;
         self.reporter.event(Event::End(Phase::Read));
         let (unfit, object) = (reader.summary().unfit, shown(object));
         if unfit > 0 {
@@ -359,7 +439,6 @@ impl Exporter<'_> {
                 states.take(&plan.dictionary.object, changes);
             }
         }
-        read.guarded = writer.guarded();
         Ok(read)
     }
 }
@@ -376,25 +455,6 @@ fn news(object: &impl std::fmt::Display, read: &ReadIn, seen: u64, changes: &Cha
             format!("{object}: {news} new or changed, of all {seen}")
         }
     })
-}
-
-/// Writes the fields' values of each record.
-fn write_page(page: &Records, fields: &[Field], writer: &mut dyn RecordWriter) -> Result<(), PipelineError> {
-    let mut values = Vec::with_capacity(fields.len());
-    // Where the fields stand among a record's names, and of which records that holds.
-    let (mut places, mut shape): (Vec<Option<usize>>, _) = (Vec::new(), None);
-    for record in page.iter() {
-        if shape != Some(record.shape()) {
-            shape = Some(record.shape());
-            let names = record.names();
-            places.clear();
-            places.extend(fields.iter().map(|field| names.iter().position(|name| **name == *field.name)));
-        }
-        values.clear();
-        values.extend(places.iter().map(|place| place.map_or(ValueRef::Null, |at| record.value(at))));
-        writer.write_refs(&values)?;
-    }
-    Ok(())
 }
 
 fn exported(plan: &Plan, records: u64, path: &Path) -> ExportedObject {

@@ -3,6 +3,8 @@
 
 use super::ExportSettings;
 use super::changes::{Changes, States};
+use super::form::LinesPlan;
+use super::resolve::Resolution;
 use super::since::changed_since;
 use crate::crm::ReadQuery;
 use crate::model::{Dictionary, Direction, Field, FieldKind, Filter, Order, shown};
@@ -13,9 +15,15 @@ use crate::rules::nearest::nearest;
 /// One object, ready to be read.
 pub(super) struct Plan {
     pub dictionary: Dictionary,
-    /// The fields to write, in their order.
+    /// The columns to write, in their order.
     pub fields: Vec<Field>,
+    /// Of each column, which resolution it is the name of, if it is one.
+    pub names: Vec<Option<usize>>,
+    /// Names beside ids.
+    pub resolutions: Vec<Resolution>,
     pub query: ReadQuery,
+    /// The lines of opportunities, where they are written apart from them.
+    pub lines: Option<LinesPlan>,
     /// Tells what is new, where only that is wanted.
     pub changes: Option<Changes>,
 }
@@ -57,9 +65,12 @@ pub(super) async fn plan(
     }
     let order = order(&dictionary, &settings.order)?;
     let lines = settings.lines && object == "opportunities";
-    let query =
-        ReadQuery { filter, raw_filter: settings.raw_filter.clone(), order, lines, limit: settings.limit };
-    Ok(Plan { dictionary, fields, query, changes: None })
+    let raw_filter = settings.raw_filter.clone();
+    let query = ReadQuery { filter, raw_filter, order, lines, limit: settings.limit, above: 0 };
+    let apart = LinesPlan::of(object, settings, catalog).await?;
+    let resolutions = Resolution::all(&settings.resolve, &dictionary, catalog).await?;
+    let (fields, names) = Resolution::place(&resolutions, fields);
+    Ok(Plan { dictionary, fields, names, resolutions, query, lines: apart, changes: None })
 }
 
 /// The fields to write: those asked for, else all with `id` first.

@@ -133,7 +133,7 @@ impl Coordinator<'_> {
         row.action != Action::Create || self.doubts.has_key(row)
     }
 
-    fn is_stale(&self, row: &ToSend) -> bool {
+    pub(super) fn is_stale(&self, row: &ToSend) -> bool {
         let age = row.looked.map(|looked| self.tools.clock.now().as_second() - looked);
         let is_old = age.is_none_or(|age| !(0..=FRESH).contains(&age));
         is_old && self.can_look(row)

@@ -184,7 +184,7 @@ impl<'a> Coordinator<'a> {
 
     /// The next rows to hand out; begins to look at those behind them, and to
     /// settle those that have waited long enough.
-    fn take(&mut self) -> Result<Vec<ToSend>, PipelineError> {
+    pub(super) fn take(&mut self) -> Result<Vec<ToSend>, PipelineError> {
         if self.ended.is_some() {
             return Ok(Vec::new());
         }
@@ -198,8 +198,12 @@ impl<'a> Coordinator<'a> {
         if self.ahead.is_empty() && self.taken_all {
             self.tell_of_waiting();
         }
-        let room = self.window.saturating_sub(self.in_flight()).min(self.ahead.len());
-        Ok(self.ahead.drain(..room).collect())
+        let room = self.window.saturating_sub(self.in_flight());
+        // Rows that have grown old while others are looked at wait for their own look.
+        let all_fresh = self.looker.is_some();
+        let next = self.ahead.iter().take(room);
+        let fresh = next.take_while(|row| all_fresh || !self.is_stale(row)).count();
+        Ok(self.ahead.drain(..fresh).collect())
     }
 
     /// Rows that are handed out.

@@ -50,11 +50,12 @@ impl Breaker {
 
 impl Coordinator<'_> {
     /// What an answer means for its row and for the run.
-    pub(super) fn judge(&mut self, row: ToSend, result: Result<Sent, CrmError>) {
+    pub(super) fn judge(&mut self, mut row: ToSend, result: Result<Sent, CrmError>) {
         if let Err(CrmError::Waited) = result {
             let answer = Answer::without_status(row.row, AnswerKind::NotSent);
             self.note(None, answer);
-            // Its reading is old by now: it is looked at again.
+            // Its reading is old by now, whatever the clock on the wall says: it is looked at again.
+            row.looked = None;
             self.ahead.push_front(row);
             return;
         }

@@ -131,3 +131,35 @@ fn rows_that_waited_too_long_for_their_turn_are_looked_at_again() {
     assert_eq!(asked.last().unwrap(), "PATCH");
     assert!(asked.contains(&"GET".to_owned()), "{asked:?}");
 }
+
+#[tokio::test]
+async fn rows_that_waited_too_long_are_held_while_others_are_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::create(&folder.path().join("run.db")).unwrap();
+    let clock = SetClock::default();
+    let planned = |row: u64| PlannedRow {
+        row,
+        action: Some(Action::Update),
+        record: RecordId::new(row + 5),
+        body: Some(r#"{"phone":"2"}"#.to_owned()),
+        looked: Some(clock.now().as_second()),
+        ..PlannedRow::default()
+    };
+    store.add_rows(&[planned(2), planned(3)]).unwrap();
+    store.set("rows_read", &2_u64).unwrap();
+    let client = client_of("http://127.0.0.1:1");
+    let (settings, stop, origins) =
+        (settings(folder.path().to_owned()), CancellationToken::new(), Origins::default());
+    let tools =
+        SendTools { client: &client, origins: &origins, reporter: &Silent, stop: &stop, clock: &clock };
+    let mut coordinator = Coordinator::new(&mut store, &settings, tools).unwrap();
+    let mut taken = coordinator.take().unwrap();
+    assert_eq!(taken.len(), 2);
+    // Both come back unsent, one after the other; the clock on the wall stands still.
+    let (second, first) = (taken.pop().unwrap(), taken.pop().unwrap());
+    coordinator.judge(first, Err(CrmError::Waited));
+    assert!(coordinator.take().unwrap().is_empty() && coordinator.looker.is_none());
+    coordinator.judge(second, Err(CrmError::Waited));
+    assert!(coordinator.take().unwrap().is_empty(), "sent without a look");
+    assert_eq!(coordinator.ahead.len(), 1);
+}

@@ -1,0 +1,91 @@
+//! Writing pages of records into an output, column by column.
+
+use super::plan::Plan;
+use super::resolve::{PAGES_TOGETHER, Resolver};
+use super::{Exporter, ReadIn};
+use crate::crm::Records;
+use crate::model::ValueRef;
+use crate::pipeline::PipelineError;
+use crate::tabular::RecordWriter;
+
+/// The records of one object on their way into an output.
+pub(super) struct Writing<'w> {
+    pub plan: &'w mut Plan,
+    writer: &'w mut dyn RecordWriter,
+    /// Where there are names to be looked up.
+    resolver: Option<Resolver>,
+    /// Pages that wait until their names are looked up together.
+    waiting: Vec<Records>,
+    read: ReadIn,
+}
+
+impl<'w> Writing<'w> {
+    pub fn new(
+        exporter: &Exporter<'_>,
+        plan: &'w mut Plan,
+        writer: &'w mut dyn RecordWriter,
+    ) -> Result<Self, PipelineError> {
+        let resolver = if plan.resolutions.is_empty() {
+            None
+        } else {
+            Some(Resolver::new(exporter.client, &plan.resolutions, &exporter.journal.scratch()?))
+        };
+        Ok(Self { plan, writer, resolver, waiting: Vec::new(), read: ReadIn::default() })
+    }
+
+    /// Takes a page; of an incremental export, those records that are news.
+    pub async fn page(&mut self, mut page: Records) -> Result<(), PipelineError> {
+        if let Some(changes) = &mut self.plan.changes {
+            page.retain(|record| changes.is_news(record));
+        }
+        self.waiting.push(page);
+        let is_enough = self.resolver.is_none() || self.waiting.len() >= PAGES_TOGETHER;
+        if is_enough { self.write().await } else { Ok(()) }
+    }
+
+    /// Writes what waits; what was written in all.
+    pub async fn finish(mut self) -> Result<ReadIn, PipelineError> {
+        self.write().await?;
+        self.read.guarded = self.writer.guarded();
+        self.read.lines = self.writer.lines();
+        Ok(self.read)
+    }
+
+    async fn write(&mut self) -> Result<(), PipelineError> {
+        if let Some(resolver) = &mut self.resolver {
+            resolver.learn(&self.waiting).await?;
+        }
+        for page in std::mem::take(&mut self.waiting) {
+            self.write_page(&page)?;
+            self.read.add(&page);
+        }
+        Ok(())
+    }
+
+    /// Writes the columns' values of each record.
+    fn write_page(&mut self, page: &Records) -> Result<(), PipelineError> {
+        let Plan { fields, names, .. } = &*self.plan;
+        let mut values = Vec::with_capacity(fields.len());
+        // Where the fields stand among a record's names, and of which records that holds.
+        let (mut places, mut shape): (Vec<Option<usize>>, _) = (Vec::new(), None);
+        for record in page.iter() {
+            if shape != Some(record.shape()) {
+                shape = Some(record.shape());
+                let known = record.names();
+                places.clear();
+                places.extend(fields.iter().map(|field| known.iter().position(|name| **name == *field.name)));
+            }
+            values.clear();
+            for (place, lookup) in places.iter().zip(names) {
+                let name = lookup.and_then(|lookup| self.resolver.as_ref()?.name(lookup, record));
+                values.push(match (name, place) {
+                    (Some(name), _) => ValueRef::Text(name),
+                    (None, Some(at)) if lookup.is_none() => record.value(*at),
+                    (None, _) => ValueRef::Null,
+                });
+            }
+            self.writer.write_refs(&values)?;
+        }
+        Ok(())
+    }
+}
