@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::check::{CheckOptions, check};
 use super::drift::{absolute, store_fields};
+use super::export::latest_change;
 use super::origins::Origins;
 use super::plan::Planner;
 use super::prepare::unguarded_notice;
@@ -131,6 +132,8 @@ async fn plan_into(
     store.wait_for_disk(false)?;
     let planned = async {
         let planner = Planner::new(job, &folder, &mut store, settings.reference.as_deref(), tools)?;
+        let latest_change = latest_change(&job.input_path, &job.dictionary, &settings.base_url);
+        let planner = planner.exported(latest_change);
         let counts = planner.only(retry).run(settings.limit, rows).await?;
         // Records that others create from now on are above it, so that `apply` can look for them.
         let key: Vec<String> = job.program.key_names().into_iter().map(str::to_owned).collect();

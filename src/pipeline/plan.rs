@@ -23,7 +23,7 @@ use crate::model::{
 use crate::rules::additions::{Addition, Additions};
 use crate::rules::draft::{Draft, Wish, finding};
 use crate::rules::duplicates::SeenKeys;
-use crate::rules::exported::{ChangeColumn, Since, change_column, changed_since};
+use crate::rules::exported::{ChangeColumn, LatestChange, Since, change_column, changed_since};
 use crate::rules::image::image;
 use crate::rules::planning::{
     Found, Resolved, Step, duplicate_finding, excused, may_be_excused, plan, resolve, with_member,
@@ -32,6 +32,9 @@ use crate::rules::program::Fault;
 use crate::rules::zeros::LostZeros;
 use crate::store::{PlannedRow, RunFolder, Store};
 use crate::tabular::keep;
+
+/// The cause of rows that would write over what somebody changed.
+const EXPORTED_BEFORE: &str = "the record changed since this file was exported";
 
 /// References that are remembered; beyond that the memory starts afresh.
 const MOST_REFERENCES: usize = 200_000;
@@ -68,6 +71,8 @@ pub struct Planner<'a> {
     lost_zeros: LostZeros,
     /// The column of an export that says when its records were last changed.
     change_column: Option<ChangeColumn>,
+    /// What the manifest beside an export says of that, where no column does.
+    latest_change: Option<LatestChange>,
     /// The first row whose date of change could not be compared.
     unclear_change: Option<u64>,
 }
@@ -138,8 +143,16 @@ impl<'a> Planner<'a> {
             additions: Additions::default(),
             lost_zeros: LostZeros::default(),
             change_column: change_column(program, &job.dictionary),
+            latest_change: None,
             unclear_change: None,
         })
+    }
+
+    /// Holds records against what a manifest says of them, where the rows carry ids and no date.
+    pub fn exported(mut self, latest_change: Option<LatestChange>) -> Self {
+        let by_manifest = self.change_column.is_none() && self.job.program.matches_by_id();
+        self.latest_change = latest_change.filter(|_| by_manifest);
+        self
     }
 
     /// Plans only rows that correct one of an earlier run.
@@ -350,7 +363,9 @@ impl<'a> Planner<'a> {
 
     /// The finding on a row of an export whose record changed since.
     fn changed_since_export(&mut self, row: &Row, record: &Record) -> Option<Finding> {
-        let ChangeColumn { column, field } = self.change_column.as_ref()?;
+        let Some(ChangeColumn { column, field }) = &self.change_column else {
+            return self.changed_since_manifest(row, record);
+        };
         let then = row.cell(*column).to_string();
         match changed_since(&then, record.get(field)) {
             Since::Unchanged => None,
@@ -360,7 +375,7 @@ impl<'a> Planner<'a> {
             }
             Since::Changed => {
                 let now = record.get(field).map(|now| now.to_text().into_owned()).unwrap_or_default();
-                let cause = "the record changed since this file was exported";
+                let cause = EXPORTED_BEFORE;
                 let message = format!("{cause}: last at {}, and the file says {}", shown(&now), shown(&then));
                 let fault = Fault {
                     cause: Some(cause.to_owned()),
@@ -369,6 +384,24 @@ impl<'a> Planner<'a> {
                 Some(finding(&self.job.program, row.number, Some(*column), Some(field), fault, Some(then)))
             }
         }
+    }
+
+    fn changed_since_manifest(&self, row: &Row, record: &Record) -> Option<Finding> {
+        let known = self.latest_change.as_ref()?;
+        let now = record.get(known.field);
+        if !known.is_before(now) {
+            return None;
+        }
+        let now = now.map(|now| now.to_text().into_owned()).unwrap_or_default();
+        let message = format!(
+            "{EXPORTED_BEFORE}: last at {}, and by {} no record later than {}; export it again",
+            shown(&now),
+            known.manifest,
+            shown(&known.latest)
+        );
+        let cause = Some(EXPORTED_BEFORE.to_owned());
+        let fault = Fault { cause, ..Fault::new(Code::Conflict, Stage::Match, message) };
+        Some(finding(&self.job.program, row.number, None, None, fault, None))
     }
 
     fn tell_unclear_change(&self) {

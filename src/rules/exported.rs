@@ -9,6 +9,49 @@ use crate::rules::program::Program;
 /// "Filters": documents have `modified`, most others `modifieddate`).
 const CHANGED: [&str; 2] = ["modifieddate", "modified"];
 
+/// The field of an object that tells when a record was last changed; lines and campaigns have none.
+pub fn date_of_change(dictionary: &Dictionary) -> Option<&'static str> {
+    CHANGED.into_iter().find(|name| dictionary.get(name).is_some())
+}
+
+/// When the records of a file were last changed as it was exported, where its manifest tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LatestChange {
+    /// The field that tells.
+    pub field: &'static str,
+    /// The latest such date of all its records, as the CRM writes times.
+    pub latest: String,
+    /// What to call the manifest.
+    pub manifest: String,
+}
+
+impl LatestChange {
+    /// Whether a record, by what it says now, was changed after the export.
+    pub fn is_before(&self, now: Option<&Value>) -> bool {
+        let now = now.and_then(|now| plain(&now.to_text()));
+        plain(&self.latest).zip(now).is_some_and(|(latest, now)| latest < now)
+    }
+}
+
+/// A time of the CRM with seconds, or without them where a spreadsheet took them away; such times
+/// compare as texts.
+fn plain(text: &str) -> Option<String> {
+    let text = text.trim().replace('T', " ");
+    let text = if text.len() == 10 { format!("{text} 00:00:00") } else { text };
+    let pattern = b"dddd-dd-dd dd:dd:dd";
+    let fits = text.len() >= 16
+        && text.bytes().zip(pattern).all(|(byte, wanted)| match wanted {
+            b'd' => byte.is_ascii_digit(),
+            other => byte == *other,
+        });
+    fits.then(|| text.chars().take(19).collect::<String>())
+}
+
+/// The later of two times of the CRM, each as it stands in a record.
+pub fn later(one: Option<String>, other: &str) -> Option<String> {
+    plain(other).into_iter().chain(one).max()
+}
+
 /// Where a file says when its records were last changed, as they were exported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeColumn {
@@ -34,6 +77,7 @@ pub fn change_column(program: &Program, dictionary: &Dictionary) -> Option<Chang
     if !program.matches_by_id() {
         return None;
     }
+    // An object may have both.
     CHANGED.into_iter().filter(|name| dictionary.get(name).is_some()).find_map(|name| {
         let is_it = |column: &crate::model::Column| folded(&column.name) == name;
         let column = program.header.columns.iter().position(is_it)?;
@@ -44,17 +88,6 @@ pub fn change_column(program: &Program, dictionary: &Dictionary) -> Option<Chang
 /// Compares a cell with what the record says now. A spreadsheet may have taken
 /// the seconds away.
 pub fn changed_since(cell: &str, now: Option<&Value>) -> Since {
-    let plain = |text: &str| {
-        let text = text.trim().replace('T', " ");
-        let text = if text.len() == 10 { format!("{text} 00:00:00") } else { text };
-        let pattern = b"dddd-dd-dd dd:dd:dd";
-        let fits = text.len() >= 16
-            && text.bytes().zip(pattern).all(|(byte, wanted)| match wanted {
-                b'd' => byte.is_ascii_digit(),
-                other => byte == *other,
-            });
-        fits.then(|| text.chars().take(19).collect::<String>())
-    };
     let now = now.map(|value| value.to_text().into_owned()).and_then(|text| plain(&text));
     match (plain(cell), now) {
         (Some(then), Some(now)) if now.starts_with(&then) => Since::Unchanged,
@@ -83,6 +116,16 @@ mod tests {
             assert_eq!(changed_since(cell, Some(&now)), since, "{cell}");
         }
         assert_eq!(changed_since("2026-11-24 10:20:30", None), Since::Unclear);
+        let latest = |latest: &str| LatestChange {
+            field: "modified",
+            latest: latest.to_owned(),
+            manifest: String::new(),
+        };
+        assert!(latest("2026-11-24 10:20:29").is_before(Some(&now)));
+        assert!(!latest("2026-11-24 10:20:30").is_before(Some(&now)));
+        assert!(!latest("2026-11-24 10:20:29").is_before(None) && !latest("?").is_before(Some(&now)));
+        assert_eq!(later(None, "2026-11-24T10:20:30"), Some("2026-11-24 10:20:30".to_owned()));
+        assert_eq!(later(later(None, "2026-11-24"), ""), Some("2026-11-24 00:00:00".to_owned()));
         let midnight = Value::from("2026-11-24");
         assert_eq!(changed_since("2026-11-24 00:00:00", Some(&midnight)), Since::Unchanged);
     }

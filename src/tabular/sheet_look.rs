@@ -154,9 +154,12 @@ fn formats(parts: &mut Parts) -> Result<BTreeMap<usize, String>, InputProblem> {
 fn is_plain_date(code: &str) -> bool {
     let bare = code.strip_suffix(";@").unwrap_or(code);
     let small = without_language(bare).to_ascii_lowercase();
+    // A letter behind a backslash is shown as it is.
+    let is_spelt = small.as_bytes().windows(2).any(|pair| pair[0] == b'\\' && pair[1].is_ascii_alphabetic());
     code.len() <= LONGEST_FORMAT
         && small.contains('y')
         && small.contains('d')
+        && !is_spelt
         && small.chars().all(|c| "ymdhs -/.:,\\".contains(c))
 }
 
@@ -186,8 +189,18 @@ mod tests {
         ] {
             assert!(is_plain_date(code), "{code}");
         }
-        for code in ["0.00", "[h]:mm", "mm:ss", "\"day\" 0", "General", "[$€-407]d y", "[$-407", "@", "yyyy"]
-        {
+        for code in [
+            "0.00",
+            "[h]:mm",
+            "mm:ss",
+            "\"day\" 0",
+            "General",
+            "[$€-407]d y",
+            "[$-407",
+            "@",
+            "yyyy",
+            "\\y\\d",
+        ] {
             assert!(!is_plain_date(code), "{code}");
         }
     }

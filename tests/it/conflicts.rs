@@ -134,6 +134,42 @@ fn an_export_that_comes_back_writes_over_nothing_that_changed_since() {
 }
 
 #[test]
+fn an_export_that_comes_back_without_dates_is_held_against_its_manifest() {
+    let record = |id: u64, changed: &str| json!({ "id": id, "name": format!("A{id}"), "phone": "1", "modifieddate": changed });
+    let mut tables = accounts(&[
+        record(1, "2026-11-01 10:00:00"),
+        record(2, "2026-11-03 10:00:00"),
+        record(3, "2026-11-02 10:00:00"),
+    ]);
+    tables.tables[0].fields.push(("modifieddate", "DateTime", false, 0));
+    let (crm, desk) = (Tiny::serve(tables), Desk::new());
+    desk.carafe(["export", "accounts", "--fields", "id,phone", "-o", "a.csv"])
+        .at(&crm.address())
+        .ends_with(0);
+    let manifest = desk.json("a.csv.manifest.json");
+    assert_eq!(manifest["objects"][0]["latest_change"], "2026-11-03 10:00:00");
+    // Somebody changes the third one.
+    crm.change("accounts", 3, "modifieddate", json!("2026-11-03 10:00:01"));
+    let edited = desk.text("a.csv").replace(",1", ",2");
+    desk.write("a.csv", &edited);
+    desk.write("b.csv", edited);
+    let import = |file: &'static str, code: i32| {
+        let arguments = ["import", file, "--object", "accounts", "--mode", "update", "--dry-run", "--json"];
+        desk.carafe(arguments).at(&crm.address()).ends_with(code)
+    };
+    assert_eq!(import("a.csv", 4).rows(), json!({ "read": 3, "updated": 2, "rejected": 1 }));
+    let error = &desk.errors()[0];
+    assert_eq!((&error["row"], &error["code"]), (&json!(4), &json!("conflict")));
+    assert_eq!(
+        error["message"],
+        "the record changed since this file was exported: last at 2026-11-03 10:00:01, and by a.csv.manifest.json no \
+         record later than 2026-11-03 10:00:00; export it again"
+    );
+    // Elsewhere no manifest stands beside it.
+    assert_eq!(import("b.csv", 0).rows(), json!({ "read": 3, "updated": 3 }));
+}
+
+#[test]
 fn deletes_and_documents_of_an_export_are_held_against_their_last_change_too() {
     let (crm, desk) = (Crm::start(), Desk::with("a.csv", "name\nOld\n"));
     crm.carafe(&desk, ["import", "a.csv", "--object", "accounts"]).ends_with(0);

@@ -13,6 +13,7 @@ use super::{ExportFormat, ExportSettings};
 use crate::model::{Dictionary, Direction, Field, Notice, shown};
 use crate::pipeline::PipelineError;
 use crate::pipeline::prepare::dictionary_hash;
+use crate::rules::exported::{LatestChange, date_of_change};
 use crate::tabular::{Fingerprint, LinesWritten, Output, fingerprint_of, without_lines};
 
 /// What stands in the manifest. It belongs to the file that it names by its SHA-256.
@@ -40,6 +41,9 @@ pub(super) struct Part {
     pub records: u64,
     /// The lowest and the highest id; none without records.
     pub ids: Option<(u64, u64)>,
+    /// When a record was last changed, of all of them, in the CRM's own time.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub latest_change: Option<String>,
     pub fields: Vec<String>,
     /// `--where`, `--q`, `--since`, `--order` and `--limit`, as far as they were given.
     #[serde(rename = "where", skip_serializing_if = "Option::is_none", default)]
@@ -77,6 +81,7 @@ impl Part {
             object: plan.dictionary.object.clone(),
             records: read.records,
             ids: read.ids,
+            latest_change: read.latest_change.clone(),
             fields: columns.iter().map(|field| field.name.clone()).collect(),
             condition: settings.condition.clone(),
             q: settings.raw_filter.clone(),
@@ -98,6 +103,7 @@ impl Part {
             object: dictionary.object.clone(),
             records: lines.records,
             ids: None,
+            latest_change: None,
             fields: fields.iter().map(|field| field.name.clone()).collect(),
             dictionary: dictionary_hash(dictionary),
             deleted: None,
@@ -201,6 +207,23 @@ pub(super) fn manifest_of(file: &Path) -> PathBuf {
 /// When a file was whole, by its manifest; none without one.
 pub(super) fn finished_of(file: &Path) -> Option<jiff::Timestamp> {
     read(&manifest_of(file))?.finished.parse().ok()
+}
+
+/// When the records of an exported file were last changed by then, by the manifest beside it; none
+/// without one of that object and that CRM.
+pub(in crate::pipeline) fn latest_change(
+    file: &Path,
+    dictionary: &Dictionary,
+    base_url: &str,
+) -> Option<LatestChange> {
+    let path = manifest_of(file);
+    let manifest = read(&path).filter(|manifest| manifest.base_url == base_url)?;
+    let part = manifest.objects.into_iter().find(|part| part.object == dictionary.object)?;
+    Some(LatestChange {
+        field: date_of_change(dictionary)?,
+        latest: part.latest_change?,
+        manifest: shown(&path.file_name()?.to_string_lossy()).to_string(),
+    })
 }
 
 /// What an export wrote of a file, if that is what is there.

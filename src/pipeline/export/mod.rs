@@ -16,6 +16,7 @@ mod writing;
 
 pub use form::ExportFormat;
 pub use journal::{InterruptedExport, open_export};
+pub(super) use manifest::latest_change;
 pub(super) use plan::no_such_field;
 pub use since::parse_since;
 
@@ -39,6 +40,7 @@ use plan::{Plan, plan};
 use resolve::Resolution;
 use writing::Writing;
 
+use crate::rules::exported::later;
 use crate::tabular::{LinesWritten, Output, RecordWriter, TextTarget, XlsxBook};
 
 /// Where an export goes.
@@ -266,6 +268,8 @@ struct ReadIn {
     records: u64,
     /// The lowest and the highest id.
     ids: Option<(u64, u64)>,
+    /// When a record was last changed, of all of them, as the CRM writes times.
+    latest_change: Option<String>,
     /// Records that were there before and are no more.
     gone: Vec<u64>,
     /// Texts that were guarded, by field.
@@ -275,8 +279,13 @@ struct ReadIn {
 }
 
 impl ReadIn {
-    fn add(&mut self, page: &Records) {
+    fn add(&mut self, page: &Records, date_of_change: Option<&str>) {
         self.records += page.len() as u64;
+        let dates = date_of_change.map(|name| page.iter().filter_map(|record| record.get(name)));
+        // Such dates compare as texts.
+        if let Some(latest) = dates.and_then(|dates| dates.map(|date| date.to_text()).max()) {
+            self.latest_change = later(self.latest_change.take(), latest);
+        }
         for id in page.ids() {
             let (first, last) = self.ids.unwrap_or((id, id));
             self.ids = Some((first.min(id), last.max(id)));

@@ -4,10 +4,7 @@ use jiff::civil::{Date, DateTime};
 
 use crate::model::{Dictionary, Filter, Test, Value, shown};
 use crate::pipeline::PipelineError;
-
-/// The fields that tell when a record was last changed (source: field notes, "Filters": documents
-/// have `modified`, most others `modifieddate`, lines and campaigns none).
-const CHANGED: [&str; 2] = ["modifieddate", "modified"];
+use crate::rules::exported::date_of_change;
 
 /// When it was created. Whether a new record has a date of its last change, nobody has written down.
 const CREATED: &str = "createddate";
@@ -36,8 +33,11 @@ pub fn changed_since(dictionary: &Dictionary, since: DateTime) -> Result<Filter,
 /// The fields that tell when a record was created or last changed; none where nothing tells the latter.
 pub fn dates_of(dictionary: &Dictionary) -> Vec<&'static str> {
     let has = |name: &&str| dictionary.get(name).is_some();
-    let changed = CHANGED.into_iter().find(has);
-    changed.into_iter().flat_map(|changed| [Some(changed), Some(CREATED).filter(has)]).flatten().collect()
+    date_of_change(dictionary)
+        .into_iter()
+        .flat_map(|changed| [Some(changed), Some(CREATED).filter(has)])
+        .flatten()
+        .collect()
 }
 
 /// As the CRM writes times.

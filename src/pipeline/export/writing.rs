@@ -6,6 +6,7 @@ use super::{Exporter, ReadIn};
 use crate::crm::Records;
 use crate::model::ValueRef;
 use crate::pipeline::PipelineError;
+use crate::rules::exported::date_of_change;
 use crate::tabular::RecordWriter;
 
 /// The records of one object on their way into an output.
@@ -57,7 +58,7 @@ impl<'w> Writing<'w> {
         }
         for page in std::mem::take(&mut self.waiting) {
             self.write_page(&page)?;
-            self.read.add(&page);
+            self.read.add(&page, date_of_change(&self.plan.dictionary));
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::super::{BadCell, Form, Mark, RejectWriter, SheetChoice, SheetLook};
+use super::book::{Book, row, text};
 use super::*;
 use crate::model::{Field, FieldKind, Lookup, is_reserved};
 
@@ -270,8 +271,7 @@ fn rejects_look_like_their_sheet_time_after_time() {
         assert_eq!(own(look(&back)), own(look(&source)));
         assert_eq!(look(&back).dates, look(&source).dates);
         assert_eq!(look(&back).texts, look(&source).texts);
-        let own = |of: &Source| cells(of).into_iter().map(|row| row[..6].to_vec()).collect::<Vec<_>>();
-        assert_eq!(own(&back), own(&source));
+        assert_eq!(cells_of(&back, 6), cells_of(&source, 6));
         file = reject(&back, &again, false);
         source = back;
     }
@@ -318,8 +318,7 @@ fn a_cell_at_fault_is_coloured_says_why_and_offers_its_list() {
 
     let back = open(&path).unwrap();
     assert_eq!(back.header().sheet.as_deref(), Some("Lists"), "the sheet of lists holds no rows");
-    let own = |of: &Source| cells(of)[..2].iter().map(|row| row[..6].to_vec()).collect::<Vec<_>>();
-    assert_eq!(own(&back), own(&source));
+    assert_eq!(cells_of(&back, 6)[..2], cells_of(&source, 6));
     assert_eq!(look(&back).dates, look(&source).dates);
 }
 
@@ -363,6 +362,71 @@ fn notes_come_to_an_end_and_colours_do_not() {
     let sheet = part(&path, "xl/worksheets/sheet1.xml");
     let last = sheet.split("<row ").last().unwrap();
     assert_eq!(last.split("</row>").next().unwrap().matches(" s=\"").count(), 3, "{last}");
+}
+
+#[test]
+fn a_look_that_makes_no_sense_harms_nothing() {
+    let folder = Folder::new();
+    let styled =
+        |place: &str, style: &str, value: &str| format!("<c r=\"{place}\" s=\"{style}\"><v>{value}</v></c>");
+    let cells = [
+        styled("A2", "99999999999999999999", "1"),
+        styled("B2", "-1", "2"),
+        styled("C2", "4", "45123"),
+        styled("D2", "5", "45123"),
+        styled("E2", "1", "45123"),
+        styled("XFD2", "1", "45123"),
+    ];
+    let names = ["A1", "B1", "C1", "D1", "E1"].map(|place| text(place, place));
+    let unnumbered = "<row><c><v>1</v></c></row>".repeat(200);
+    let long: &'static str = "yyyy-dd-mm-dd-mm-dd-mm-dd-mm-dd-mm-dd-mm-dd-mm-dd-mm-dd-mm-dd-mm-dd-mm-dd-mm-dd-mm-dd-mm-dd-mm-dd-mm-dd";
+    let cols = "<cols><col min=\"1\" max=\"4294967295\" width=\"1e300\"/><col min=\"2\" max=\"16384\" width=\"20\"/>\
+                <col min=\"x\" max=\"\" width=\"nan\"/><col width=\"9\"/><col/></cols>";
+    let mut file = Book::default().sheet("S", format!("{}{}{unnumbered}", row(1, &names), row(2, &cells)));
+    file.formats = vec!["[Red]0.00;&quot;y d&quot;@", long];
+    file.around.0 = cols.to_owned();
+    file.date_1904 = true;
+    file.save(&folder.path("odd.xlsx"));
+    let source = open(&folder.path("odd.xlsx")).unwrap();
+    let wide = (1..5).map(|place| (place, 2_000)).collect();
+    let dates = [(4, "14".to_owned())].into();
+    assert_eq!(*look(&source), SheetLook { widths: wide, dates, ..SheetLook::default() });
+    let back = open(&reject(&source, &folder, true)).unwrap();
+    assert_eq!(cells_of(&back, 5), cells_of(&source, 5));
+}
+
+/// The first cells of each row, blank or not.
+fn cells_of(source: &Source, count: usize) -> Vec<Vec<String>> {
+    let mut rows = cells(source);
+    rows.iter_mut().for_each(|row| row.resize(count, String::new()));
+    rows
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn whatever_form_a_column_has_its_dates_stay_dates(
+        form in r"(\[\$-[0-9A-F]{3}\])?[ymd]{1,4}[ymdhs /.:,\\-]{0,8}[yd](;@)?",
+        serials in prop::collection::vec((61_u32..100_000, 0..3_u32), 2..5),
+    ) {
+        use rust_xlsxwriter::Format;
+        let folder = Folder::new();
+        let mut book = rust_xlsxwriter::Workbook::new();
+        let sheet = book.add_worksheet();
+        sheet.write_string(0, 0, "since").unwrap();
+        let odd = Format::new().set_num_format(form);
+        let plain = Format::new().set_num_format("yyyy-mm-dd hh:mm:ss");
+        for (row, (day, part)) in (1..).zip(serials) {
+            let format = if row == 1 { &odd } else { &plain };
+            let serial = f64::from(day) + f64::from(part) / 4.0;
+            sheet.write_number_with_format(row, 0, serial, format).unwrap();
+        }
+        book.save(folder.path("a.xlsx")).unwrap();
+        let source = open(&folder.path("a.xlsx")).unwrap();
+        let back = open(&reject(&source, &folder, false)).unwrap();
+        prop_assert_eq!(cells_of(&back, 1), cells_of(&source, 1));
+    }
 }
 
 proptest! {
