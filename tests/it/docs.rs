@@ -64,6 +64,47 @@ fn every_command_of_the_reference_runs_as_shown() {
     assert!(count >= 10, "the reference shows {count} commands");
 }
 
+#[cfg(unix)]
+#[test]
+fn the_nightly_script_goes_on_until_the_export_is_whole() {
+    let crm = crate::support::Crm::start();
+    let folder = tempfile::tempdir().unwrap();
+    let bin = folder.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_carafe"), bin.join("carafe")).unwrap();
+    let token = folder.path().join("token");
+    std::fs::write(&token, "sandbox").unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let night = |calls: &str, tries: &str| {
+        let output = Command::new("sh")
+            .arg(project().join("docs/unattended/nightly.sh"))
+            .current_dir(folder.path())
+            .env_clear()
+            .envs([("PATH", path.as_str()), ("PAUSE", "0"), ("TRIES", tries), ("CARAFE_MAX_CALLS", calls)])
+            .env("CARAFE_BASE_URL", crm.address())
+            .env("CARAFE_TOKEN_FILE", &token)
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    // Each try has calls for the fields and for one object more.
+    let (code, said) = night("6", "0");
+    assert_eq!(code, Some(6), "{said}");
+    assert!(!folder.path().join("crm.sqlite").exists());
+    let (code, said) = night("6", "5");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(folder.path().join("crm.sqlite").exists());
+    let (code, said) = night("100", "0");
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
+fn the_document_on_unattended_exports_shows_the_script() {
+    let script = read("docs/unattended/nightly.sh");
+    let (_, body) = script.split_once("set -u\n").unwrap();
+    assert_eq!(blocks(&read("docs/unattended.md"), "sh")[0], body.trim());
+}
+
 #[test]
 fn every_mapping_in_the_documents_fits_the_sandbox() {
     let folder = tempfile::tempdir().unwrap();

@@ -207,6 +207,46 @@ fn an_export_that_is_killed_at_any_moment_leaves_the_old_file_or_the_new_one() {
 }
 
 #[test]
+fn an_export_that_is_killed_over_and_over_goes_on_to_the_same_bytes() {
+    let mut round = Round::new(19);
+    let export = |out: &'static str| ["export", "accounts", "-o", out, "-q", "--concurrency", "2"];
+    let mut resumed = 0;
+    for (whole, out) in [("whole.csv", "out.csv"), ("whole.parquet", "out.parquet")] {
+        round.carafe(&export(whole)).ends_with(0);
+        let whole = std::fs::read(round.desk.path(whole)).unwrap();
+        for _ in 0..10 {
+            let mut log = Vec::new();
+            let mut begun = round.desk.exports().len();
+            while !round.desk.path(out).exists() {
+                let goes_on = round.desk.exports().len() > begun;
+                let after = Duration::from_millis(round.draw(90));
+                log.push(format!("{goes_on} {after:?}"));
+                let running = match goes_on {
+                    true => round.carafe(&["resume", "last", "-q"]).start(),
+                    false => round.carafe(&export(out)).start(),
+                };
+                std::thread::sleep(after);
+                running.signal("KILL");
+                let done = running.end();
+                assert!(done.code.is_none_or(|code| code == 0), "{done:?} {log:?}");
+                resumed += u32::from(goes_on);
+                // A folder that was made and nothing written into it is no run yet.
+                begun = begun.min(round.desk.exports().len());
+            }
+            let found = std::fs::read(round.desk.path(out)).unwrap();
+            assert!(found == whole, "{} of {} bytes, {log:?}", found.len(), whole.len());
+            // Whether it was killed before it could say so or not: going on does no harm.
+            let done = round.carafe(&["resume", "last", "-q"]).run();
+            assert!(matches!(done.code, Some(0 | 2)), "{done:?} {log:?}");
+            assert!(std::fs::read(round.desk.path(out)).unwrap() == whole, "{log:?}");
+            std::fs::remove_file(round.desk.path(out)).unwrap();
+            std::fs::remove_file(round.desk.path(format!("{out}.manifest.json"))).unwrap();
+        }
+    }
+    assert!(resumed > 5, "{resumed} times it went on");
+}
+
+#[test]
 fn an_update_that_is_killed_at_any_moment_leaves_the_old_database_or_the_new_one() {
     let mut round = Round::new(11);
     let update = ["export", "accounts", "-o", "crm.sqlite", "--incremental", "-q"];
