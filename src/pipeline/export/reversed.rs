@@ -198,9 +198,17 @@ impl Reversed {
         writer: &mut dyn RecordWriter,
     ) -> Result<(), PipelineError> {
         let fields: Vec<String> = self.reversal.fields().map(|(name, _)| name.to_owned()).collect();
+        // Where the fields stand among a record's names, and of which records that holds.
+        let (mut places, mut shape): (Vec<Option<usize>>, _) = (Vec::new(), None);
         for record in page.iter() {
-            let values: Vec<ValueRef<'_>> =
-                fields.iter().map(|name| record.get(name).unwrap_or(ValueRef::Null)).collect();
+            if shape != Some(record.shape()) {
+                shape = Some(record.shape());
+                let known = record.names();
+                let place = |field: &String| known.iter().position(|name| **name == **field);
+                places = fields.iter().map(place).collect();
+            }
+            let value = |place: &Option<usize>| place.map_or(ValueRef::Null, |at| record.value(at));
+            let values: Vec<ValueRef<'_>> = places.iter().map(value).collect();
             let name = |lookup: &Option<usize>| resolver?.name((*lookup)?, record);
             let names: Vec<Option<&str>> = self.lookups.iter().map(name).collect();
             let id = record.id().get().to_string();
