@@ -1,13 +1,19 @@
 //! Records packed into bytes and back, so that an export can keep what it has read.
 //!
-//! All numbers are little-endian. First the names of the fields, once for all records that have
-//! the same ones: how many such lists, then for each how many names, and each name as a text.
-//! Then how many records, and for each its id (64 bits), the number of its list and its values:
-//! a byte that says what it is, and a text where it has one. A text is its length in bytes and
-//! itself. Every count is 32 bits.
+//! All numbers are little-endian and have 32 bits but for the ids, which have 64. First the names
+//! of the fields, once for all records that have the same ones: how many such lists, then for
+//! each how many names, and each name with its length in front. Then how many records, and for
+//! each its id and the number of its list. Then a byte for each value: its kind in the upper
+//! three bits, below them how long its text is; 31 says that the length follows. Then all texts,
+//! one behind the other, with their length in front.
 
 use super::records::{Cell, Kind, Place, Records};
 use crate::model::RecordId;
+
+/// From this length on it does not fit into the value's byte.
+const LONG: u8 = 31;
+
+const KINDS: [Kind; 6] = [Kind::Null, Kind::False, Kind::True, Kind::Number, Kind::Text, Kind::Json];
 
 impl Records {
     /// Appends the records to `bytes`.
@@ -21,18 +27,44 @@ impl Records {
         for place in &self.places {
             bytes.extend(place.id.get().to_le_bytes());
             bytes.extend(place.shape.to_le_bytes());
-            for at in 0..self.names(*place).len() {
-                self.pack_cell(place.first as usize + at, bytes);
-            }
+        }
+        let mut all = 0;
+        for place in &self.places {
+            all += self.pack_cells(*place, bytes);
+        }
+        count(bytes, all);
+        for place in &self.places {
+            let (first, last) = self.ends(*place);
+            bytes.extend(self.text.get(first..last).unwrap_or_default().as_bytes());
         }
     }
 
-    fn pack_cell(&self, at: usize, bytes: &mut Vec<u8>) {
-        let kind = self.cells.get(at).map_or(Kind::Null, |cell| cell.kind);
-        bytes.push(byte_of(kind));
-        if has_text(kind) {
-            text(bytes, self.cell(at).to_text());
+    /// Appends the kinds and lengths of a record's values; how long they are together.
+    fn pack_cells(&self, place: Place, bytes: &mut Vec<u8>) -> usize {
+        let (begin, last) = self.ends(place);
+        let mut from = begin;
+        let first = place.first as usize;
+        for cell in self.cells.get(first..first + self.names(place).len()).unwrap_or_default() {
+            let (length, kind) = (cell.end as usize - from, byte_of(cell.kind) << 5);
+            match u8::try_from(length) {
+                Ok(short) if short < LONG => bytes.push(kind | short),
+                _ => {
+                    bytes.push(kind | LONG);
+                    count(bytes, length);
+                }
+            }
+            from = cell.end as usize;
         }
+        last - begin
+    }
+
+    /// Where the texts of a record's values begin and end.
+    fn ends(&self, place: Place) -> (usize, usize) {
+        let end_of = |cells: usize| {
+            cells.checked_sub(1).and_then(|last| self.cells.get(last)).map_or(0, |cell| cell.end as usize)
+        };
+        let first = place.first as usize;
+        (end_of(first), end_of(first + self.names(place).len()))
     }
 
     /// The records that were packed; `None` where the bytes are something else.
@@ -44,21 +76,26 @@ impl Records {
                 (0..rest.count()?).map(|_| Some(rest.text()?.into())).collect();
             records.shapes.push(names?);
         }
+        let mut cells = 0_u32;
         for _ in 0..rest.count()? {
             let id = RecordId::new(u64::from_le_bytes(rest.take()?))?;
             let shape = rest.count()?;
-            let first = u32::try_from(records.cells.len()).ok()?;
-            for _ in 0..records.shapes.get(shape as usize)?.len() {
-                let [kind] = rest.take()?;
-                let kind = kind_of(kind)?;
-                if has_text(kind) {
-                    records.text.push_str(rest.text()?);
-                }
-                records.cells.push(Cell { kind, end: u32::try_from(records.text.len()).ok()? });
-            }
-            records.places.push(Place { id, shape, first });
+            records.places.push(Place { id, shape, first: cells });
+            let fields = records.shapes.get(shape as usize)?.len();
+            cells = cells.checked_add(u32::try_from(fields).ok()?)?;
         }
-        rest.0.is_empty().then_some(records)
+        let mut end = 0_u32;
+        for _ in 0..cells {
+            let [byte] = rest.take()?;
+            let length = if byte % 32 == LONG { rest.count()? } else { u32::from(byte % 32) };
+            end = end.checked_add(length)?;
+            records.cells.push(Cell { kind: *KINDS.get(usize::from(byte >> 5))?, end });
+        }
+        let text = rest.text().filter(|text| text.len() == end as usize)?;
+        // No value begins or ends within a letter.
+        let is_cut = records.cells.iter().any(|cell| !text.is_char_boundary(cell.end as usize));
+        records.text.push_str(text);
+        (rest.0.is_empty() && !is_cut).then_some(records)
     }
 }
 
@@ -72,18 +109,15 @@ fn text(bytes: &mut Vec<u8>, text: &str) {
     bytes.extend(text.as_bytes());
 }
 
-fn has_text(kind: Kind) -> bool {
-    matches!(kind, Kind::Number | Kind::Text | Kind::Json)
-}
-
-const KINDS: [Kind; 6] = [Kind::Null, Kind::False, Kind::True, Kind::Number, Kind::Text, Kind::Json];
-
 fn byte_of(kind: Kind) -> u8 {
-    KINDS.iter().zip(0..).find(|(known, _)| **known == kind).map_or(0, |(_, byte)| byte)
-}
-
-fn kind_of(byte: u8) -> Option<Kind> {
-    KINDS.get(usize::from(byte)).copied()
+    match kind {
+        Kind::Null => 0,
+        Kind::False => 1,
+        Kind::True => 2,
+        Kind::Number => 3,
+        Kind::Text => 4,
+        Kind::Json => 5,
+    }
 }
 
 /// What is still to be read.

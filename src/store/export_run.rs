@@ -239,7 +239,8 @@ fn forget(folder: &Path, objects: usize) {
     }
 }
 
-/// Writes a file so that it is there whole or as it was before.
+/// Writes a file so that a process that is killed leaves it whole or as it was before. It is not
+/// waited for the disk: the output is on it, and what a power cut takes here is read again.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let new = path.with_extension("new");
     let io = |source| StoreError::Io { path: path.to_owned(), source };
@@ -248,7 +249,7 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         _ => {}
     }
     let mut file = create_private_file(&new)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io)?;
+    file.write_all(bytes).map_err(io)?;
     fs::rename(&new, path).map_err(io)
 }
 

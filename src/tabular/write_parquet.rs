@@ -15,7 +15,7 @@ use parquet::data_type::{
     Int64Type,
 };
 use parquet::errors::ParquetError;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::Type;
 
@@ -71,6 +71,8 @@ fn properties() -> WriterProperties {
     WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_dictionary_page_size_limit(DICTIONARY)
+        // A group is hardly more than a page, so those of pages would say nothing more.
+        .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_created_by(concat!("carafe version ", env!("CARGO_PKG_VERSION")).to_owned())
         .build()
 }
@@ -142,18 +144,25 @@ impl Column {
             Cells::Int(values) => put::<Int32Type>(writer, &values, &levels),
             Cells::Flag(values) => put::<BoolType>(writer, &values, &levels),
             Cells::Decimal(bytes) => {
-                let count = bytes.len() / DECIMAL_BYTES;
+                let (numbers, _) = bytes.as_chunks::<DECIMAL_BYTES>();
+                let number = |bytes: &&[u8; DECIMAL_BYTES]| i128::from_be_bytes(**bytes);
+                let copy = |bytes: &[u8; DECIMAL_BYTES]| FixedLenByteArray::from(bytes.to_vec());
+                let ends = [numbers.iter().min_by_key(number), numbers.iter().max_by_key(number)];
+                let ends = ends.map(|end| end.map(copy));
+                let count = numbers.len();
                 let all = ByteArray::from(bytes);
                 let one = |at| FixedLenByteArray::from(all.slice(at * DECIMAL_BYTES, DECIMAL_BYTES));
                 let values: Vec<FixedLenByteArray> = (0..count).map(one).collect();
-                put::<FixedLenByteArrayType>(writer, &values, &levels)
+                put_shared::<FixedLenByteArrayType>(writer, &values, &levels, &ends)
             }
             Cells::Text(bytes, ends) => {
                 let all = ByteArray::from(bytes);
                 let starts = std::iter::once(0).chain(ends.iter().copied());
                 let values: Vec<ByteArray> =
                     starts.zip(&ends).map(|(start, end)| all.slice(start, end - start)).collect();
-                put::<ByteArrayType>(writer, &values, &levels)
+                let texts = || values.iter().map(ByteArray::data);
+                let ends = [texts().min(), texts().max()].map(|end| end.map(|text| text.to_vec().into()));
+                put_shared::<ByteArrayType>(writer, &values, &levels, &ends)
             }
         }
     }
@@ -196,6 +205,20 @@ fn put<T: DataType>(
     levels: &[i16],
 ) -> Result<(), ParquetError> {
     writer.typed::<T>().write_batch(values, Some(levels), None).map(drop)
+}
+
+/// The same for values that are parts of one piece of memory. The library keeps the lowest and the
+/// highest of each group until the file is whole, which would keep all of that memory: it gets
+/// these as copies of their own.
+fn put_shared<T: DataType>(
+    writer: &mut SerializedColumnWriter<'_>,
+    values: &[T::T],
+    levels: &[i16],
+    [lowest, highest]: &[Option<T::T>; 2],
+) -> Result<(), ParquetError> {
+    let (lowest, highest) = (lowest.as_ref(), highest.as_ref());
+    let writer = writer.typed::<T>();
+    writer.write_batch_with_statistics(values, Some(levels), None, lowest, highest, None).map(drop)
 }
 
 struct ParquetRecords {

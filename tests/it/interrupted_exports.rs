@@ -148,6 +148,20 @@ fn an_incremental_export_that_goes_on_tells_each_change_once() {
 }
 
 #[test]
+fn news_for_a_database_that_is_gone_by_now_are_not_all_that_is_written() {
+    let crm = Tiny::serve(accounts(&known(600)));
+    let desk = Desk::new();
+    let arguments = ["export", "accounts", "-o", "a.sqlite", "--incremental", "--concurrency", "1"];
+    at(&desk, &crm, arguments).ends_with(0);
+    at(&desk, &crm, arguments.into_iter().chain(["--max-calls", "4"])).ends_with(6);
+    std::fs::remove_file(desk.path("a.sqlite")).unwrap();
+    at(&desk, &crm, ["resume", "last"]).ends_with(0);
+    let db = rusqlite::Connection::open(desk.path("a.sqlite")).unwrap();
+    let records: u64 = db.query_row("SELECT count(*) FROM accounts", [], |row| row.get(0)).unwrap();
+    assert_eq!(records, 600);
+}
+
+#[test]
 fn what_cannot_be_read_by_id_is_read_again() {
     let habits: [fn(&mut crate::tables::Tables); 2] = [
         |tables| tables.id_filter = Habit::Refuses,

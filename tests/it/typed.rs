@@ -331,6 +331,24 @@ fn an_update_that_fails_leaves_the_database_as_it_was_and_is_made_up_for() {
 }
 
 #[test]
+fn an_update_that_was_stopped_goes_on_where_it_stood() {
+    let records: Vec<_> = (1..=950).map(|id| json!({ "id": id, "name": "Old" })).collect();
+    let (crm, desk) = (Tiny::serve(accounts(&records)), Desk::new());
+    let arguments = ["export", "accounts", "-o", "crm.sqlite", "--incremental", "--deleted"];
+    desk.carafe(arguments).at(&crm.address()).ends_with(0);
+    [3, 500, 940].iter().for_each(|id| crm.change("accounts", *id, "name", json!("New")));
+    crm.remove("accounts", 7);
+    let before = std::fs::read(desk.path("crm.sqlite")).unwrap();
+    let stopped = arguments.into_iter().chain(["--max-calls", "6", "--concurrency", "1"]);
+    desk.carafe(stopped).at(&crm.address()).ends_with(6);
+    assert_eq!(std::fs::read(desk.path("crm.sqlite")).unwrap(), before);
+    desk.carafe(["resume", "last"]).at(&crm.address()).ends_with(0);
+    let new = "SELECT count(*), (SELECT group_concat(id) FROM accounts WHERE name = 'New') FROM accounts";
+    assert_eq!(rows(&desk, "crm.sqlite", new), ["i949|t3,500,940"]);
+    assert_eq!(desk.text("crm.sqlite.deleted.csv"), "object,id\naccounts,7\n");
+}
+
+#[test]
 fn older_databases_are_kept_beside_the_one_that_is_brought_up_to_date() {
     let (crm, desk) = (Crm::start(), Desk::new());
     update(&crm, &desk, &["accounts", "--keep", "3"]);

@@ -10,9 +10,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use jiff::tz::Offset;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::{ExportSettings, ExportSummary, Target};
-use crate::crm::{ReadMode, Records};
+use crate::crm::{ReadMode, ReadQuery, Records};
 use crate::model::{Notice, RunState, shown};
 use crate::pipeline::{Event, PipelineError, Reporter};
 use crate::store::{ExportFacts, ExportRun, PageLog, RunName, StoreError};
@@ -78,12 +79,12 @@ impl<'a> Journal<'a> {
         self.run().map_or(Ok(()), |mut run| run.take(&absolute(path))).map_err(PipelineError::from)
     }
 
-    /// What is kept of an object.
-    pub fn pages(&self, object: &str) -> KeptPages<'_> {
-        let log = self
-            .run()
-            .filter(|_| self.keeps_pages)
-            .and_then(|run| run.pages(object).inspect_err(|error| self.tell_of(error)).ok());
+    /// What is kept of an object, if it was asked for by the same question.
+    pub fn pages(&self, object: &str, query: &ReadQuery) -> KeptPages<'_> {
+        let log = self.run().filter(|_| self.keeps_pages).and_then(|run| {
+            let log = run.pages(object).and_then(|log| asked(log, query));
+            log.inspect_err(|error| self.tell_of(error)).ok()
+        });
         KeptPages { journal: self, log, packed: Vec::new() }
     }
 
@@ -199,6 +200,20 @@ impl KeptPages<'_> {
             self.journal.tell_of(&error);
         }
     }
+}
+
+/// The first entry of a log is the question. Pages that came in answer to another one are forgotten:
+/// of an incremental export, what is asked for depends on what was there before.
+fn asked(mut log: PageLog, query: &ReadQuery) -> Result<PageLog, StoreError> {
+    let question = xxh3_64(format!("{query:?}").as_bytes()).to_le_bytes();
+    let is_same = log.next_page()?.map(|known| known == question);
+    if is_same != Some(true) {
+        if is_same.is_some() {
+            log.clear()?;
+        }
+        log.add(&question)?;
+    }
+    Ok(log)
 }
 
 fn begin(settings: &ExportSettings, now: Timestamp) -> Result<ExportRun, StoreError> {

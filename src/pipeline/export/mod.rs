@@ -407,7 +407,7 @@ impl Exporter<'_> {
             what: object.clone(),
             total: plan.query.limit,
         });
-        let mut kept = self.journal.pages(object);
+        let mut kept = self.journal.pages(object, &plan.query);
         let mut writing = Writing::new(self, plan, writer)?;
         let mut seen = 0;
         let mut query = writing.plan.query.clone();

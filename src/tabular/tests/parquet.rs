@@ -127,3 +127,25 @@ fn a_record_with_too_many_values_is_an_error_and_leaves_no_file() {
     drop(writer);
     assert_eq!(std::fs::read_dir(folder.0.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn each_row_group_tells_its_lowest_and_highest_values() {
+    let folder = Folder::new();
+    let path = folder.path("accounts.parquet");
+    let values = [("Zoë", "-0.05"), ("", "-1200.50"), ("Ann", "99999.99"), ("Ännchen", "7")];
+    let records = (1..).zip(values).map(|(id, (name, value))| {
+        vec![num(&id.to_string()), name.into(), num(value), Value::Bool(id > 2), "2026-01-31".into()]
+    });
+    written(&path, &fields(), records);
+    let reader = reader(&path);
+    let ends = |column: usize| {
+        let told = reader.metadata().row_group(0).column(column).statistics().unwrap();
+        [told.min_bytes_opt().unwrap().to_vec(), told.max_bytes_opt().unwrap().to_vec()]
+    };
+    assert_eq!(ends(0), [1_i64, 4].map(|id| id.to_le_bytes().to_vec()));
+    assert_eq!(ends(1), ["", "Ännchen"].map(|text| text.as_bytes().to_vec()));
+    assert_eq!(ends(2), [-120_050_i128, 9_999_999].map(|number| number.to_be_bytes().to_vec()));
+    let nulls =
+        |column: usize| reader.metadata().row_group(0).column(column).statistics().unwrap().null_count_opt();
+    assert_eq!((nulls(4), nulls(5)), (Some(0), Some(4)));
+}
