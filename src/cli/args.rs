@@ -346,6 +346,15 @@ pub struct ExportArgs {
     #[arg(long, value_name = "a=b.c", value_delimiter = ',')]
     pub resolve: Vec<String>,
 
+    /// Write the columns of a mapping: its headers, its words, its forms of dates and numbers
+    ///
+    /// What was imported by the mapping comes out as it went in, in a file that its source
+    /// reads: delimiter, encoding, sheet and header row are kept. Each cell is read again as
+    /// an import would; a value that the mapping cannot write stands as it is in the CRM, and
+    /// is counted in a notice.
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["fields", "resolve", "lines"])]
+    pub mapping: Option<PathBuf>,
+
     /// Include the lines of opportunities
     ///
     /// They are a sheet, a table or a file of their own, opportunity_lines; in a

@@ -260,7 +260,7 @@ impl Job {
 
 /// The dictionaries of the objects that the mapping's references name. One that
 /// is not known is left out: the mapping's own complaint names its place.
-async fn references(mapping: &Mapping, catalog: &Catalog) -> Result<Dictionaries, PipelineError> {
+pub(super) async fn references(mapping: &Mapping, catalog: &Catalog) -> Result<Dictionaries, PipelineError> {
     let mut known = Dictionaries::new();
     for reference in mapping.fields.iter().filter_map(|(_, rule)| rule.reference.as_ref()) {
         let object = &reference.object.value;
@@ -279,7 +279,11 @@ async fn references(mapping: &Mapping, catalog: &Catalog) -> Result<Dictionaries
 }
 
 /// That the mapping names no object of the CRM, at its place.
-fn unknown_object(mapping: Option<&Mapping>, catalog: &Catalog, error: PipelineError) -> PipelineError {
+pub(super) fn unknown_object(
+    mapping: Option<&Mapping>,
+    catalog: &Catalog,
+    error: PipelineError,
+) -> PipelineError {
     let Some(mapping) = mapping else { return error };
     let name = &mapping.object;
     let message = match catalog {
@@ -351,7 +355,7 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// Reads a mapping file as far as it reads, and what is wrong with the rest.
-fn read_mapping(path: &Path) -> Result<(Mapping, Vec<Problem>), PipelineError> {
+pub(super) fn read_mapping(path: &Path) -> Result<(Mapping, Vec<Problem>), PipelineError> {
     let name = path.display().to_string();
     let cannot = |why: String| {
         PipelineError::usage(

@@ -17,9 +17,11 @@ pub(super) fn read_options(
     let mut problems = Vec::new();
     let SourceKeys { format, encoding, delimiter, sheet, header_row, range, hidden, guard: _ } =
         &mapping.source;
-    options.format = format.as_ref().and_then(|format| read_format(format, &mut problems));
+    let noted = |problem: Problem| problems.push(problem);
+    options.format = format.as_ref().and_then(|format| format_of(format).map_err(noted).ok());
     options.encoding = encoding.as_ref().map(|e| e.value.clone());
-    options.delimiter = delimiter.as_ref().and_then(|d| read_delimiter(d, &mut problems));
+    let noted = |problem: Problem| problems.push(problem);
+    options.delimiter = delimiter.as_ref().and_then(|d| delimiter_of(d).map_err(noted).ok());
     options.sheet = sheet.as_ref().map(|sheet| match &sheet.value {
         SheetName::Name(name) => SheetChoice::Name(name.clone()),
         SheetName::Number(number) => SheetChoice::Number(*number),
@@ -72,25 +74,29 @@ pub(super) fn at_its_key(error: PipelineError, mapping: Option<&Mapping>) -> Pip
     }
 }
 
-fn read_format(format: &Located<String>, problems: &mut Vec<Problem>) -> Option<Format> {
-    let found = Format::from_word(&format.value);
-    if found.is_none() {
+/// The form that `format` names.
+///
+/// # Errors
+/// There is none of that name.
+pub(super) fn format_of(format: &Located<String>) -> Result<Format, Problem> {
+    Format::from_word(&format.value).ok_or_else(|| {
         let message = format!("\"{}\" is not a format", shown(&format.value));
-        problems
-            .push(Problem::at(format.place, message).hint("one of: csv, tsv, xlsx, xls, xlsb, ods, jsonl"));
-    }
-    found
+        Problem::at(format.place, message).hint("one of: csv, tsv, xlsx, xls, xlsb, ods, jsonl")
+    })
 }
 
-fn read_delimiter(delimiter: &Located<String>, problems: &mut Vec<Problem>) -> Option<char> {
+/// The character that `delimiter` names.
+///
+/// # Errors
+/// It is none.
+pub(super) fn delimiter_of(delimiter: &Located<String>) -> Result<char, Problem> {
     let mut chars = delimiter.value.chars();
     match (delimiter.value.as_str(), chars.next(), chars.next()) {
-        ("tab" | "\\t", ..) => Some('\t'),
-        (_, Some(one), None) => Some(one),
+        ("tab" | "\\t", ..) => Ok('\t'),
+        (_, Some(one), None) => Ok(one),
         _ => {
             let problem = Problem::at(delimiter.place, "a delimiter is one character, or the word tab");
-            problems.push(problem.hint("for example: delimiter: \";\""));
-            None
+            Err(problem.hint("for example: delimiter: \";\""))
         }
     }
 }

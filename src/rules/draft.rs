@@ -144,6 +144,12 @@ pub fn spoken<'r>(program: &Program, row: &'r Row, at: usize) -> Option<Cow<'r, 
     }
 }
 
+/// What a row wants with one field; what is wrong with it is told nowhere.
+pub fn wish<'r>(program: &Program, row: &'r Row, at: usize) -> Wish<'r> {
+    let mut scratch = Draft { row: row.number, ..Draft::default() };
+    Drafter { program, row, draft: &mut scratch, at }.wish()
+}
+
 /// A row of which `when` cannot tell whether it is meant.
 fn unclear_finding(program: &Program, row: &Row, column: usize, wanted: Option<Sort>) -> Finding {
     let message = match wanted {

@@ -7,7 +7,8 @@
 //! `expression`; `program::Glance` passes the rows that need none), `duplicates`, `additions` (what dropdown lists lack),
 //! `planning` (what is to be done, by `compare`; `zeros` are what it loses), `causes` (why rows were
 //! rejected), `settling` (what rows in doubt have come to, by `image`),
-//! `exported` (whether a record changed since its export). `language` is the language of `--where` and `when`; `drift` tells
+//! `exported` (whether a record changed since its export). `reversal` is the way back: records into the cells that
+//! a mapping would read them from. `language` is the language of `--where` and `when`; `drift` tells
 //! what the CRM changed about fields since the last time; `drafting` writes a
 //! first mapping for a file that has none. After a run `verifying` names what
 //! the CRM made of the values, and `edited` who may have changed them since.
@@ -36,6 +37,7 @@ pub mod program;
 pub mod proof;
 pub mod proving;
 pub mod read_faults;
+pub mod reversal;
 pub mod settling;
 pub mod verifying;
 pub mod zeros;

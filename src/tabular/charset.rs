@@ -98,6 +98,25 @@ impl Charset {
         odd.or_else(|| in_file.first().copied()).unwrap_or_default()
     }
 
+    /// The first character of a text that the encoding does not have.
+    pub(super) fn lacks(self, text: &str) -> Option<char> {
+        let Self::Legacy(encoding) = self else { return None };
+        if text.is_ascii() {
+            return None;
+        }
+        let mut encoder = encoding.new_encoder();
+        let mut rest = text;
+        let mut buffer = [0_u8; 256];
+        while !rest.is_empty() {
+            let (result, read, _) = encoder.encode_from_utf8_without_replacement(rest, &mut buffer, true);
+            if let EncoderResult::Unmappable(missing) = result {
+                return Some(missing);
+            }
+            rest = rest.get(read..).unwrap_or_default();
+        }
+        None
+    }
+
     /// Appends a text in the inner text form; characters that the encoding
     /// lacks become `?`.
     pub(super) fn push_text(self, text: &str, out: &mut Vec<u8>) {

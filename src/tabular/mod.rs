@@ -35,6 +35,7 @@ mod cutting;
 mod delimiter;
 mod detect;
 mod dialect;
+mod encoding;
 mod error;
 mod fingerprint;
 mod gate;
@@ -94,10 +95,12 @@ pub use reject::{BadCell, Mark, RejectWriter};
 pub use sheet_look::SheetLook;
 pub use source::{Rows, Source};
 pub use template::{Guide, write_template};
-pub use write::{CsvOptions, LinesWritten, RecordWriter, TextTarget, csv_writer, jsonl_writer};
+pub use write::{
+    CsvLook, CsvOptions, LinesWritten, RecordWriter, TextTarget, csv_writer, csv_writer_like, jsonl_writer,
+};
 pub use write_parquet::parquet_writer;
 pub use write_sqlite::{SqliteFile, sqlite_columns};
-pub use write_xlsx::{XlsxBook, xlsx_writer};
+pub use write_xlsx::{SheetPlace, XlsxBook, xlsx_writer};
 
 #[cfg(test)]
 mod tests;

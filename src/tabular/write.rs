@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use super::charset::Charset;
+use super::encoding::Encoding;
 use super::error::{OutputError, OutputProblem};
 use super::output::Output;
 use crate::model::{Field, Notice, Value, ValueRef, guard};
@@ -58,6 +60,63 @@ pub struct CsvOptions {
 impl Default for CsvOptions {
     fn default() -> Self {
         Self { excel: false, guard: true }
+    }
+}
+
+/// What a CSV looks like beside what every one has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CsvLook {
+    /// What stands between two cells: an ASCII character.
+    delimiter: u8,
+    charset: Charset,
+    /// Blank lines above the header.
+    lines_above: u32,
+}
+
+impl Default for CsvLook {
+    fn default() -> Self {
+        Self { delimiter: b',', charset: Charset::Utf8, lines_above: 0 }
+    }
+}
+
+impl CsvLook {
+    /// The same with so many blank lines above the header.
+    pub fn below(self, lines_above: u32) -> Self {
+        Self { lines_above, ..self }
+    }
+
+    /// The same with another delimiter.
+    ///
+    /// # Errors
+    /// A sentence: no file can be read with it.
+    pub fn delimited(self, delimiter: char) -> Result<Self, String> {
+        match u8::try_from(delimiter).ok().filter(|byte| byte.is_ascii() && !b"\"\r\n".contains(byte)) {
+            Some(delimiter) => Ok(Self { delimiter, ..self }),
+            None => Err("a delimiter is an ASCII character, and neither a quote nor a line break".to_owned()),
+        }
+    }
+
+    /// The same in another encoding.
+    ///
+    /// # Errors
+    /// A sentence: there is none of that name.
+    pub fn encoded(self, label: &str) -> Result<Self, String> {
+        Ok(Self { charset: Charset::from_label(label)?, ..self })
+    }
+
+    /// The encoding's name.
+    pub fn encoding(&self) -> String {
+        self.charset.name()
+    }
+
+    /// Whether it is UTF-8.
+    pub fn is_utf8(&self) -> bool {
+        self.charset == Charset::Utf8
+    }
+
+    /// The first character of a text that the encoding does not have.
+    pub fn lacks(&self, text: &str) -> Option<char> {
+        self.charset.lacks(text)
     }
 }
 
@@ -134,12 +193,27 @@ pub fn csv_writer<'w>(
     fields: &[Field],
     options: CsvOptions,
 ) -> Result<Box<dyn RecordWriter + 'w>, OutputError> {
+    csv_writer_like(target, fields, options, CsvLook::default())
+}
+
+/// The same in a look of its own. A character that the encoding does not have is an error, see
+/// [`CsvLook::lacks`].
+pub fn csv_writer_like<'w>(
+    target: impl Into<TextTarget<'w>>,
+    fields: &[Field],
+    options: CsvOptions,
+    look: CsvLook,
+) -> Result<Box<dyn RecordWriter + 'w>, OutputError> {
     let mut sink = target.into().0;
-    if options.excel {
-        sink.put("\u{FEFF}".as_bytes())?;
-    }
     let name = sink.name();
+    if options.excel || look.charset.is_utf16() {
+        sink.put(look.charset.mark())?;
+    }
+    let mut sink = Encoding::new(sink, look.charset);
+    let above = "\n".repeat(look.lines_above as usize);
+    sink.write_all(above.as_bytes()).map_err(|error| OutputProblem::from(error).of(&name))?;
     let writer = csv::WriterBuilder::new()
+        .delimiter(look.delimiter)
         .terminator(csv::Terminator::Any(b'\n'))
         .flexible(true)
         .buffer_capacity(CSV_BUFFER)
@@ -155,7 +229,7 @@ pub fn csv_writer<'w>(
 }
 
 struct CsvRecords<'w> {
-    writer: csv::Writer<Sink<'w>>,
+    writer: csv::Writer<Encoding<Sink<'w>>>,
     name: PathBuf,
     options: CsvOptions,
     columns: Vec<Column>,
@@ -169,7 +243,7 @@ struct Column {
 
 /// Writes one line.
 fn line<'a>(
-    writer: &mut csv::Writer<Sink<'_>>,
+    writer: &mut csv::Writer<Encoding<Sink<'_>>>,
     name: &Path,
     cells: impl Iterator<Item = Cow<'a, str>>,
 ) -> Result<(), OutputError> {
@@ -212,7 +286,7 @@ impl RecordWriter for CsvRecords<'_> {
         writer.flush().map_err(unwritable)?;
         // Nothing is left that this could fail to write.
         let sink = writer.into_inner().map_err(|error| unwritable(error.error().kind().into()))?;
-        sink.finish().map(|()| Vec::new())
+        sink.into_inner().map_err(unwritable)?.finish().map(|()| Vec::new())
     }
 }
 

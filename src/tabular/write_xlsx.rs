@@ -36,6 +36,18 @@ pub struct XlsxBook {
     pub(super) records_a_sheet: u32,
     /// Texts that did not fit into a cell.
     cut: u64,
+    place: SheetPlace,
+}
+
+/// Where in a workbook records are written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SheetPlace {
+    /// The sheet's name; the object's if there is none.
+    pub name: Option<String>,
+    /// Empty sheets before it.
+    pub sheets_before: usize,
+    /// Blank rows above its header.
+    pub rows_above: u32,
 }
 
 struct Formats {
@@ -54,7 +66,30 @@ impl XlsxBook {
             date: Format::new().set_num_format("yyyy-mm-dd"),
             datetime: Format::new().set_num_format("yyyy-mm-dd hh:mm:ss"),
         };
-        Ok(Self { book, output, names: HashSet::new(), formats, records_a_sheet: RECORDS_A_SHEET, cut: 0 })
+        Ok(Self {
+            book,
+            output,
+            names: HashSet::new(),
+            formats,
+            records_a_sheet: RECORDS_A_SHEET,
+            cut: 0,
+            place: SheetPlace::default(),
+        })
+    }
+
+    /// The next sheets stand there.
+    ///
+    /// # Errors
+    /// The sheets before cannot be made.
+    pub fn place(&mut self, place: SheetPlace) -> Result<(), OutputError> {
+        let target = self.output.target().to_owned();
+        for _ in 0..place.sheets_before {
+            let name = sheet_name("Sheet", 1, &mut self.names);
+            contained(&target, || self.book.add_worksheet().set_name(name).map(drop))?;
+        }
+        self.records_a_sheet = self.records_a_sheet.saturating_sub(place.rows_above).max(1);
+        self.place = place;
+        Ok(())
     }
 
     /// Begins the next sheet; it is complete when its writer is finished.
@@ -194,14 +229,16 @@ impl Sheet {
         self.number += 1;
         self.records = 0;
         self.widest = self.fields.iter().map(|(name, _)| name.chars().count() + FILTER_BUTTON).collect();
-        let name = sheet_name(&self.object, self.number, &mut book.names);
+        let object = book.place.name.as_deref().unwrap_or(&self.object);
+        let name = sheet_name(object, self.number, &mut book.names);
+        let header = book.place.rows_above;
         let target = book.output.target().to_owned();
         let (workbook, formats) = (&mut book.book, &book.formats);
         self.index = contained(&target, || {
             let sheet = workbook.add_worksheet_with_constant_memory()?;
-            sheet.set_name(name)?.set_freeze_panes(1, 0)?;
+            sheet.set_name(name)?.set_freeze_panes(header + 1, 0)?;
             for (column, (field, _)) in (0_u16..).zip(&self.fields) {
-                sheet.write_string_with_format(0, column, field.as_str(), &formats.header)?;
+                sheet.write_string_with_format(header, column, field.as_str(), &formats.header)?;
             }
             Ok(workbook.worksheets().len() - 1)
         })?;
@@ -215,13 +252,14 @@ impl Sheet {
             self.next_sheet(book)?;
         }
         self.records += 1;
+        let row = book.place.rows_above + self.records;
         let target = book.output.target().to_owned();
         let (workbook, formats) = (&mut book.book, &book.formats);
         let cut = contained(&target, || {
             let sheet = workbook.worksheet_from_index(self.index)?;
             let mut cut = 0;
             for ((column, (_, kind)), value) in (0_u16..).zip(&self.fields).zip(values) {
-                cut += u64::from(write_cell(sheet, (self.records, column), kind, *value, formats)?);
+                cut += u64::from(write_cell(sheet, (row, column), kind, *value, formats)?);
             }
             Ok(cut)
         })?;
@@ -244,7 +282,8 @@ impl Sheet {
                     f64::from(u8::try_from(*widest).unwrap_or(u8::MAX)) + PADDING,
                 )?;
             }
-            sheet.autofilter(0, 0, self.records, last).map(drop)
+            let header = book.place.rows_above;
+            sheet.autofilter(header, 0, header + self.records, last).map(drop)
         })
     }
 

@@ -37,6 +37,8 @@ mod resolve;
 mod resume;
 mod retry;
 mod retry_refused;
+mod reversed;
+mod reversed_files;
 mod runs;
 mod samples;
 mod schema;

@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::kept::Kept;
 use super::manifest::{Begun, Part};
 use super::plan::Plan;
+use super::reversed::Reversed;
 use super::{ExportSettings, ExportedObject, Exporter, ReadIn, Target, exported};
 use crate::model::{Dictionary, Field};
 use crate::pipeline::{Catalog, PipelineError};
 use crate::store::slug;
 use crate::tabular::{
-    CsvOptions, Output, RecordWriter, SqliteFile, TextTarget, csv_writer, jsonl_writer, line_fields,
+    CsvOptions, Output, RecordWriter, SqliteFile, TextTarget, csv_writer_like, jsonl_writer, line_fields,
     parquet_writer, sqlite_columns, with_lines, without_lines,
 };
 
@@ -128,11 +129,15 @@ impl Exporter<'_> {
         &self,
         target: TextTarget<'w>,
         fields: &[Field],
+        reversed: Option<&Reversed>,
     ) -> Result<Box<dyn RecordWriter + 'w>, PipelineError> {
-        let options = CsvOptions { excel: self.settings.excel, guard: !self.settings.raw };
+        let keeps_guard = reversed.is_some_and(Reversed::keeps_guard);
+        let guard = !self.settings.raw && !keeps_guard;
+        let options = CsvOptions { excel: self.settings.excel, guard };
+        let look = reversed.map(Reversed::look).unwrap_or_default();
         Ok(match self.settings.format {
             ExportFormat::Jsonl => jsonl_writer(target, fields)?,
-            _ => csv_writer(target, fields, options)?,
+            _ => csv_writer_like(target, fields, options, look)?,
         })
     }
 
@@ -142,10 +147,11 @@ impl Exporter<'_> {
         output: Output,
         object: &str,
         fields: &[Field],
+        reversed: Option<&Reversed>,
     ) -> Result<Box<dyn RecordWriter>, PipelineError> {
         match self.settings.format {
             ExportFormat::Parquet => Ok(parquet_writer(output, object, fields)?),
-            _ => self.text_writer(output.into(), fields),
+            _ => self.text_writer(output.into(), fields, reversed),
         }
     }
 
@@ -158,15 +164,15 @@ impl Exporter<'_> {
     ) -> Result<(Box<dyn RecordWriter>, Option<Beside>), PipelineError> {
         let object = &plan.dictionary.object;
         let Some(lines) = &plan.lines else {
-            return Ok((self.file_writer(output, object, &plan.fields)?, None));
+            return Ok((self.file_writer(output, object, &plan.fields, plan.reversed.as_ref())?, None));
         };
         let beside = self.lines_beside(path);
         let second = self.output(&beside)?;
         // Records that are no more are told beside the opportunities.
         let settings = ExportSettings { incremental: None, ..self.settings.clone() };
         let manifest = self.manifest(&beside, &settings)?;
-        let records = self.file_writer(output, object, &without_lines(&plan.fields))?;
-        let second = self.file_writer(second, LINES, &lines.fields)?;
+        let records = self.file_writer(output, object, &without_lines(&plan.fields), None)?;
+        let second = self.file_writer(second, LINES, &lines.fields, None)?;
         let both = with_lines(records, second, &plan.fields, &lines.fields);
         Ok((both, Some(Beside { path: beside, manifest })))
     }

@@ -11,7 +11,9 @@ mod kept;
 mod manifest;
 mod plan;
 mod resolve;
+mod reversed;
 mod since;
+mod source_form;
 mod writing;
 
 pub use form::ExportFormat;
@@ -102,6 +104,9 @@ pub struct ExportSettings {
     pub limit: Option<u64>,
     /// `--lines`
     pub lines: bool,
+    /// `--mapping`: the columns are those of this mapping.
+    #[serde(default)]
+    pub mapping: Option<PathBuf>,
     /// `--resolve`: `accountid=accounts.name` and the like.
     pub resolve: Vec<String>,
     /// Replace what is there.
@@ -134,7 +139,8 @@ impl ExportSettings {
             ..incremental
         });
         let dictionary = self.dictionary.as_deref().map(absolute);
-        Self { target, incremental, dictionary, runs: absolute(&self.runs), ..self.clone() }
+        let mapping = self.mapping.as_deref().map(absolute);
+        Self { target, incremental, dictionary, mapping, runs: absolute(&self.runs), ..self.clone() }
     }
 }
 
@@ -318,6 +324,9 @@ impl Exporter<'_> {
         let manifest = self.manifest(path, self.settings)?;
         let (mut done, mut parts) = (Vec::new(), Vec::new());
         for mut plan in plans {
+            if let Some(reversed) = &plan.reversed {
+                book.place(reversed.place())?;
+            }
             let mut sheet = match &plan.lines {
                 Some(lines) => book.sheet_with_lines(&plan.dictionary.object, &plan.fields, lines.named())?,
                 None => book.sheet(&plan.dictionary.object, &plan.fields)?,
@@ -383,7 +392,7 @@ impl Exporter<'_> {
         let mut done = Vec::new();
         for mut plan in plans {
             let output = TextTarget::stream(std::io::stdout(), "standard output");
-            let mut writer = self.text_writer(output, &plan.fields)?;
+            let mut writer = self.text_writer(output, &plan.fields, plan.reversed.as_ref())?;
             let read = self.read(&mut plan, writer.as_mut()).await?;
             self.tell(writer.finish()?);
             done.push(exported(&plan, read.records, Path::new("-")));
@@ -426,6 +435,7 @@ impl Exporter<'_> {
         }
         kept.complete();
         let mut read = writing.finish().await?;
+        self.tell(plan.reversal_notices());
         self.reporter.event(Event::End(Phase::Read));
         let (unfit, object) = (reader.summary().unfit, shown(object));
         if unfit > 0 {

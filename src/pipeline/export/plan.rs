@@ -5,6 +5,7 @@ use super::ExportSettings;
 use super::changes::{Changes, States};
 use super::form::LinesPlan;
 use super::resolve::Resolution;
+use super::reversed::{ReadMapping, Reversed};
 use super::since::changed_since;
 use crate::crm::ReadQuery;
 use crate::model::{Dictionary, Direction, Field, FieldKind, Filter, Order, shown};
@@ -26,9 +27,24 @@ pub(super) struct Plan {
     pub lines: Option<LinesPlan>,
     /// Tells what is new, where only that is wanted.
     pub changes: Option<Changes>,
+    /// The mapping that is turned round, where there is one: the columns are its own.
+    pub reversed: Option<Reversed>,
 }
 
 impl Plan {
+    /// The same in the words of a mapping.
+    async fn turned_round(
+        self,
+        mapping: ReadMapping,
+        settings: &ExportSettings,
+        catalog: &Catalog,
+    ) -> Result<Self, PipelineError> {
+        let (reversed, resolutions) = mapping.reversed(settings, &self.dictionary, catalog).await?;
+        let fields = reversed.columns();
+        let names = vec![None; fields.len()];
+        Ok(Self { fields, names, resolutions, reversed: Some(reversed), ..self })
+    }
+
     /// Reads only what may be new since the last export of the kind, where the output holds the rest.
     pub fn only_news(&mut self, states: &mut States, afresh: bool) {
         let (changed, changes) = states.of(&self.dictionary, afresh);
@@ -52,7 +68,12 @@ pub(super) async fn plan(
     settings: &ExportSettings,
     catalog: &Catalog,
 ) -> Result<Plan, PipelineError> {
-    let dictionary = catalog.dictionary(object, |_| false).await?;
+    let mapping = ReadMapping::of(object, settings)?;
+    let has_cells_of = |field: &Field| mapping.as_ref().is_some_and(|mapping| mapping.names(field));
+    let dictionary = match (catalog.dictionary(object, has_cells_of).await, &mapping) {
+        (Err(error), Some(mapping)) => return Err(mapping.at_its_place(error, catalog)),
+        (described, _) => described?,
+    };
     let fields = chosen_fields(&dictionary, &settings.fields, settings.lines)?;
     let condition = settings.condition.as_deref().map(|text| parse_filter(text, &dictionary)).transpose()?;
     let changed = settings.since.map(|since| changed_since(&dictionary, since)).transpose()?;
@@ -70,7 +91,12 @@ pub(super) async fn plan(
     let apart = LinesPlan::of(object, settings, catalog).await?;
     let resolutions = Resolution::all(&settings.resolve, &dictionary, catalog).await?;
     let (fields, names) = Resolution::place(&resolutions, fields);
-    Ok(Plan { dictionary, fields, names, resolutions, query, lines: apart, changes: None })
+    let plan =
+        Plan { dictionary, fields, names, resolutions, query, lines: apart, changes: None, reversed: None };
+    match mapping {
+        Some(mapping) => plan.turned_round(mapping, settings, catalog).await,
+        None => Ok(plan),
+    }
 }
 
 /// The fields to write: those asked for, else all with `id` first.

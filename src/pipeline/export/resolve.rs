@@ -80,6 +80,11 @@ impl Resolution {
         Ok(found)
     }
 
+    /// The name of what a field's ids mean, by these fields of that object.
+    pub fn of(field: &str, dictionary: Dictionary, by: &[String]) -> Self {
+        Self { field: field.to_owned(), dictionary, by: by.to_vec() }
+    }
+
     /// Checks that each is of one of the objects.
     pub fn check(asked: &[String], plans: &[Plan]) -> Result<(), PipelineError> {
         for text in asked {

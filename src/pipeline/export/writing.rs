@@ -65,6 +65,9 @@ impl<'w> Writing<'w> {
 
     /// Writes the columns' values of each record.
     fn write_page(&mut self, page: &Records) -> Result<(), PipelineError> {
+        if let Some(reversed) = &mut self.plan.reversed {
+            return reversed.write(page, self.resolver.as_ref(), self.writer);
+        }
         let Plan { fields, names, .. } = &*self.plan;
         let mut values = Vec::with_capacity(fields.len());
         // Where the fields stand among a record's names, and of which records that holds.

@@ -164,6 +164,41 @@ impl DateFormat {
         }
         found.datetime()
     }
+
+    /// Writes a date in this form, days, months and times with two digits. What the form has no
+    /// place for is left out.
+    pub fn write(&self, at: civil::DateTime) -> String {
+        let mut out = String::new();
+        for part in &self.parts {
+            part.write(at, &mut out);
+        }
+        out
+    }
+}
+
+impl Part {
+    fn write(self, at: civil::DateTime, out: &mut String) {
+        let number = match self {
+            Self::Year => return out.push_str(&format!("{:04}", at.year())),
+            Self::ShortYear => i8::try_from(at.year().rem_euclid(100)).unwrap_or_default(),
+            Self::Month => at.month(),
+            Self::Day => at.day(),
+            Self::Hour => at.hour(),
+            Self::Hour12 => (at.hour() + 11) % 12 + 1,
+            Self::Minute => at.minute(),
+            Self::Second => at.second(),
+            Self::MonthName => {
+                let name = usize::try_from(at.month() - 1).ok().and_then(|month| MONTHS.get(month));
+                let mut letters = name.into_iter().flat_map(|name| name.chars()).take(3);
+                out.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+                return out.extend(letters);
+            }
+            Self::AmPm => return out.push_str(if at.hour() < 12 { "AM" } else { "PM" }),
+            Self::Blank => return out.push(' '),
+            Self::Literal(c) => return out.push(c),
+        };
+        out.push_str(&format!("{number:02}"));
+    }
 }
 
 /// The parts of a date as far as they have been read.

@@ -41,6 +41,19 @@ impl DateReading {
             Self::Order(order) => read_in_order(text, *order),
         }
     }
+
+    /// Writes a date in this form; none where the form alone is no way to write one.
+    pub fn write(&self, at: civil::DateTime) -> Option<String> {
+        match self {
+            // Behind a format without a time of day, one may stand all the same.
+            Self::Format(format) if !format.has_time() && at.time() != civil::Time::midnight() => {
+                Some(format!("{} {}", format.write(at), at.time().strftime("%H:%M:%S")))
+            }
+            Self::Format(format) => Some(format.write(at)),
+            Self::Excel(epoch) => serial::write(at, *epoch),
+            Self::Order(_) => None,
+        }
+    }
 }
 
 /// The form, as the end of "not a date in the form …".

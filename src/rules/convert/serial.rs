@@ -48,6 +48,25 @@ pub fn read(text: &str, epoch: Epoch) -> Result<civil::DateTime, DateFault> {
     first.at(0, 0, 0, 0).checked_add(span).map_err(|_| DateFault::NoSuchDay)
 }
 
+/// Writes the number that [`read`] reads; none for a day before the first.
+pub fn write(at: civil::DateTime, epoch: Epoch) -> Option<String> {
+    let first = match epoch {
+        Epoch::Windows => civil::date(1899, 12, 31),
+        Epoch::Mac => civil::date(1904, 1, 1),
+    };
+    let days = (at.date() - first).get_days();
+    let days = if epoch == Epoch::Windows && days >= 60 { days + 1 } else { days };
+    let days = u32::try_from(days).ok()?;
+    let time = at.time();
+    let seconds = [time.hour(), time.minute(), time.second()]
+        .into_iter()
+        .fold(0, |sum, part| sum * 60 + u64::from(part.unsigned_abs()));
+    // Ten digits are less than a hundred-thousandth of a second.
+    let fraction = (seconds * 10_000_000_000 + 43_200) / 86_400;
+    let text = format!("{days}.{fraction:010}");
+    Some(text.trim_end_matches('0').trim_end_matches('.').to_owned())
+}
+
 /// The seconds of a part of a day, given by the digits behind the point,
 /// rounded; by whole numbers alone.
 fn seconds_of(fraction: &str) -> i64 {
