@@ -1,4 +1,4 @@
-//! Rows 9, 10 and 12: reading records, into files and for a plan.
+//! Rows 9, 10, 12 and 14: reading records, into files and for a plan.
 
 use std::path::Path;
 use std::time::Duration;
@@ -29,6 +29,9 @@ pub fn rows(bench: &Bench) {
     }
     if bench.wants(12) {
         planning(bench, records);
+    }
+    if bench.wants(14) {
+        every_form(bench, bench.size(1_000_000));
     }
 }
 
@@ -155,6 +158,43 @@ fn workbook_memory(bench: &Bench, few: u64, many: u64) {
         reached: Some(many_peak - few_peak <= 10.0),
     }
     .print();
+}
+
+/// Memory stays flat in every form; how long a form takes is told beside the plain loop into CSV.
+fn every_form(bench: &Bench, records: u64) {
+    let server = server_of(records, Duration::ZERO);
+    let pages = records.div_ceil(PAGE).to_string();
+    let by_loop = bench.files.folder().join("pages.csv");
+    for (row, form) in
+        [("14a", "csv"), ("14b", "jsonl"), ("14c", "parquet"), ("14d", "sqlite"), ("14e", "xlsx")]
+    {
+        let file = bench.files.folder().join(format!("all.{form}"));
+        let [plain, exported] = interleaved(
+            bench.rounds(1),
+            [
+                &mut || {
+                    run(child("pages").args([server.url(), &pages, &CONCURRENCY.to_string()]).arg(&by_loop))
+                },
+                &mut || export(bench, &server, records, &file),
+            ],
+        );
+        let peak = exported.iter().map(|run| run.peak).fold(0.0, f64::max);
+        let (_, ratio, best) = share(figure(&exported, |r| r.wall), figure(&plain, |r| r.wall));
+        Line {
+            row,
+            what: &format!(
+                "memory of `export` of {records} records to {form} at 0 ms; loop into CSV over the same pages"
+            ),
+            reference: shown(&plain),
+            program: shown(&exported),
+            ratio,
+            best,
+            goal: "100 MiB",
+            reached: Some(peak <= 100.0),
+        }
+        .print();
+        std::fs::remove_file(&file).expect("the export");
+    }
 }
 
 /// Row 12: of the file's rows, one in twenty is new, one in ten differs.
