@@ -176,7 +176,7 @@ impl Ranges {
             Some(_) => self.known.concurrency,
             None => self.known.concurrency.min(count_of(self.came / self.known.page / 4)),
         };
-        let window = 2 * self.longest() * self.known.concurrency as u64;
+        let window = self.longest() * self.known.concurrency as u64;
         let ahead = self.held.len() as u64 + self.walks.values().map(|walk| walk.pages).sum::<u64>();
         let wasteful = self.twice > self.came / 10 + 2 * self.known.page * self.known.concurrency as u64;
         // What nobody expects to hold a record waits: those on their way will say whether it does.
