@@ -132,6 +132,11 @@ fn files_of_a_folder_that_were_whole_are_in_nobodys_way() {
     let done = at(&desk, &crm, ["resume", "last"]).ends_with(2);
     assert!(done.stderr.contains("out/accounts.csv"), "{done:?}");
     assert_eq!(desk.text("out/accounts.csv"), "precious");
+    // Once that is away, it goes on.
+    std::fs::remove_file(desk.path("out/accounts.csv")).unwrap();
+    let asked = crm.asked().len();
+    at(&desk, &crm, ["resume", "last"]).ends_with(0);
+    assert!(desk.text("out/accounts.csv").contains("Name 400") && crm.asked().len() - asked < 5);
 }
 
 #[test]

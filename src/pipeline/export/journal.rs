@@ -25,6 +25,8 @@ pub(super) struct Journal<'a> {
     /// Pages are kept: none would help where the output cannot be written again.
     keeps_pages: bool,
     reporter: &'a dyn Reporter,
+    /// It began in this process.
+    is_new: bool,
     /// Records that are kept so far.
     kept: Mutex<u64>,
     /// Where there is no run.
@@ -45,7 +47,7 @@ impl<'a> Journal<'a> {
             let what = "what is read is not kept, and an interrupted export begins anew";
             reporter.event(Event::Notice(Notice(format!("{what}: {error}"))));
         });
-        Self::of(settings, run.ok(), reporter)
+        Self { is_new: true, ..Self::of(settings, run.ok(), reporter) }
     }
 
     /// Goes on with a run.
@@ -64,6 +66,7 @@ impl<'a> Journal<'a> {
             runs: settings.runs.clone(),
             keeps_pages: settings.target != Target::Standard,
             reporter,
+            is_new: false,
             kept: Mutex::new(0),
             temporary: Mutex::new(None),
         }
@@ -119,7 +122,8 @@ impl<'a> Journal<'a> {
         let run = self.run.take().map(|run| run.into_inner().unwrap_or_else(PoisonError::into_inner));
         let Some(mut run) = run else { return error };
         let state = match error.exit_code() {
-            2 => {
+            // It could not begin; nobody needs to be told of it later.
+            2 if self.is_new && kept == 0 => {
                 run.discard();
                 return error;
             }
