@@ -120,6 +120,7 @@ fn settings(context: &Context, args: ExportArgs) -> Result<ExportSettings, Pipel
         limit: args.limit,
         lines: args.lines,
         resolve: trimmed(args.resolve),
+        content: args.content,
         force: args.force || args.keep.is_some(),
         keep: args.keep,
         excel: args.excel,

@@ -82,6 +82,7 @@ async fn export_to(path: &Path, object: &str, form: Form, client: &Client, catal
         limit: None,
         lines: false,
         resolve: Vec::new(),
+        content: None,
         force: false,
         excel: form.excel,
         raw: form.raw,
