@@ -213,16 +213,16 @@ fn an_interrupted_export_goes_on_and_loads_no_file_twice() {
 fn a_cancelled_export_leaves_no_half_file() {
     let gate = Gate::default();
     let held = gate.clone();
-    let crm = Tiny::scripted(documents(30), move |request, _| {
+    let crm = Tiny::scripted(documents(30), move |request, before| {
         let id = content_of(request)?;
-        if id > 20 {
+        if before >= 12 {
             held.wait();
         }
         Some(file(&format!("content {id}")))
     });
     let desk = Desk::new();
     let running = at(&desk, &crm, export(&["--concurrency", "2"])).start();
-    crm.wait_for("GET", 24);
+    crm.wait_for("GET", 13);
     running.signal("INT");
     let done = running.end();
     gate.open();

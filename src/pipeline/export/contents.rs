@@ -124,16 +124,25 @@ impl Contents {
             tasks.spawn(wanted.get(client.clone(), Arc::clone(&self.held)));
         }
         let mut files = HashMap::with_capacity(page.len());
+        let mut failed = None;
         loop {
             let got = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Err(PipelineError::Cancelled),
                 got = tasks.join_next() => got,
             };
-            let Some(got) = got else { return Ok(files) };
-            let (id, got) = got.map_err(|error| PipelineError::Fault(error.to_string()))??;
-            if let Some(name) = self.note(id, got) {
-                files.insert(id, format!("{}{name}", self.before));
+            let Some(got) = got else { return failed.map_or(Ok(files), Err) };
+            match got.unwrap_or_else(|error| Err(PipelineError::Fault(error.to_string()))) {
+                Ok((id, got)) => {
+                    if let Some(name) = self.note(id, got) {
+                        files.insert(id, format!("{}{name}", self.before));
+                    }
+                }
+                // Those that are under way are finished and kept; no further one begins.
+                Err(error) => {
+                    client.stop();
+                    failed.get_or_insert(error);
+                }
             }
         }
     }
