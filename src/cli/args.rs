@@ -330,6 +330,17 @@ pub struct ExportArgs {
     #[arg(long, value_name = "FILE", requires = "incremental")]
     pub state: Option<PathBuf>,
 
+    /// With documents: load their files into DIR too
+    ///
+    /// A column `file` says where each is, as seen from OUT if DIR is in its folder. Files are
+    /// called by id and name, `7701 Offer.pdf`: so no two are alike, and what no file
+    /// system takes is left out. A file that is complete is not loaded again until its
+    /// record's size or date changes; DIR/.carafe-documents.jsonl knows. A document
+    /// without a file is told, and its column is blank. At most 1 GiB a file; --timeout
+    /// counts from one part of a file to the next.
+    #[arg(long, value_name = "DIR")]
+    pub content: Option<PathBuf>,
+
     /// Sort by these fields; `-` in front for descending
     #[arg(long, value_name = "a,-b", value_delimiter = ',', allow_hyphen_values = true)]
     pub order: Vec<String>,

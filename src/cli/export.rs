@@ -121,6 +121,7 @@ fn settings(context: &Context, args: ExportArgs) -> Result<ExportSettings, Pipel
         lines: args.lines,
         resolve: trimmed(args.resolve),
         mapping: args.mapping,
+        content: args.content,
         force: args.force || args.keep.is_some(),
         keep: args.keep,
         excel: args.excel,

@@ -23,6 +23,10 @@ pub(super) struct Answer {
     pub retry_after: Option<Duration>,
     /// The host that `Location` names.
     pub location: Option<String>,
+    /// Its `Content-Type`.
+    pub kind: Option<String>,
+    /// The name that it gives a file.
+    pub file_name: Option<String>,
 }
 
 /// Why a body ends early.
@@ -33,7 +37,7 @@ pub(super) enum Cut {
     /// The deadline passed.
     Late(Duration),
     /// The cap, in bytes.
-    TooLarge(usize),
+    TooLarge(u64),
 }
 
 /// `Ok` for 200 and 201 with a whole body (and 204, which has none), else the error.

@@ -13,6 +13,7 @@ use super::address::BaseUrl;
 use super::answer::{Answer, excerpt, judge, unexpected};
 use super::dictionary::read_dictionary;
 use super::errors::{CrmError, LONGEST_PAUSE, NextStep};
+use super::file::{self, FileSink};
 use super::gate::{Gate, Heard, Limits};
 use super::json::{Fields, checked};
 use super::lookup::{append_body, read_lookup};
@@ -156,6 +157,7 @@ impl Client {
             method: Method::Patch,
             path: path(&["lookup", list])?,
             body: Some(append_body(values)),
+            into: None,
         };
         self.ask(&request, Twice::Harmful, |answer| read_lookup(checked(&answer.body)?).map_err(Odd::Form))
             .await
@@ -184,11 +186,31 @@ impl Client {
         }
     }
 
+    /// The file of a document, whose record calls it `known_as`: it goes into the sink, where a new
+    /// try begins it anew. Gives the name that the answer tells; whoever gets `Ok` and was not begun
+    /// has met a document without a file.
+    ///
+    /// # Errors
+    /// As all requests, and [`CrmError::Unwritten`], [`CrmError::TooLarge`] beyond [`MOST_FILE`].
+    ///
+    /// [`MOST_FILE`]: super::MOST_FILE
+    pub async fn download(
+        &self,
+        id: RecordId,
+        known_as: &str,
+        sink: Arc<dyn FileSink>,
+    ) -> Result<Option<String>, CrmError> {
+        let path = format!("{}/content", record_path("documents", id)?);
+        let request = Request { into: Some(sink), ..get(path) };
+        self.ask(&request, Twice::Harmless, |answer| file::name_of(answer, known_as)).await
+    }
+
     /// Creates a record from its JSON text; gives the record as the CRM stored it.
     ///
     /// Sent once, and again only when it certainly did nothing.
     pub async fn create(&self, object: &str, body: &str) -> Result<Record, CrmError> {
-        let request = Request { method: Method::Post, path: path(&[object])?, body: Some(body.to_owned()) };
+        let request =
+            Request { method: Method::Post, path: path(&[object])?, body: Some(body.to_owned()), into: None };
         self.ask(&request, Twice::Harmful, |answer| wire::written(object, None, answer.status, &answer.body))
             .await
     }
@@ -203,8 +225,12 @@ impl Client {
         body: &str,
         until: Option<Instant>,
     ) -> Result<Record, CrmError> {
-        let request =
-            Request { method: Method::Patch, path: record_path(object, id)?, body: Some(body.to_owned()) };
+        let request = Request {
+            method: Method::Patch,
+            path: record_path(object, id)?,
+            body: Some(body.to_owned()),
+            into: None,
+        };
         let read = |answer: &Answer| wire::written(object, Some(id), answer.status, &answer.body);
         self.ask_until(&request, Twice::Harmless, until, read).await
     }
@@ -216,7 +242,8 @@ impl Client {
         id: RecordId,
         until: Option<Instant>,
     ) -> Result<Deleted, CrmError> {
-        let request = Request { method: Method::Delete, path: record_path(object, id)?, body: None };
+        let request =
+            Request { method: Method::Delete, path: record_path(object, id)?, body: None, into: None };
         match self.ask_until(&request, Twice::Harmless, until, deleted).await {
             Err(CrmError::NotFound { by_api: true, .. }) => Ok(Deleted::AlreadyGone),
             other => other,
@@ -457,7 +484,7 @@ fn left_here(error: &CrmError) -> bool {
 }
 
 fn get(path: String) -> Request {
-    Request { method: Method::Get, path, body: None }
+    Request { method: Method::Get, path, body: None, into: None }
 }
 
 /// A delete's answer has no content worth reading; a web page is not one.

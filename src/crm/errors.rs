@@ -148,11 +148,17 @@ pub enum CrmError {
         /// How the answer begins.
         excerpt: String,
     },
+    /// A download that cannot be written on this machine.
+    #[error("what the CRM sends cannot be written: {why}")]
+    Unwritten {
+        /// What the machine says.
+        why: String,
+    },
     /// More bytes than any answer of the API has.
     #[error("the CRM's answer is larger than {} MiB", .limit / 1_048_576)]
     TooLarge {
         /// Most bytes taken, after decompression.
-        limit: usize,
+        limit: u64,
     },
     /// The CRM's own quota of calls is used up.
     #[error("the CRM's quota of API calls is used up{}", says(.message))]
@@ -187,7 +193,7 @@ impl CrmError {
             Self::Unreachable { .. } | Self::Waited => NextStep::RetryAsIs,
             Self::Cancelled => NextStep::LeaveUnprocessed,
             Self::BudgetSpent { .. } => NextStep::StopBudget,
-            Self::Unsendable { .. } => NextStep::StopRun,
+            Self::Unsendable { .. } | Self::Unwritten { .. } => NextStep::StopRun,
             // Sent, and nobody said what became of it. A reset on a reused
             // connection looks the same whether the CRM committed or not.
             Self::TimedOut { .. } | Self::ConnectionLost { .. } => NextStep::LookUpFirst,
@@ -229,6 +235,7 @@ impl CrmError {
             Self::Unexpected { .. } => "unexpected_answer",
             Self::Undescribed { .. } => "unreadable_dictionary",
             Self::TooLarge { .. } => "answer_too_large",
+            Self::Unwritten { .. } => "unwritten",
             Self::QuotaSpent { .. } => "quota_spent",
         }
     }
@@ -262,6 +269,7 @@ impl CrmError {
             | Self::Invalid { .. }
             | Self::InvalidRequest { .. }
             | Self::ServerError { .. }
+            | Self::Unwritten { .. }
             | Self::TooLarge { .. } => return None,
         })
     }

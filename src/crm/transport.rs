@@ -10,12 +10,15 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::Url;
 use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_DISPOSITION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue,
+    LOCATION, RETRY_AFTER,
 };
 
 use super::address::{BaseUrl, host_of};
 use super::answer::{Answer, Cut};
+use super::disposition::file_name;
 use super::errors::CrmError;
+use super::file::{FileSink, MOST_FILE, MOST_LOOKED_AT};
 use super::token::Token;
 use crate::model::shown;
 
@@ -47,6 +50,8 @@ pub(super) struct Request {
     pub path: String,
     /// JSON text.
     pub body: Option<String>,
+    /// Where a good answer's body goes, if it is a file; only its beginning is in the answer.
+    pub into: Option<Arc<dyn FileSink>>,
 }
 
 /// What [`Transport::send`] gives: a future that can be boxed.
@@ -122,6 +127,10 @@ impl Http {
         if let Some(body) = &request.body {
             builder = builder.header(CONTENT_TYPE, "application/json").body(body.clone());
         }
+        if request.into.is_some() {
+            // The file as it is: what was packed before it was stored is not to be unpacked.
+            builder = builder.header(ACCEPT, "*/*").header(ACCEPT_ENCODING, "identity");
+        }
         let deadline = tokio::time::Instant::now() + self.timeout;
         let late = |_| CrmError::TimedOut { after: self.timeout };
         let mut response = tokio::time::timeout_at(deadline, builder.send())
@@ -129,13 +138,17 @@ impl Http {
             .map_err(late)?
             .map_err(|error| self.explain(&error))?;
         let mut answer = head_of(&response);
+        if let Some(sink) = request.into.as_deref().filter(|_| answer.status == 200) {
+            self.file(response, &mut answer, sink).await?;
+            return Ok(answer);
+        }
         loop {
             match tokio::time::timeout_at(deadline, response.chunk()).await {
                 Err(_) => answer.cut = Some(Cut::Late(self.timeout)),
                 Ok(Err(_)) => answer.cut = Some(Cut::Lost),
                 Ok(Ok(None)) => {}
                 Ok(Ok(Some(chunk))) if answer.body.len() + chunk.len() > MOST_BODY => {
-                    answer.cut = Some(Cut::TooLarge(MOST_BODY));
+                    answer.cut = Some(Cut::TooLarge(MOST_BODY as u64));
                 }
                 Ok(Ok(Some(chunk))) => {
                     answer.body.extend_from_slice(&chunk);
@@ -143,6 +156,41 @@ impl Http {
                 }
             }
             return Ok(answer);
+        }
+    }
+
+    /// Writes an answer's body into a file as it comes. A large one takes its time: the deadline
+    /// begins anew with each part.
+    async fn file(
+        &self,
+        mut response: reqwest::Response,
+        answer: &mut Answer,
+        sink: &dyn FileSink,
+    ) -> Result<(), CrmError> {
+        let unwritten = |error: std::io::Error| CrmError::Unwritten { why: error.to_string() };
+        sink.begin().map_err(unwritten)?;
+        let mut length = 0;
+        loop {
+            match tokio::time::timeout(self.timeout, response.chunk()).await {
+                Err(_) => answer.cut = Some(Cut::Late(self.timeout)),
+                // Large files meet this more often than pages do: tried as often as anything else.
+                Ok(Err(_)) => {
+                    let why = "it broke off in the middle of a file".to_owned();
+                    return Err(CrmError::ConnectionLost { why });
+                }
+                Ok(Ok(None)) => {}
+                Ok(Ok(Some(chunk))) if length + chunk.len() as u64 > MOST_FILE => {
+                    answer.cut = Some(Cut::TooLarge(MOST_FILE));
+                }
+                Ok(Ok(Some(chunk))) => {
+                    length += chunk.len() as u64;
+                    sink.write(&chunk).map_err(unwritten)?;
+                    let room = MOST_LOOKED_AT.saturating_sub(answer.body.len()).min(chunk.len());
+                    answer.body.extend_from_slice(&chunk[..room]);
+                    continue;
+                }
+            }
+            return Ok(());
         }
     }
 
@@ -187,6 +235,8 @@ fn head_of(response: &reqwest::Response) -> Answer {
             let url = response.url().join(target).ok()?;
             (!host_of(&url).is_empty()).then(|| format!("{}://{}", url.scheme(), host_of(&url)))
         }),
+        kind: text(CONTENT_TYPE).map(str::to_owned),
+        file_name: headers.get(CONTENT_DISPOSITION).and_then(|value| file_name(value.as_bytes())),
     }
 }
 

@@ -33,5 +33,5 @@ pub use reserved::{
     CODE_COLUMN, EXTRA_COLUMN, RESERVED_COLUMNS, ROW_COLUMN, RUN_COLUMN, is_called, is_reserved,
 };
 pub use row::{Cell, CellFault, Column, Header, Row, RowFault, column_letters};
-pub use shown::{Shown, shown, shown_path};
+pub use shown::{Shown, acts, shown, shown_path};
 pub use value::{Value, ValueRef};

@@ -53,7 +53,7 @@ impl fmt::Display for Shown<'_> {
 }
 
 /// Control characters, marks of writing direction, invisible characters.
-fn acts(c: char) -> bool {
+pub fn acts(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{61C}')
 }

@@ -87,6 +87,7 @@ impl PipelineError {
             Self::Crm(
                 CrmError::UnknownObject { .. } | CrmError::Undescribed { .. } | CrmError::Unsendable { .. },
             ) => 2,
+            Self::Crm(CrmError::Unwritten { .. }) => 1,
             Self::Crm(error) => match error.next_step() {
                 NextStep::StopBudget => 6,
                 NextStep::LeaveUnprocessed => 5,

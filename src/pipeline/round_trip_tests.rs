@@ -83,6 +83,7 @@ async fn export_to(path: &Path, object: &str, form: Form, client: &Client, catal
         lines: false,
         resolve: Vec::new(),
         mapping: None,
+        content: None,
         force: false,
         excel: form.excel,
         raw: form.raw,

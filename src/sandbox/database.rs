@@ -16,6 +16,10 @@ use crate::model::{FieldKind, Value};
 /// The form of the file. 1: the first. 2: it has a ledger.
 const VERSION: i64 = 2;
 
+/// The files of documents. A program that does not know them leaves them alone, so they need no
+/// form of their own.
+const CONTENTS: &str = "CREATE TABLE IF NOT EXISTS contents (document INTEGER PRIMARY KEY, name TEXT NOT NULL, bytes BLOB NOT NULL) STRICT;";
+
 /// The first id of an object's records, far from 1 as on the real server.
 const FIRST_ID: i64 = 95_920_978;
 
@@ -57,10 +61,8 @@ impl Database {
         if found > VERSION {
             return Err(SandboxError::Newer { file: name });
         }
-        if found == VERSION {
-            return Ok((database, false));
-        }
-        let is_new = database.in_one(Self::bring_up_to_date).map_err(fault)?;
+        let is_new = found < VERSION && database.in_one(Self::bring_up_to_date).map_err(fault)?;
+        database.connection.execute_batch(CONTENTS).map_err(fault)?;
         Ok((database, is_new))
     }
 
@@ -189,8 +191,25 @@ impl Database {
 
     /// Deletes a record; the answer says whether it was there.
     pub fn delete(&self, object: &Object, id: i64) -> rusqlite::Result<bool> {
+        if object.name == "documents" {
+            self.connection.prepare_cached("DELETE FROM contents WHERE document = ?1")?.execute([id])?;
+        }
         let sql = format!("DELETE FROM {} WHERE id = ?1", quoted(&object.name));
         Ok(self.connection.prepare_cached(&sql)?.execute([id])? > 0)
+    }
+
+    /// Keeps a document's file.
+    pub fn keep_content(&self, document: i64, name: &str, bytes: &[u8]) -> rusqlite::Result<()> {
+        let sql = "INSERT OR REPLACE INTO contents VALUES (?1, ?2, ?3)";
+        self.connection.prepare_cached(sql)?.execute(params![document, name, bytes])?;
+        Ok(())
+    }
+
+    /// A document's file: its name, and what is in it.
+    pub fn content(&self, document: i64) -> rusqlite::Result<Option<(String, Vec<u8>)>> {
+        let sql = "SELECT name, bytes FROM contents WHERE document = ?1";
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        self.connection.prepare_cached(sql)?.query_row([document], read).optional()
     }
 
     /// Adds a line to the ledger.

@@ -4,25 +4,41 @@ use super::dictionary::Object;
 use super::validate::Validation;
 use crate::model::Value;
 
-/// A status and a JSON body.
+/// A status and a JSON body, or a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
     /// JSON text.
     pub body: String,
+    /// What is sent in its place.
+    pub content: Option<Content>,
+}
+
+/// A document's file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// Its name, where that is told.
+    pub name: Option<String>,
+    /// What is in it.
+    pub bytes: Vec<u8>,
 }
 
 impl Answer {
     /// 200 with a body.
     pub fn ok(body: impl Into<String>) -> Self {
-        Self { status: 200, body: body.into() }
+        Self { status: 200, body: body.into(), content: None }
     }
 
     /// An error as the document shows it.
     pub fn error(status: u16, kind: &str, message: &str) -> Self {
         let body = serde_json::json!({ "type": kind, "code": status, "message": message });
-        Self { status, body: body.to_string() }
+        Self { status, body: body.to_string(), content: None }
+    }
+
+    /// The bytes that are sent.
+    pub fn bytes(&self) -> &[u8] {
+        self.content.as_ref().map_or(self.body.as_bytes(), |content| &content.bytes)
     }
 
     /// 400: what was asked does not read.
@@ -48,7 +64,7 @@ impl Answer {
             "message": "The given data was invalid.",
             "validation": faults,
         });
-        Self { status: 422, body: body.to_string() }
+        Self { status: 422, body: body.to_string(), content: None }
     }
 }
 

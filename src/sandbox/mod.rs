@@ -6,7 +6,7 @@
 //! `seed.json` which records a new one begins with; `api` answers requests,
 //! `filter` reads `q` and `order`, `validate` holds records against the rules,
 //! `database` keeps them and `ledger` every write, `envelope` gives answers
-//! their form, `server` is HTTP.
+//! their form, `server` is HTTP, `form` reads uploads.
 //!
 //! It can do wrong on demand: `spec` reads what, `faults` draws when, `spoil`
 //! and `wire` make answers and connections go wrong, `lag` hides what is new.
@@ -19,6 +19,7 @@ mod envelope;
 mod fault_tests;
 mod faults;
 mod filter;
+mod form;
 mod lag;
 mod ledger;
 mod ordered;

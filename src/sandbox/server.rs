@@ -5,18 +5,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
-use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
-use percent_encoding::percent_decode_str;
+use axum::body::{Body, to_bytes};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request as Arriving, State};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::api::{Api, Request};
-use super::envelope::Answer;
+use super::envelope::{Answer, Content};
 use super::faults::{Fault, Faults, Kind, Standing};
-use super::spoil;
 use super::wire::Line;
+use super::{form, spoil};
 
-/// The largest body taken.
+/// The largest body taken, but for files.
 const MAX_BODY: usize = 1 << 20;
 
 /// What every request needs.
@@ -45,23 +45,21 @@ impl Shared {
 /// All addresses lead to one handler, which reads the path by itself: any
 /// object name is an address of the API.
 pub fn router(shared: Arc<Shared>) -> Router {
-    Router::new().fallback(handle).layer(DefaultBodyLimit::max(MAX_BODY)).with_state(shared)
+    Router::new().fallback(handle).layer(DefaultBodyLimit::max(form::MAX_FORM)).with_state(shared)
 }
 
 async fn handle(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(line): ConnectInfo<Line>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
+    arriving: Arriving,
 ) -> Response<Body> {
     if !shared.latency.is_zero() {
         tokio::time::sleep(shared.latency).await;
     }
-    let mut response = match authorise(&headers, &shared.token) {
-        Err(refusal) => respond(refusal),
-        Ok(()) => answer(&shared, &line, read(&method, &uri, &body)).await,
+    let authorised = authorise(arriving.headers(), &shared.token);
+    let mut response = match (read(arriving, authorised.is_ok()).await, authorised) {
+        (Err(refusal), _) | (Ok(_), Err(refusal)) => respond(refusal),
+        (Ok(request), Ok(())) => answer(&shared, &line, request).await,
     };
     if shared.faults.refuse() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -69,10 +67,18 @@ async fn handle(
     response
 }
 
-fn read(method: &Method, uri: &Uri, body: &[u8]) -> Request {
+/// Reads a request to its end; a file only from those who have the token.
+async fn read(arriving: Arriving, authorised: bool) -> Result<Request, Answer> {
+    let (method, uri) = (arriving.method(), arriving.uri());
     let path = uri.path().split('/').filter(|segment| !segment.is_empty()).map(decoded).collect();
-    let query = uri.query().unwrap_or_default();
-    Request { method: method.to_string(), path, query: read_query(query), body: body.to_vec() }
+    let query = read_query(uri.query().unwrap_or_default());
+    let request = Request { method: method.to_string(), path, query, ..Request::default() };
+    if authorised && form::is_upload(method, uri.path(), arriving.headers()) {
+        return form::read(request, arriving).await;
+    }
+    let body = to_bytes(arriving.into_body(), MAX_BODY).await;
+    let body = body.map_err(|_| Answer::error(413, "Payload too large error", "The body is too large"))?;
+    Ok(Request { body: body.to_vec(), ..request })
 }
 
 /// Answers a request whose token is right, unless a fault meets it.
@@ -192,7 +198,27 @@ fn status(answer: &Answer) -> StatusCode {
 }
 
 fn respond(answer: Answer) -> Response<Body> {
-    typed(status(&answer), "application/json", answer.body)
+    let status = status(&answer);
+    match answer.content {
+        None => typed(status, "application/json", answer.body),
+        Some(content) => file(status, content),
+    }
+}
+
+fn file(status: StatusCode, content: Content) -> Response<Body> {
+    let mut response = typed(status, "application/octet-stream", content.bytes);
+    if let Some(disposition) = content.name.as_deref().and_then(disposition) {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, disposition);
+    }
+    response
+}
+
+/// A file's name in both forms: for clients that know only ASCII, and whole.
+fn disposition(name: &str) -> Option<HeaderValue> {
+    let plain = |c: char| if c.is_ascii_graphic() && !"\"\\%".contains(c) || c == ' ' { c } else { '_' };
+    let (ascii, whole) =
+        (name.chars().map(plain).collect::<String>(), utf8_percent_encode(name, NON_ALPHANUMERIC));
+    HeaderValue::try_from(format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{whole}")).ok()
 }
 
 /// A web page in place of an answer.

@@ -58,9 +58,9 @@ pub fn echo(body: &str, sent: &[u8], variant: u64) -> Option<String> {
 /// The head of an answer and half of its body, as they go over the line: the
 /// head promises all of it, or the body breaks off within a chunk.
 pub fn truncated(answer: &Answer, reason: &str, variant: u64) -> Vec<u8> {
-    let Answer { status, body } = answer;
+    let (status, body) = (answer.status, answer.bytes());
     let head = format!("HTTP/1.1 {status} {reason}\r\ncontent-type: application/json\r\n");
-    let half = &body.as_bytes()[..body.len() / 2];
+    let half = &body[..body.len() / 2];
     let length = body.len();
     let promise = match variant % 2 {
         0 => format!("content-length: {length}\r\n\r\n"),

@@ -290,3 +290,83 @@ fn strict_lists_refuse_other_values_and_loose_ones_take_them() {
     let (status, answer) = call(&strict, "POST", "/accounts", Some(&body));
     assert_eq!((status, &answer["validation"]["type"]), (422, &json!([{"In": ["Custmer"]}])));
 }
+
+/// A form with these parts; the one with a file name is the file.
+fn form(parts: &[(&str, Option<&str>, &[u8])]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (name, file, bytes) in parts {
+        let file = file.map(|file| format!("; filename=\"{file}\"")).unwrap_or_default();
+        write!(body, "--b\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n").unwrap();
+        body.extend_from_slice(bytes);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(b"--b--\r\n");
+    body
+}
+
+/// One request over a bare connection; the answer is its head and its body.
+fn exchange(sandbox: &Sandbox, method: &str, path: &str, body: &[u8]) -> (String, Vec<u8>) {
+    let mut stream = TcpStream::connect(sandbox.address()).unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer sandbox\r\n\
+         Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    stream.write_all(body).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let at = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    (String::from_utf8(answer[..at].to_vec()).unwrap(), answer[at + 4..].to_vec())
+}
+
+fn upload(sandbox: &Sandbox, name: &str, bytes: &[u8]) -> Json {
+    let parts: [(&str, Option<&str>, &[u8]); 4] = [
+        ("ParentId", None, b"95920978"),
+        ("ParentObject", None, b"Account"),
+        ("description", None, b"Signed"),
+        ("file", Some(name), bytes),
+    ];
+    let (head, body) = exchange(sandbox, "POST", "/documents", &form(&parts));
+    assert!(head.starts_with("HTTP/1.1 201"), "{head}");
+    serde_json::from_slice::<Json>(&body).unwrap()["record"].clone()
+}
+
+#[test]
+fn a_document_comes_with_its_file_and_gives_it_back_byte_by_byte() {
+    let sandbox = start();
+    let bytes: Vec<u8> = (0..2_000_000_u32).map(|at| (at % 251) as u8).collect();
+    let record = upload(&sandbox, "Angebot \u{e4}.pdf", &bytes);
+    assert_eq!(
+        (&record["name"], &record["size"], &record["parentid"], &record["parentobject"]),
+        (&json!("Angebot \u{e4}.pdf"), &json!(2_000_000), &json!(95_920_978), &json!("Account"))
+    );
+    assert_eq!(record["description"], "Signed");
+    let (head, body) = exchange(&sandbox, "GET", &format!("/documents/{}/content", record["id"]), b"");
+    assert!(head.starts_with("HTTP/1.1 200") && body == bytes, "{head}");
+    let named = head.to_ascii_lowercase().contains("filename*=utf-8''angebot%20%c3%a4%2epdf");
+    assert_eq!(named, record["id"].as_i64().unwrap() % 4 != 0, "{head}");
+    let (status, _) = call(&sandbox, "DELETE", &format!("/documents/{}", record["id"]), None);
+    assert_eq!(status, 200);
+    let (head, _) = exchange(&sandbox, "GET", &format!("/documents/{}/content", record["id"]), b"");
+    assert!(head.starts_with("HTTP/1.1 404"), "{head}");
+}
+
+#[test]
+fn a_document_without_a_file_has_no_content_and_bad_forms_are_refused() {
+    let sandbox = start();
+    for (method, path, body, status) in [
+        ("GET", "/documents/7701/content", Vec::new(), "404"),
+        ("GET", "/documents/1/content", Vec::new(), "404"),
+        ("GET", "/documents/x/content", Vec::new(), "404"),
+        ("POST", "/documents/7701/content", Vec::new(), "405"),
+        ("POST", "/documents", form(&[("description", None, b"x")]), "422"),
+        ("POST", "/documents", form(&[("file", None, b"x")]), "422"),
+        ("POST", "/documents", b"--b\r\nhalf".to_vec(), "400"),
+        ("POST", "/accounts", form(&[("file", Some("x"), b"x")]), "400"),
+    ] {
+        let (head, _) = exchange(&sandbox, method, path, &body);
+        assert!(head.starts_with(&format!("HTTP/1.1 {status}")), "{method} {path}: {head}");
+    }
+}

@@ -16,6 +16,7 @@ mod folder;
 #[cfg(test)]
 pub(crate) mod full;
 mod index;
+mod naming;
 mod pages;
 mod past;
 mod plan;
@@ -42,6 +43,7 @@ pub use export_run::{ExportFacts, ExportRun};
 pub use folder::{RunFolder, RunName, list_runs};
 pub use folder::{create_private_folder, is_held, slug};
 pub use index::RecordIndex;
+pub use naming::{document_file_name, is_document_file_name};
 pub use pages::PageLog;
 pub use past::newest_runs;
 pub use plan::PlannedRow;

@@ -1,7 +1,7 @@
 //! A file that appears under its name only when it is complete.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::{NamedTempFile, TempPath};
@@ -55,6 +55,21 @@ impl Output {
     /// Its name as people read it.
     pub fn name(&self) -> String {
         file_name(&self.target)
+    }
+
+    /// Begins it anew.
+    ///
+    /// # Errors
+    /// What was written cannot be taken away.
+    pub fn restart(&mut self) -> io::Result<()> {
+        self.file.as_file().set_len(0)?;
+        self.file.rewind()
+    }
+
+    /// Gives it another name in the same folder; `force` replaces what is there.
+    pub fn rename(&mut self, name: &str, force: bool) {
+        self.target.set_file_name(name);
+        self.force = force;
     }
 
     /// What the machine said while the file was written, with its name.

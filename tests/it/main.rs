@@ -9,6 +9,7 @@ mod conflicts;
 mod crm_faults;
 mod describe;
 mod docs;
+mod documents;
 mod doubts;
 mod draft;
 mod drift;

@@ -5,7 +5,9 @@
 //! `journal` keeps what is read until then.
 
 mod changes;
+mod contents;
 mod form;
+mod held;
 mod journal;
 mod kept;
 mod manifest;
@@ -23,7 +25,7 @@ pub(super) use plan::no_such_field;
 pub use since::parse_since;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -34,6 +36,7 @@ use super::{Catalog, Clock, Event, Phase, PipelineError, Reporter, Tools, second
 use crate::crm::{Client, Reader, Records};
 use crate::model::{Calls, Notice, RunState, shown, shown_path};
 use changes::{Changes, States};
+use contents::Contents;
 use form::{begins_afresh, file_in, took};
 use journal::{Journal, absolute};
 use kept::Kept;
@@ -109,6 +112,8 @@ pub struct ExportSettings {
     pub mapping: Option<PathBuf>,
     /// `--resolve`: `accountid=accounts.name` and the like.
     pub resolve: Vec<String>,
+    /// `--content`: where the files of documents go.
+    pub content: Option<PathBuf>,
     /// Replace what is there.
     pub force: bool,
     /// `--keep`: so many older outputs stay.
@@ -140,7 +145,8 @@ impl ExportSettings {
         });
         let dictionary = self.dictionary.as_deref().map(absolute);
         let mapping = self.mapping.as_deref().map(absolute);
-        Self { target, incremental, dictionary, mapping, runs: absolute(&self.runs), ..self.clone() }
+        let content = self.content.as_deref().map(absolute);
+        Self { target, incremental, dictionary, mapping, content, runs: absolute(&self.runs), ..self.clone() }
     }
 }
 
@@ -206,6 +212,7 @@ pub async fn resume_export(
 }
 
 async fn plans(settings: &ExportSettings, catalog: &Catalog) -> Result<Vec<Plan>, PipelineError> {
+    contents::check(settings)?;
     let mut plans = Vec::new();
     for object in &settings.objects {
         plans.push(plan(object, settings, catalog).await?);
@@ -222,7 +229,17 @@ async fn run(
     tools: Tools<'_>,
 ) -> Result<ExportSummary, PipelineError> {
     let Tools { client, reporter, stop, clock } = tools;
-    let job = Exporter { settings, client, reporter, stop, clock, begun, journal, states: Mutex::new(None) };
+    let job = Exporter {
+        settings,
+        client,
+        reporter,
+        stop,
+        clock,
+        begun,
+        journal,
+        states: Mutex::new(None),
+        contents: Mutex::new(None),
+    };
     let done = job.all(plans).await.and_then(|summary| {
         job.journal.finish(&summary)?;
         Ok(summary)
@@ -241,6 +258,7 @@ impl Exporter<'_> {
             }
         }
         *self.lock_states() = states;
+        *self.lock_contents() = Contents::open(settings)?.map(Arc::new);
         let objects = match (&settings.target, settings.format) {
             (Target::File(path), ExportFormat::Xlsx) => self.workbook(path, plans).await?,
             (Target::File(path), ExportFormat::Sqlite) => self.database(path, plans).await?,
@@ -250,6 +268,7 @@ impl Exporter<'_> {
         };
         let states = self.lock_states().take();
         states.map_or(Ok(()), States::save)?;
+        self.tell(self.contents().map(|contents| contents.notices()).unwrap_or_default());
         let (calls, elapsed_s) = (self.client.calls(), seconds(since.elapsed()));
         Ok(ExportSummary { objects, calls, elapsed_s, state: RunState::Finished.word().to_owned() })
     }
@@ -265,6 +284,7 @@ struct Exporter<'a> {
     begun: Timestamp,
     journal: Journal<'a>,
     states: Mutex<Option<States>>,
+    contents: Mutex<Option<Arc<Contents>>>,
 }
 
 /// What was read of an object.
@@ -302,6 +322,15 @@ impl ReadIn {
 impl Exporter<'_> {
     fn lock_states(&self) -> MutexGuard<'_, Option<States>> {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_contents(&self) -> MutexGuard<'_, Option<Arc<Contents>>> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The folder of files, where they are wanted.
+    fn contents(&self) -> Option<Arc<Contents>> {
+        self.lock_contents().clone()
     }
 
     /// A file in the making.

@@ -3,6 +3,7 @@
 
 use super::ExportSettings;
 use super::changes::{Changes, States};
+use super::contents::with_column;
 use super::form::LinesPlan;
 use super::resolve::Resolution;
 use super::reversed::{ReadMapping, Reversed};
@@ -90,6 +91,7 @@ pub(super) async fn plan(
     let query = ReadQuery { filter, raw_filter, order, lines, limit: settings.limit, above: 0 };
     let apart = LinesPlan::of(object, settings, catalog).await?;
     let resolutions = Resolution::all(&settings.resolve, &dictionary, catalog).await?;
+    let fields = with_column(settings, fields);
     let (fields, names) = Resolution::place(&resolutions, fields);
     let plan =
         Plan { dictionary, fields, names, resolutions, query, lines: apart, changes: None, reversed: None };

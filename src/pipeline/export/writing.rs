@@ -1,5 +1,8 @@
 //! Writing pages of records into an output, column by column.
 
+use std::collections::HashMap;
+
+use super::contents::COLUMN;
 use super::plan::Plan;
 use super::resolve::{PAGES_TOGETHER, Resolver};
 use super::{Exporter, ReadIn};
@@ -18,11 +21,14 @@ pub(super) struct Writing<'w> {
     /// Pages that wait until their names are looked up together.
     waiting: Vec<Records>,
     read: ReadIn,
+    exporter: &'w Exporter<'w>,
+    /// Where the files of the page's documents are, by their ids.
+    files: HashMap<u64, String>,
 }
 
 impl<'w> Writing<'w> {
     pub fn new(
-        exporter: &Exporter<'_>,
+        exporter: &'w Exporter<'w>,
         plan: &'w mut Plan,
         writer: &'w mut dyn RecordWriter,
     ) -> Result<Self, PipelineError> {
@@ -31,7 +37,8 @@ impl<'w> Writing<'w> {
         } else {
             Some(Resolver::new(exporter.client, &plan.resolutions, &exporter.journal.scratch()?))
         };
-        Ok(Self { plan, writer, resolver, waiting: Vec::new(), read: ReadIn::default() })
+        let (waiting, files) = (Vec::new(), HashMap::new());
+        Ok(Self { plan, writer, resolver, waiting, read: ReadIn::default(), exporter, files })
     }
 
     /// Takes a page; of an incremental export, those records that are news.
@@ -57,6 +64,9 @@ impl<'w> Writing<'w> {
             resolver.learn(&self.waiting).await?;
         }
         for page in std::mem::take(&mut self.waiting) {
+            if let Some(contents) = self.exporter.contents() {
+                self.files = contents.load(&page, self.exporter.client, self.exporter.stop).await?;
+            }
             self.write_page(&page)?;
             self.read.add(&page, date_of_change(&self.plan.dictionary));
         }
@@ -70,6 +80,8 @@ impl<'w> Writing<'w> {
         }
         let Plan { fields, names, .. } = &*self.plan;
         let mut values = Vec::with_capacity(fields.len());
+        let has_files = self.exporter.settings.content.is_some();
+        let file_at = fields.iter().position(|field| has_files && field.name == COLUMN);
         // Where the fields stand among a record's names, and of which records that holds.
         let (mut places, mut shape): (Vec<Option<usize>>, _) = (Vec::new(), None);
         for record in page.iter() {
@@ -87,6 +99,10 @@ impl<'w> Writing<'w> {
                     (None, Some(at)) if lookup.is_none() => record.value(*at),
                     (None, _) => ValueRef::Null,
                 });
+            }
+            if let Some(value) = file_at.and_then(|at| values.get_mut(at)) {
+                let file = self.files.get(&record.id().get());
+                *value = file.map_or(ValueRef::Null, |file| ValueRef::Text(file));
             }
             self.writer.write_refs(&values)?;
         }

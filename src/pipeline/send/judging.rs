@@ -211,6 +211,7 @@ fn is_unexpected(error: &CrmError, action: Action) -> bool {
         | CrmError::Waited
         | CrmError::BudgetSpent { .. }
         | CrmError::Unsendable { .. }
+        | CrmError::Unwritten { .. }
         | CrmError::TimedOut { .. }
         | CrmError::ConnectionLost { .. }
         | CrmError::RateLimited { .. }
@@ -269,6 +270,7 @@ fn status_of(error: &CrmError) -> Option<u16> {
         | CrmError::Waited
         | CrmError::BudgetSpent { .. }
         | CrmError::Unsendable { .. }
+        | CrmError::Unwritten { .. }
         | CrmError::TimedOut { .. }
         | CrmError::ConnectionLost { .. }
         | CrmError::Undescribed { .. }
