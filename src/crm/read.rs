@@ -39,8 +39,8 @@ pub struct ReadQuery {
     pub lines: bool,
     /// Only so many.
     pub limit: Option<u64>,
-    /// Only those with a larger id, of which there is one at least: all others have been read
-    /// before, by id. 0 for all.
+    /// Only those with a larger id: all others have been read before, by id, the one with this id
+    /// last. 0 for all.
     pub above: u64,
 }
 
@@ -225,8 +225,10 @@ impl Reader {
             self.turn_to_pages(None);
             return Ok(Records::default());
         }
-        let q = if self.above > 0 { self.q_above(self.above) } else { self.q.clone() };
-        let page = match self.fetch(q, None).await {
+        // Where one was read last, it is asked for once more: that it comes shows that the answer
+        // is one to this question, also where nothing follows.
+        let q = if self.above > 0 { self.q_above(self.above - 1) } else { self.q.clone() };
+        let mut page = match self.fetch(q, None).await {
             Err(error) if is_refusal(&error) => {
                 // Whether it is the order or the filter that the server refuses shows next.
                 self.sort = Sort::Nothing;
@@ -235,8 +237,12 @@ impl Reader {
             }
             other => other?,
         };
-        let ascending =
-            is_ascending(page.records.ids(), self.above) && !(page.records.is_empty() && self.more_promised);
+        if self.above > 0 && page.records.ids().next() == Some(self.above) {
+            self.more_promised = false;
+            page.total = page.total.map(|total| total.saturating_sub(1));
+        }
+        let ascending = is_ascending(page.records.ids(), self.above.saturating_sub(1))
+            && !(page.records.is_empty() && self.more_promised);
         if !ascending && self.above > 0 {
             // An answer to another question than for those above.
             self.client.learn(&self.object, |habits| habits.no_keyset = true);

@@ -249,8 +249,11 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         _ => {}
     }
     let mut file = create_private_file(&new)?;
-    file.write_all(bytes).map_err(io)?;
-    fs::rename(&new, path).map_err(io)
+    let written = file.write_all(bytes).and_then(|()| fs::rename(&new, path));
+    written.map_err(|source| {
+        let _ = fs::remove_file(&new);
+        io(source)
+    })
 }
 
 #[cfg(test)]

@@ -99,7 +99,7 @@ pub use write::{
     CsvLook, CsvOptions, LinesWritten, RecordWriter, TextTarget, csv_writer, csv_writer_like, jsonl_writer,
 };
 pub use write_parquet::parquet_writer;
-pub use write_sqlite::{SqliteFile, sqlite_columns};
+pub use write_sqlite::{SqliteFile, sqlite_columns, sqlite_mark};
 pub use write_xlsx::{SheetPlace, XlsxBook, xlsx_writer};
 
 #[cfg(test)]

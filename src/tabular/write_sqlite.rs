@@ -75,6 +75,15 @@ impl SqliteFile {
         begin().map_err(|problem| problem.of(target))
     }
 
+    /// Marks the database (its `user_version`), so that it can be told from others of its name.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn set_mark(&self, mark: i32) -> Result<(), OutputError> {
+        let set = self.connection.pragma_update(None, "user_version", mark);
+        set.map_err(|error| told(&error).of(self.output.target()))
+    }
+
     /// Begins the table of an object, or brings the one that is there up to
     /// date by `id`: records that it has are changed in the columns of
     /// `fields`, others are added; columns that it lacks are added, others
@@ -172,6 +181,18 @@ pub fn sqlite_columns(path: &Path, object: &str) -> Result<Vec<String>, OutputEr
         statement.query_map([object], |row| row.get(0))?.collect()
     };
     ask().map_err(|error| told(&error).of(path))
+}
+
+/// The mark of a database ([`SqliteFile::set_mark`]); none where there is no database.
+///
+/// # Errors
+/// It is no database, or another program keeps it locked.
+pub fn sqlite_mark(path: &Path) -> Result<Option<i32>, OutputError> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let ask = || opened_with_patience(path)?.query_row("PRAGMA user_version", [], |row| row.get(0));
+    ask().map(Some).map_err(|error| told(&error).of(path))
 }
 
 /// Opens a database that other programs may be using.

@@ -259,6 +259,71 @@ fn an_export_goes_through_where_no_run_can_be_kept() {
 }
 
 #[test]
+fn an_export_that_never_reached_the_crm_is_a_run_to_go_on_with() {
+    let desk = Desk::new();
+    let arguments = ["export", "accounts", "-o", "a.csv", "--retries", "0"];
+    desk.carafe(arguments).at("http://127.0.0.1:1").ends_with(3);
+    assert_eq!(desk.exports().len(), 1);
+    let done = desk.carafe(["resume", "last", "--retries", "0"]).at("http://127.0.0.1:1").ends_with(3);
+    assert!(done.stderr.contains("127.0.0.1:1"), "{done:?}");
+}
+
+#[test]
+fn a_database_that_another_export_left_is_not_built_on() {
+    let crm = Tiny::serve(accounts(&known(300)));
+    let desk = Desk::new();
+    let incremental = ["export", "accounts", "-o", "a.sqlite", "--incremental"];
+    let records = || -> u64 {
+        let db = rusqlite::Connection::open(desk.path("a.sqlite")).unwrap();
+        db.query_row("SELECT count(*) FROM accounts", [], |row| row.get(0)).unwrap()
+    };
+    at(&desk, &crm, incremental).ends_with(0);
+    std::fs::copy(desk.path("a.sqlite"), desk.path("older.sqlite")).unwrap();
+    at(&desk, &crm, ["export", "accounts", "-o", "a.sqlite", "--limit", "5", "--force"]).ends_with(0);
+    assert_eq!(records(), 5);
+    at(&desk, &crm, incremental).ends_with(0);
+    assert_eq!(records(), 300);
+    // Nor is an older one that was put back.
+    crm.restore("accounts", json!({ "id": 1, "name": "New" }));
+    at(&desk, &crm, incremental).ends_with(0);
+    std::fs::copy(desk.path("older.sqlite"), desk.path("a.sqlite")).unwrap();
+    at(&desk, &crm, incremental).ends_with(0);
+    assert_eq!(records(), 301);
+}
+
+#[test]
+fn what_is_in_the_way_of_one_file_of_a_folder_is_told_before_any_is_read() {
+    let crm = Tiny::serve(accounts(&known(3)).and_contacts());
+    let desk = Desk::new();
+    std::fs::create_dir(desk.path("out")).unwrap();
+    desk.write("out/contacts.csv", "precious");
+    let asked = |crm: &Tiny| crm.asked().iter().filter(|request| request.path == "/accounts").count();
+    at(&desk, &crm, ["export", "accounts", "contacts", "-o", "out", "--format", "csv"]).ends_with(2);
+    assert!(!desk.path("out/accounts.csv").exists() && asked(&crm) == 0);
+    at(&desk, &crm, ["export", "accounts", "-o", "out/contacts.csv/", "--format", "csv"]).ends_with(2);
+    desk.write("file", "");
+    let done = at(&desk, &crm, ["export", "accounts", "-o", "file", "--format", "csv"]).ends_with(2);
+    assert!(done.stderr.contains("file is no folder, and its name does not end as a file's"), "{done:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_crm_that_never_answers_can_be_left_at_once() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let crm = Tiny::scripted(accounts(&known(3)), move |_, _| {
+        held.wait();
+        None
+    });
+    let desk = Desk::new();
+    let running = at(&desk, &crm, ["export", "accounts", "-o", "a.csv"]).start();
+    crm.wait_for("GET", 1);
+    running.signal("TERM");
+    assert_eq!(running.end().code, Some(5));
+    gate.open();
+}
+
+#[test]
 fn nothing_stays_of_an_export_that_could_not_begin() {
     let crm = Tiny::serve(accounts(&known(3)));
     let desk = Desk::with("a.csv", "precious");

@@ -85,5 +85,19 @@ fn what_names_nothing_is_told_with_the_nearest() {
             .ends_with(2);
         assert!(done.stderr.contains(told), "{done:?}");
     }
+    let done = desk
+        .carafe([
+            "export",
+            "contacts",
+            "-o",
+            "a.csv",
+            "--fields",
+            "last",
+            "--resolve",
+            "accountid=accounts.name",
+        ])
+        .at(&crm.address())
+        .ends_with(2);
+    assert!(done.stderr.contains("which --fields leaves out\n  add accountid to --fields"), "{done:?}");
     assert!(!desk.path("a.csv").exists());
 }

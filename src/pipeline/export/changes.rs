@@ -37,6 +37,9 @@ struct State {
     version: u32,
     /// Which exports it is about.
     of: Key,
+    /// The mark of the database that it left.
+    #[serde(default)]
+    mark: Option<i32>,
     objects: BTreeMap<String, Known>,
 }
 
@@ -67,6 +70,7 @@ pub(super) struct States {
     file: PathBuf,
     key: Key,
     before: BTreeMap<String, Known>,
+    mark_before: Option<i32>,
     after: BTreeMap<String, Known>,
     begun: Timestamp,
     /// Whether everything is read, so that deletions are noticed.
@@ -95,11 +99,33 @@ impl States {
         let file = incremental.state.clone().unwrap_or_else(|| key.file_in(&settings.runs));
         let before = match std::fs::read(&file) {
             Ok(bytes) => key.read(&file, &bytes)?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => (None, BTreeMap::new()),
             Err(error) => return Err(unusable(&file, &error.to_string())),
         };
+        let (mark_before, before) = before;
         let reads_all = incremental.deleted;
-        Ok(Some(Self { file, key, before, after: BTreeMap::new(), begun: now, reads_all }))
+        let states = Self { file, key, before, mark_before, after: BTreeMap::new(), begun: now, reads_all };
+        // What cannot be kept at the end is told before anything is read.
+        drop(states.output()?);
+        Ok(Some(states))
+    }
+
+    /// The mark of the database that the last export of the kind left.
+    pub fn mark_before(&self) -> Option<i32> {
+        self.mark_before
+    }
+
+    /// The mark of the database that this one leaves; never that of a database without one.
+    pub fn mark(begun: Timestamp) -> i32 {
+        let [a, b, c, d, ..] = xxh3_64(begun.to_string().as_bytes()).to_le_bytes();
+        i32::from_le_bytes([a | 1, b, c, d])
+    }
+
+    fn output(&self) -> Result<Output, PipelineError> {
+        if let Some(folder) = self.file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            create_private_folder(folder)?;
+        }
+        Ok(Output::create(&self.file, true)?)
     }
 
     /// What is to be read of an object, and how its news are told.
@@ -125,13 +151,11 @@ impl States {
 
     /// Keeps what is known by now, once all that was read is written.
     pub fn save(self) -> Result<(), PipelineError> {
-        if let Some(folder) = self.file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            create_private_folder(folder)?;
-        }
-        let state = State { version: VERSION, of: self.key, objects: self.after };
+        let mut output = self.output()?;
+        let mark = Some(Self::mark(self.begun));
+        let state = State { version: VERSION, of: self.key, mark, objects: self.after };
         let text = serde_json::to_vec(&state)
             .map_err(|error| PipelineError::Fault(format!("the state cannot be written: {error}")))?;
-        let mut output = Output::create(&self.file, true)?;
         output.write_all(&text).map_err(|error| output.fault(error))?;
         output.commit()?;
         Ok(())
@@ -158,7 +182,11 @@ impl Key {
         runs.join("incremental").join(format!("{}-{hash:016x}.json", slug(&name)))
     }
 
-    fn read(&self, file: &Path, bytes: &[u8]) -> Result<BTreeMap<String, Known>, PipelineError> {
+    fn read(
+        &self,
+        file: &Path,
+        bytes: &[u8],
+    ) -> Result<(Option<i32>, BTreeMap<String, Known>), PipelineError> {
         let state: State =
             serde_json::from_slice(bytes).map_err(|_| unusable(file, "it is no state of an export"))?;
         match () {
@@ -167,7 +195,7 @@ impl Key {
                 file,
                 "it is of an export of another CRM, other objects, another filter or another file",
             )),
-            () => Ok(state.objects),
+            () => Ok((state.mark, state.objects)),
         }
     }
 }

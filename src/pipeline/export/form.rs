@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::changes::States;
 use super::kept::Kept;
 use super::manifest::{Begun, Part};
 use super::plan::Plan;
@@ -14,7 +15,7 @@ use crate::pipeline::{Catalog, PipelineError};
 use crate::store::slug;
 use crate::tabular::{
     CsvOptions, Output, RecordWriter, SqliteFile, TextTarget, csv_writer_like, jsonl_writer, line_fields,
-    parquet_writer, sqlite_columns, with_lines, without_lines,
+    parquet_writer, sqlite_columns, sqlite_mark, with_lines, without_lines,
 };
 
 /// The object of the lines of opportunities.
@@ -189,7 +190,7 @@ impl Exporter<'_> {
     /// An older second file gets its second name.
     pub(super) fn keep_beside(&self, beside: Option<&Beside>) -> Result<Option<Kept>, PipelineError> {
         let Some(beside) = beside else { return Ok(None) };
-        self.journal.take(&beside.path)?;
+        self.journal.take(&beside.path);
         Kept::set_aside(&beside.path, self.settings.keep)
     }
 
@@ -237,7 +238,10 @@ impl Exporter<'_> {
             took(self.settings, (&plan, &read), path, &mut parts, &mut done);
         }
         let kept = Kept::set_aside(path, self.settings.keep)?;
-        self.journal.take(path)?;
+        if self.settings.incremental.is_some() {
+            file.set_mark(States::mark(self.begun))?;
+        }
+        self.journal.take(path);
         self.tell(file.finish()?);
         self.tell(manifest.finish(&self.settings.base_url, parts, self.clock.now())?);
         kept.map_or(Ok(()), Kept::finish)?;
@@ -251,8 +255,13 @@ pub(super) fn file_in(folder: &Path, object: &str, format: ExportFormat) -> Path
 }
 
 /// Whether all records are to be written though only news are wanted: a database that was taken
-/// away, or that lacks a table or a column, holds nothing to add news to.
-pub(super) fn begins_afresh(settings: &ExportSettings, plan: &Plan) -> Result<bool, PipelineError> {
+/// away, that lacks a table or a column, or that is not the one which the last export of the kind
+/// left (its mark is another) holds nothing to add news to.
+pub(super) fn begins_afresh(
+    settings: &ExportSettings,
+    plan: &Plan,
+    mark: Option<i32>,
+) -> Result<bool, PipelineError> {
     if settings.format != ExportFormat::Sqlite {
         return Ok(false);
     }
@@ -262,6 +271,10 @@ pub(super) fn begins_afresh(settings: &ExportSettings, plan: &Plan) -> Result<bo
         Target::File(path) => path.clone(),
         Target::Standard => return Ok(false),
     };
+    let known = sqlite_mark(&path)?;
+    if known.is_none() || known != mark {
+        return Ok(true);
+    }
     let lacks = |table: &str, fields: &[Field]| -> Result<bool, PipelineError> {
         let columns = sqlite_columns(&path, table)?;
         let has = |field: &Field| columns.iter().any(|column| column.eq_ignore_ascii_case(&field.name));

@@ -29,6 +29,8 @@ pub(super) struct Journal<'a> {
     is_new: bool,
     /// Records that are kept so far.
     kept: Mutex<u64>,
+    /// What was read is not kept, and that was told.
+    is_lost: Mutex<bool>,
     /// Where there is no run.
     temporary: Mutex<Option<tempfile::TempDir>>,
 }
@@ -68,6 +70,7 @@ impl<'a> Journal<'a> {
             reporter,
             is_new: false,
             kept: Mutex::new(0),
+            is_lost: Mutex::new(false),
             temporary: Mutex::new(None),
         }
     }
@@ -78,8 +81,10 @@ impl<'a> Journal<'a> {
     }
 
     /// Notes that a file is about to be put in its place.
-    pub fn take(&self, path: &Path) -> Result<(), PipelineError> {
-        self.run().map_or(Ok(()), |mut run| run.take(&absolute(path))).map_err(PipelineError::from)
+    pub fn take(&self, path: &Path) {
+        if let Some(Err(error)) = self.run().map(|mut run| run.take(&absolute(path))) {
+            self.tell_of(&error);
+        }
     }
 
     /// What is kept of an object, if it was asked for by the same question.
@@ -104,16 +109,20 @@ impl<'a> Journal<'a> {
         Ok(folder.as_ref().map(|folder| folder.path().to_owned()).unwrap_or_default())
     }
 
-    /// Notes that all is written.
-    pub fn finish(&self, summary: &ExportSummary) -> Result<(), PipelineError> {
-        let Some(mut run) = self.run() else { return Ok(()) };
+    /// Notes that all is written. The output is whole, whether or not this can be kept.
+    pub fn finish(&self, summary: &ExportSummary) {
+        let Some(mut run) = self.run() else { return };
         let mut document = serde_json::to_value(summary).unwrap_or_default();
         document["run"] = run.id().into();
         document["command"] = "export".into();
-        run.write_summary(&document.to_string())?;
-        run.end(RunState::Finished, summary.records())?;
+        let kept = run
+            .end(RunState::Finished, summary.records())
+            .and_then(|()| run.write_summary(&document.to_string()));
+        if let Err(error) = kept {
+            let told = format!("the export is whole, but its run cannot be kept: {error}");
+            self.reporter.event(Event::Notice(Notice(told)));
+        }
         run.forget_pages(&self.runs);
-        Ok(())
     }
 
     /// Notes why it ended, and says how it goes on.
@@ -150,7 +159,12 @@ impl<'a> Journal<'a> {
         self.run.as_ref().map(lock)
     }
 
+    /// Tells once that an interrupted export begins anew.
     fn tell_of(&self, error: &StoreError) {
+        *lock(&self.kept) = 0;
+        if std::mem::replace(&mut *lock(&self.is_lost), true) {
+            return;
+        }
         let what = "what is read is no longer kept, and an interrupted export begins anew";
         self.reporter.event(Event::Notice(Notice(format!("{what}: {error}"))));
     }
@@ -180,14 +194,13 @@ impl KeptPages<'_> {
     /// Keeps a page. One that is not read by id cannot be gone on with, nor those before it.
     pub fn add(&mut self, page: &Records, mode: ReadMode) {
         let Some(log) = &mut self.log else { return };
-        let mut kept = lock(&self.journal.kept);
         let done = if mode == ReadMode::ByPage {
-            *kept = 0;
+            *lock(&self.journal.kept) = 0;
             let cleared = log.clear();
             self.log = None;
             cleared
         } else {
-            *kept += page.len() as u64;
+            *lock(&self.journal.kept) += page.len() as u64;
             self.packed.clear();
             page.pack(&mut self.packed);
             log.add(&self.packed)

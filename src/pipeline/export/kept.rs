@@ -5,10 +5,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
 use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
 
-use super::manifest::{finished_of, manifest_of};
+use super::manifest::{finished_of, is_told_of, manifest_of};
 use crate::pipeline::PipelineError;
 use crate::tabular::{OutputProblem, fingerprint_of};
 
@@ -33,10 +33,16 @@ impl Kept {
         if !is_file {
             return Ok(None);
         }
-        let whole = finished_of(out).or_else(|| changed(out)).unwrap_or(Timestamp::UNIX_EPOCH);
-        let older = named(out, whole);
+        // A manifest of another file tells nothing of this one: its export was killed in between.
+        let is_told = is_told_of(out);
+        let whole = is_told.then(|| finished_of(out)).flatten();
+        let whole = whole.or_else(|| changed(out)).unwrap_or(Timestamp::UNIX_EPOCH);
+        let older = free_name(out, whole);
         let link = || -> io::Result<()> {
             second_name(out, &older)?;
+            if !is_told {
+                return Ok(());
+            }
             match second_name(&manifest_of(out), &manifest_of(&older)) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
                 linked => linked,
@@ -81,6 +87,16 @@ fn second_name(file: &Path, name: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error),
         Err(_) => fs::copy(file, name).map(drop),
     }
+}
+
+/// The first name from that second on that is free, or that has the same in it.
+fn free_name(out: &Path, time: Timestamp) -> PathBuf {
+    let is_free = |name: &PathBuf| {
+        let same = || fingerprint_of(out).ok().zip(fingerprint_of(name).ok());
+        !name.exists() || same().is_some_and(|(one, other)| one == other)
+    };
+    let seconds = (0..100).map(|second| named(out, time + SignedDuration::from_secs(second)));
+    seconds.into_iter().find(is_free).unwrap_or_else(|| named(out, time))
 }
 
 fn changed(file: &Path) -> Option<Timestamp> {

@@ -209,6 +209,12 @@ pub(super) fn finished_of(file: &Path) -> Option<jiff::Timestamp> {
     read(&manifest_of(file))?.finished.parse().ok()
 }
 
+/// Whether the manifest beside a file is about what is in it.
+pub(super) fn is_told_of(file: &Path) -> bool {
+    let told = read(&manifest_of(file)).map(|manifest| manifest.fingerprint);
+    told.is_some() && told == fingerprint_of(file).ok()
+}
+
 /// When the records of an exported file were last changed by then, by the manifest beside it; none
 /// without one of that object and that CRM.
 pub(in crate::pipeline) fn latest_change(

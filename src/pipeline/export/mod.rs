@@ -191,9 +191,9 @@ pub async fn export(
     tools: Tools<'_>,
 ) -> Result<ExportSummary, PipelineError> {
     let now = tools.clock.now();
-    let plans = plans(settings, catalog).await?;
+    // First of all: where the CRM does not even tell its fields, `resume` must find a run.
     let journal = Journal::begin(settings, now, tools.reporter);
-    run(settings, plans, journal, now, tools).await
+    run(settings, catalog, journal, now, tools).await
 }
 
 /// Goes on with an interrupted export: writes what it has read, and reads the rest.
@@ -206,9 +206,8 @@ pub async fn resume_export(
     tools: Tools<'_>,
 ) -> Result<ExportSummary, PipelineError> {
     let InterruptedExport { run: of, settings, begun } = interrupted;
-    let plans = plans(&settings, catalog).await?;
     let journal = Journal::go_on(&settings, of, tools.reporter)?;
-    run(&settings, plans, journal, begun, tools).await
+    run(&settings, catalog, journal, begun, tools).await
 }
 
 async fn plans(settings: &ExportSettings, catalog: &Catalog) -> Result<Vec<Plan>, PipelineError> {
@@ -223,7 +222,7 @@ async fn plans(settings: &ExportSettings, catalog: &Catalog) -> Result<Vec<Plan>
 
 async fn run(
     settings: &ExportSettings,
-    plans: Vec<Plan>,
+    catalog: &Catalog,
     journal: Journal<'_>,
     begun: Timestamp,
     tools: Tools<'_>,
@@ -240,21 +239,31 @@ async fn run(
         states: Mutex::new(None),
         contents: Mutex::new(None),
     };
-    let done = job.all(plans).await.and_then(|summary| {
-        job.journal.finish(&summary)?;
-        Ok(summary)
-    });
+    let done = tokio::select! {
+        biased;
+        done = job.all(catalog) => done,
+        // Whatever is waited for is a read, and may be left at any moment.
+        () = stop.cancelled() => Err(PipelineError::Cancelled),
+    };
     let Exporter { journal, .. } = job;
-    done.map_err(|error| journal.interrupted(error))
+    match done {
+        Ok(summary) => {
+            journal.finish(&summary);
+            Ok(summary)
+        }
+        Err(error) => Err(journal.interrupted(error)),
+    }
 }
 
 impl Exporter<'_> {
-    async fn all(&self, mut plans: Vec<Plan>) -> Result<ExportSummary, PipelineError> {
+    async fn all(&self, catalog: &Catalog) -> Result<ExportSummary, PipelineError> {
         let (settings, since) = (self.settings, Instant::now());
+        let mut plans = plans(settings, catalog).await?;
         let mut states = States::open(settings, self.begun)?;
         if let Some(states) = &mut states {
             for plan in &mut plans {
-                plan.only_news(states, begins_afresh(settings, plan)?);
+                let afresh = begins_afresh(settings, plan, states.mark_before())?;
+                plan.only_news(states, afresh);
             }
         }
         *self.lock_states() = states;
@@ -365,7 +374,7 @@ impl Exporter<'_> {
             took(self.settings, (&plan, &read), path, &mut parts, &mut done);
         }
         let kept = Kept::set_aside(path, self.settings.keep)?;
-        self.journal.take(path)?;
+        self.journal.take(path);
         self.tell(book.finish()?);
         self.tell(manifest.finish(&self.settings.base_url, parts, self.clock.now())?);
         kept.map_or(Ok(()), Kept::finish)?;
@@ -373,12 +382,26 @@ impl Exporter<'_> {
     }
 
     async fn folder(&self, folder: &Path, plans: Vec<Plan>) -> Result<Vec<ExportedObject>, PipelineError> {
+        if folder.exists() && !folder.is_dir() {
+            return Err(PipelineError::usage(
+                format!("{} is no folder, and its name does not end as a file's", shown_path(folder)),
+                format!(
+                    "end the name in .{}, or write to standard output: -o -",
+                    self.settings.format.ending()
+                ),
+            ));
+        }
         std::fs::create_dir_all(folder).map_err(|error| {
             PipelineError::usage(
                 format!("cannot use the folder {}: {error}", shown_path(folder)),
                 "name a folder that can be written",
             )
         })?;
+        // What is in the way of the last one is told before the first one is read.
+        let updates = self.settings.format == ExportFormat::Sqlite && self.settings.incremental.is_some();
+        for plan in plans.iter().filter(|_| !updates) {
+            drop(self.output(&file_in(folder, &plan.dictionary.object, self.settings.format))?);
+        }
         let mut done = Vec::new();
         for plan in plans {
             let path = file_in(folder, &plan.dictionary.object, self.settings.format);
@@ -402,7 +425,7 @@ impl Exporter<'_> {
             let read = self.read(&mut plan, writer.as_mut()).await?;
             let kept = Kept::set_aside(path, self.settings.keep)?;
             let kept_beside = self.keep_beside(beside.as_ref())?;
-            self.journal.take(path)?;
+            self.journal.take(path);
             self.tell(writer.finish()?);
             let mut parts = Vec::new();
             took(self.settings, (&plan, &read), path, &mut parts, &mut done);

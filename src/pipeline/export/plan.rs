@@ -92,6 +92,14 @@ pub(super) async fn plan(
     let apart = LinesPlan::of(object, settings, catalog).await?;
     let resolutions = Resolution::all(&settings.resolve, &dictionary, catalog).await?;
     let fields = with_column(settings, fields);
+    if let Some(left_out) = resolutions.iter().find(|one| fields.iter().all(|field| field.name != one.field))
+    {
+        let name = shown(&left_out.field);
+        return Err(PipelineError::usage(
+            format!("--resolve puts names behind {name}, which --fields leaves out"),
+            format!("add {name} to --fields"),
+        ));
+    }
     let (fields, names) = Resolution::place(&resolutions, fields);
     let plan =
         Plan { dictionary, fields, names, resolutions, query, lines: apart, changes: None, reversed: None };
