@@ -170,6 +170,10 @@ pub struct InputArgs {
     #[arg(long, value_enum, value_name = "WHAT")]
     pub on_blank: Option<BlankArg>,
 
+    /// Of documents: the folder of the files that a column `file` names; default FILE's
+    #[arg(long, value_name = "DIR")]
+    pub files: Option<PathBuf>,
+
     /// Only the first N rows
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,

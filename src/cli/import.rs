@@ -31,6 +31,7 @@ pub async fn run(context: &Context, args: ImportArgs) -> Result<u8, PipelineErro
     let mut job = super::unless_stopped(context, Job::prepare(&settings, &catalog, &context.screen)).await?;
     prove_columns(context, &mut job)?;
     let again = Again::of(&context.common, &args.input);
+    let typed = typed(&args.input, &settings, &context.common);
     let settings = ImportSettings {
         runs: context.common.runs_dir.clone(),
         base_url: connection.name.clone(),
@@ -40,7 +41,7 @@ pub async fn run(context: &Context, args: ImportArgs) -> Result<u8, PipelineErro
             OnUnknownArg::Hold => OnUnknown::Hold,
             OnUnknownArg::Resend => OnUnknown::Resend,
         },
-        typed: typed(&args.input, &context.common),
+        typed,
         sends: !args.dry_run,
         mapped_by: Some(again.mapping().to_owned()),
         retry_of: None,
@@ -301,7 +302,7 @@ pub fn outputs(args: &SendArgs) -> Result<OutputSettings, PipelineError> {
 }
 
 /// What was typed, to be kept with the run.
-fn typed(input: &InputArgs, common: &CommonArgs) -> Typed {
+fn typed(input: &InputArgs, settings: &JobSettings, common: &CommonArgs) -> Typed {
     let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
     Typed {
         mapping: input.mapping.as_ref().map(absolute),
@@ -310,6 +311,7 @@ fn typed(input: &InputArgs, common: &CommonArgs) -> Typed {
         on_blank: of_enum(input.on_blank),
         limit: input.limit,
         dictionary: common.dictionary.as_ref().map(absolute),
+        files: Some(absolute(&settings.folder_of_files())),
     }
 }
 
@@ -322,6 +324,7 @@ pub fn job_settings(input: &InputArgs, spool: &Spool) -> JobSettings {
         object: input.object.clone(),
         mode: input.mode.map(mode_of),
         on_blank: input.on_blank.map(blank_of),
+        files: input.files.clone(),
         earlier: None,
     }
 }

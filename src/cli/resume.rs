@@ -61,6 +61,7 @@ async fn plan_anew(
         object: typed.object.clone(),
         mode: mode(&typed),
         on_blank: on_blank(&typed),
+        files: typed.files.clone(),
         earlier: Some(earlier(context, connection)),
     };
     let mut job = super::unless_stopped(context, Job::prepare(&settings, &catalog, &context.screen)).await?;

@@ -47,6 +47,7 @@ async fn job_of(context: &Context, connection: &Connection, retry: &Retry) -> Re
         object: retry.typed.object.clone(),
         mode: mode(&retry.typed),
         on_blank: on_blank(&retry.typed),
+        files: retry.typed.files.clone(),
         earlier: Some(earlier(context, connection)),
     };
     super::unless_stopped(context, Job::prepare(&settings, &catalog, &context.screen)).await

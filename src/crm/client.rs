@@ -13,7 +13,6 @@ use super::address::BaseUrl;
 use super::answer::{Answer, excerpt, judge, unexpected};
 use super::dictionary::read_dictionary;
 use super::errors::{CrmError, LONGEST_PAUSE, NextStep};
-use super::file::{self, FileSink};
 use super::gate::{Gate, Heard, Limits};
 use super::json::{Fields, checked};
 use super::lookup::{append_body, read_lookup};
@@ -158,6 +157,7 @@ impl Client {
             path: path(&["lookup", list])?,
             body: Some(append_body(values)),
             into: None,
+            form: None,
         };
         self.ask(&request, Twice::Harmful, |answer| read_lookup(checked(&answer.body)?).map_err(Odd::Form))
             .await
@@ -186,31 +186,17 @@ impl Client {
         }
     }
 
-    /// The file of a document, whose record calls it `known_as`: it goes into the sink, where a new
-    /// try begins it anew. Gives the name that the answer tells; whoever gets `Ok` and was not begun
-    /// has met a document without a file.
-    ///
-    /// # Errors
-    /// As all requests, and [`CrmError::Unwritten`], [`CrmError::TooLarge`] beyond [`MOST_FILE`].
-    ///
-    /// [`MOST_FILE`]: super::MOST_FILE
-    pub async fn download(
-        &self,
-        id: RecordId,
-        known_as: &str,
-        sink: Arc<dyn FileSink>,
-    ) -> Result<Option<String>, CrmError> {
-        let path = format!("{}/content", record_path("documents", id)?);
-        let request = Request { into: Some(sink), ..get(path) };
-        self.ask(&request, Twice::Harmless, |answer| file::name_of(answer, known_as)).await
-    }
-
     /// Creates a record from its JSON text; gives the record as the CRM stored it.
     ///
     /// Sent once, and again only when it certainly did nothing.
     pub async fn create(&self, object: &str, body: &str) -> Result<Record, CrmError> {
-        let request =
-            Request { method: Method::Post, path: path(&[object])?, body: Some(body.to_owned()), into: None };
+        let request = Request {
+            method: Method::Post,
+            path: path(&[object])?,
+            body: Some(body.to_owned()),
+            into: None,
+            form: None,
+        };
         self.ask(&request, Twice::Harmful, |answer| wire::written(object, None, answer.status, &answer.body))
             .await
     }
@@ -230,6 +216,7 @@ impl Client {
             path: record_path(object, id)?,
             body: Some(body.to_owned()),
             into: None,
+            form: None,
         };
         let read = |answer: &Answer| wire::written(object, Some(id), answer.status, &answer.body);
         self.ask_until(&request, Twice::Harmless, until, read).await
@@ -242,8 +229,13 @@ impl Client {
         id: RecordId,
         until: Option<Instant>,
     ) -> Result<Deleted, CrmError> {
-        let request =
-            Request { method: Method::Delete, path: record_path(object, id)?, body: None, into: None };
+        let request = Request {
+            method: Method::Delete,
+            path: record_path(object, id)?,
+            body: None,
+            into: None,
+            form: None,
+        };
         match self.ask_until(&request, Twice::Harmless, until, deleted).await {
             Err(CrmError::NotFound { by_api: true, .. }) => Ok(Deleted::AlreadyGone),
             other => other,
@@ -322,7 +314,7 @@ impl Client {
     }
 
     /// Sends a request, and again where that is safe, until it is answered or given up.
-    async fn ask<T>(
+    pub(super) async fn ask<T>(
         &self,
         request: &Request,
         twice: Twice,
@@ -480,11 +472,12 @@ impl Tries {
 
 /// Whether a request may have left this machine.
 fn left_here(error: &CrmError) -> bool {
-    !matches!(error, CrmError::Unreachable { .. } | CrmError::Unsendable { .. })
+    use CrmError::{Unreachable, Unreadable, Unsendable};
+    !matches!(error, Unreachable { .. } | Unsendable { .. } | Unreadable { .. })
 }
 
-fn get(path: String) -> Request {
-    Request { method: Method::Get, path, body: None, into: None }
+pub(super) fn get(path: String) -> Request {
+    Request { method: Method::Get, path, body: None, into: None, form: None }
 }
 
 /// A delete's answer has no content worth reading; a web page is not one.

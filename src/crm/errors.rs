@@ -148,6 +148,14 @@ pub enum CrmError {
         /// How the answer begins.
         excerpt: String,
     },
+    /// A file that was to be sent cannot be read, or is another than planned; nothing was sent.
+    #[error("the file {file} cannot be sent: {why}")]
+    Unreadable {
+        /// Where it is, fit to be shown.
+        file: String,
+        /// What the machine says, or what changed.
+        why: String,
+    },
     /// A download that cannot be written on this machine.
     #[error("what the CRM sends cannot be written: {why}")]
     Unwritten {
@@ -205,7 +213,9 @@ impl CrmError {
             Self::UnknownObject { .. } | Self::InvalidRequest { .. } | Self::Undescribed { .. } => {
                 NextStep::StopRun
             }
-            Self::NotFound { .. } | Self::Refused { .. } | Self::Invalid { .. } => NextStep::RejectRow,
+            Self::NotFound { .. } | Self::Refused { .. } | Self::Invalid { .. } | Self::Unreadable { .. } => {
+                NextStep::RejectRow
+            }
             Self::ServerError { .. } | Self::Unavailable { .. } => NextStep::LookUpFirst,
             // It answered "done", perhaps: the record may be there under an id we cannot read.
             Self::Unexpected { .. } | Self::TooLarge { .. } => NextStep::LookUpFirst,
@@ -236,6 +246,7 @@ impl CrmError {
             Self::Undescribed { .. } => "unreadable_dictionary",
             Self::TooLarge { .. } => "answer_too_large",
             Self::Unwritten { .. } => "unwritten",
+            Self::Unreadable { .. } => "unreadable",
             Self::QuotaSpent { .. } => "quota_spent",
         }
     }
@@ -270,6 +281,7 @@ impl CrmError {
             | Self::InvalidRequest { .. }
             | Self::ServerError { .. }
             | Self::Unwritten { .. }
+            | Self::Unreadable { .. }
             | Self::TooLarge { .. } => return None,
         })
     }

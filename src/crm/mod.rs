@@ -22,6 +22,7 @@ mod answer;
 mod client;
 mod dictionary;
 mod disposition;
+mod documents;
 mod errors;
 mod file;
 mod filter;
@@ -44,6 +45,7 @@ mod tally;
 mod throttle;
 mod token;
 mod transport;
+mod upload;
 mod wire;
 mod written;
 
@@ -74,6 +76,7 @@ pub use read::{ReadMode, ReadQuery, ReadSummary, Reader};
 pub use records::{RecordRef, Records};
 pub use snapshot::{Snapshot, SnapshotFault};
 pub use token::{Token, TokenFault};
+pub use upload::{MOST_UPLOAD, Upload};
 pub use wire::Page;
 
 /// The record types that the API's document names, and `users`, which clients

@@ -20,6 +20,7 @@ use super::disposition::file_name;
 use super::errors::CrmError;
 use super::file::{FileSink, MOST_FILE, MOST_LOOKED_AT};
 use super::token::Token;
+use super::upload::Form;
 use crate::model::shown;
 
 /// Most bytes of an answer, after decompression.
@@ -52,6 +53,8 @@ pub(super) struct Request {
     pub body: Option<String>,
     /// Where a good answer's body goes, if it is a file; only its beginning is in the answer.
     pub into: Option<Arc<dyn FileSink>>,
+    /// A form in place of the JSON text.
+    pub form: Option<Arc<Form>>,
 }
 
 /// What [`Transport::send`] gives: a future that can be boxed.
@@ -131,8 +134,13 @@ impl Http {
             // The file as it is: what was packed before it was stored is not to be unpacked.
             builder = builder.header(ACCEPT, "*/*").header(ACCEPT_ENCODING, "identity");
         }
-        let deadline = tokio::time::Instant::now() + self.timeout;
-        let late = |_| CrmError::TimedOut { after: self.timeout };
+        let mut timeout = self.timeout;
+        if let Some(form) = &request.form {
+            builder = builder.header(CONTENT_TYPE, form.kind()).body(reqwest::Body::wrap(form.body()?));
+            timeout += form.more_time();
+        }
+        let deadline = tokio::time::Instant::now() + timeout;
+        let late = |_| CrmError::TimedOut { after: timeout };
         let mut response = tokio::time::timeout_at(deadline, builder.send())
             .await
             .map_err(late)?
@@ -144,7 +152,7 @@ impl Http {
         }
         loop {
             match tokio::time::timeout_at(deadline, response.chunk()).await {
-                Err(_) => answer.cut = Some(Cut::Late(self.timeout)),
+                Err(_) => answer.cut = Some(Cut::Late(timeout)),
                 Ok(Err(_)) => answer.cut = Some(Cut::Lost),
                 Ok(Ok(None)) => {}
                 Ok(Ok(Some(chunk))) if answer.body.len() + chunk.len() > MOST_BODY => {

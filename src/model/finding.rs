@@ -103,6 +103,8 @@ pub enum Code {
     Crm(String),
     /// The CRM refused the record without naming a field.
     Refused,
+    /// The file that goes with a document is not there, is not to be taken, or is another than planned.
+    File,
     /// Sent, no answer, not settled: whether the CRM has it is not known.
     NoAnswer,
 }
@@ -113,6 +115,7 @@ impl Code {
         match self {
             Self::ColumnCount => "column_count",
             Self::StrayQuote => "stray_quote",
+            Self::File => "file",
             Self::Encoding => "encoding",
             Self::ControlChar => "control_char",
             Self::ErrorCell => "error_cell",

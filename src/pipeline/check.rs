@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use super::again::JobRows;
+use super::files::Files;
 use super::lists::check_additions;
 use super::sharing::share;
 use super::{Event, Job, Phase, PipelineError, Reporter};
@@ -74,7 +75,9 @@ pub fn check(
     };
     let look = Look {
         program: &job.program,
-        glance: Glance::of(&job.program),
+        files: job.files.as_ref(),
+        // Whether a file is there no glance tells.
+        glance: Glance::of(&job.program).filter(|_| job.files.is_none()),
         hasher: tally.seen.as_ref().map(SeenKeys::hasher),
         appends: Additions::are_wanted(&job.program),
     };
@@ -112,6 +115,7 @@ struct Looked {
 /// Looks at rows one by one, on any thread.
 struct Look<'j> {
     program: &'j Program,
+    files: Option<&'j Files>,
     glance: Option<Glance<'j>>,
     hasher: Option<KeyHasher>,
     /// Whether dropdown lists are to gain values.
@@ -151,6 +155,9 @@ impl Looker for Looking<'_> {
         let mut draft = draft(program, row);
         let missing = missing_of_new(program, &draft);
         draft.findings.extend(missing);
+        if let Some(files) = self.look.files {
+            files.check(program, &mut draft);
+        }
         self.key.clear();
         let hasher = self.look.hasher.filter(|_| draft.push_key(program, &mut self.key));
         let excusable = draft.findings.iter().all(|finding| may_be_excused(program, finding));

@@ -61,6 +61,9 @@ pub struct Typed {
     /// `--dictionary`, from the root on.
     #[serde(default)]
     pub dictionary: Option<PathBuf>,
+    /// The folder of files that go with documents, from the root on.
+    #[serde(default)]
+    pub files: Option<PathBuf>,
 }
 
 /// Checks the file and stores a plan for it. Nothing is sent to be stored.

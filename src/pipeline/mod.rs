@@ -22,6 +22,7 @@ mod error;
 mod events;
 mod export;
 mod family;
+mod files;
 mod finder;
 mod header;
 mod import;

@@ -18,19 +18,20 @@ use super::finder::{Finder, FoundRecords, Parts, Wanted};
 use super::retry::{Corrects, RetryRows};
 use super::{Clock, Event, Job, Phase, PipelineError, Reporter, Tools};
 use crate::model::{
-    Action, Code, Counts, Finding, Notice, Outcome, Record, RecordId, Row, Stage, Value, shown,
+    Action, Code, Counts, Finding, Notice, Outcome, Record, RecordId, Row, Stage, Value, count, shown,
 };
 use crate::rules::additions::{Addition, Additions};
 use crate::rules::draft::{Draft, Wish, finding};
 use crate::rules::duplicates::SeenKeys;
 use crate::rules::exported::{ChangeColumn, LatestChange, Since, change_column, changed_since};
+use crate::rules::files::path_of;
 use crate::rules::image::image;
 use crate::rules::planning::{
     Found, Resolved, Step, duplicate_finding, excused, may_be_excused, plan, resolve, with_member,
 };
 use crate::rules::program::Fault;
 use crate::rules::zeros::LostZeros;
-use crate::store::{PlannedRow, RunFolder, Store};
+use crate::store::{PlannedFile, PlannedRow, RunFolder, Store};
 use crate::tabular::keep;
 
 /// The cause of rows that would write over what somebody changed.
@@ -73,6 +74,8 @@ pub struct Planner<'a> {
     change_column: Option<ChangeColumn>,
     /// What the manifest beside an export says of that, where no column does.
     latest_change: Option<LatestChange>,
+    /// Rows whose files are not sent, since their documents are there.
+    files_left: u64,
     /// The first row whose date of change could not be compared.
     unclear_change: Option<u64>,
 }
@@ -144,6 +147,7 @@ impl<'a> Planner<'a> {
             lost_zeros: LostZeros::default(),
             change_column: change_column(program, &job.dictionary),
             latest_change: None,
+            files_left: 0,
             unclear_change: None,
         })
     }
@@ -183,6 +187,7 @@ impl<'a> Planner<'a> {
         })?;
         self.reporter.event(Event::End(Phase::Plan));
         self.tell_unclear_change();
+        self.tell_files_left();
         self.lost_zeros.notices().for_each(|notice| self.reporter.event(Event::Notice(notice)));
         Ok(self.counts)
     }
@@ -358,7 +363,30 @@ impl<'a> Planner<'a> {
             (Step::Update { .. } | Step::Delete { .. }, Found::One(record)) => Some(image(record)),
             _ => None,
         };
-        PlannedRow { image, ..self.with_step(planned, step) }
+        let file = self.file_of(&step, draft);
+        PlannedRow { image, file, ..self.with_step(planned, step) }
+    }
+
+    /// The file that goes with a new document; one of a document that is there is only counted.
+    fn file_of(&mut self, step: &Step, draft: &Draft<'_>) -> Option<PlannedFile> {
+        let files = self.job.files.as_ref()?;
+        match step {
+            Step::Create { .. } => files.planned(&self.job.program, draft),
+            Step::Update { .. } | Step::Unchanged { .. } => {
+                self.files_left += u64::from(path_of(&self.job.program, draft).is_some());
+                None
+            }
+            Step::Delete { .. } | Step::Reject(_) => None,
+        }
+    }
+
+    fn tell_files_left(&self) {
+        if self.files_left > 0 {
+            let rows = count(self.files_left, "row has its document", "rows have their documents");
+            self.reporter.event(Event::Notice(Notice(format!(
+                "{rows} in the CRM already: the files of these are not sent, as the API only takes a file with a new document"
+            ))));
+        }
     }
 
     /// The finding on a row of an export whose record changed since.

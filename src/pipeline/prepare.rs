@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::drift::{Drifted, EarlierRuns, absolute, tell_drift};
+use super::files::Files;
 use super::header::{Elsewhere, assumed_header, column_names};
 use super::reject_form::open_source;
 use super::source_keys::{at_its_key, read_options};
 use super::{Event, PipelineError, Reporter};
 use crate::crm::{Client, CrmError, Snapshot};
 use crate::model::{Column, Dictionary, Field, FieldKind, Header, Notice, count, shown};
+use crate::rules::files::with_file;
 use crate::rules::mapping::{Blank, MAX_BYTES, Mapping, Mode};
 use crate::rules::names::folded;
 use crate::rules::nearest::nearest;
@@ -112,11 +114,23 @@ pub struct JobSettings {
     pub mode: Option<Mode>,
     /// `--on-blank`
     pub on_blank: Option<Blank>,
+    /// `--files`: the folder of files that go with documents; that of the input if none.
+    pub files: Option<PathBuf>,
     /// The runs that know how the CRM's fields were; none is asked where absent.
     pub earlier: Option<EarlierRuns>,
 }
 
 impl JobSettings {
+    /// The folder from which files are taken.
+    pub fn folder_of_files(&self) -> PathBuf {
+        let of_input = || match &self.input_name {
+            // Standard input has none.
+            Some(_) => None,
+            None => absolute(&self.input).parent().map(Path::to_owned),
+        };
+        self.files.clone().or_else(of_input).unwrap_or_else(|| absolute(Path::new(".")))
+    }
+
     /// A file, and nothing else said about it.
     pub(super) fn of_file(input: &Path) -> Self {
         Self {
@@ -126,6 +140,7 @@ impl JobSettings {
             object: None,
             mode: None,
             on_blank: None,
+            files: None,
             earlier: None,
         }
     }
@@ -153,6 +168,8 @@ pub struct Job {
     pub input_name: String,
     /// Where it is.
     pub input_path: PathBuf,
+    /// The files that go with documents, where rows name some.
+    pub files: Option<Files>,
     /// Where earlier runs are, one of which may have written the file.
     pub runs: Option<PathBuf>,
 }
@@ -204,9 +221,10 @@ impl Job {
             }
             known => known?,
         };
+        let fillable = with_file(&dictionary);
         let mapping = match mapping {
             Some(mapping) => mapping,
-            None => header_mapping(&object, &source, &dictionary, settings, &input_name)?,
+            None => header_mapping(&object, &source, &fillable, settings, &input_name)?,
         };
         let references = references(&mapping, catalog).await?;
         let is_text = source.dialect().format.is_text();
@@ -218,8 +236,7 @@ impl Job {
             guarded_source: is_text,
             source_without_grid: source.dialect().format == Format::Jsonl,
         };
-        let compile =
-            |header: &Header| Program::compile(&mapping, &dictionary, &references, header, overrides);
+        let compile = |header: &Header| Program::compile(&mapping, &fillable, &references, header, overrides);
         // A file without any column has no rows either; that is no fault of the mapping.
         let assumed = source.header().columns.is_empty().then(|| assumed_header(&mapping));
         let compiled = compile(assumed.as_ref().unwrap_or(source.header()));
@@ -238,6 +255,7 @@ impl Job {
             tell(&notices);
         }
         Ok(Self {
+            files: Files::of(&program, &settings.folder_of_files()),
             source,
             program,
             dictionary,

@@ -61,6 +61,7 @@ fn look(file: &Path, mapping: &Path) -> Result<(Job, Vec<Seen>), PipelineError> 
         object: None,
         mode: None,
         on_blank: None,
+        files: None,
         earlier: None,
     };
     let mut job = run(Job::prepare(&settings, &catalog(), &Silent))?;

@@ -109,6 +109,7 @@ async fn plan_again(
         object: (!form.raw).then(|| object.to_owned()),
         mode: None,
         on_blank: None,
+        files: None,
         earlier: None,
     };
     let stop = CancellationToken::new();

@@ -194,6 +194,7 @@ impl Desk {
             object: None,
             mode: None,
             on_blank: None,
+            files: None,
             earlier: None,
         }
     }

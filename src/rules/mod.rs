@@ -25,6 +25,7 @@ pub mod duplicates;
 pub mod edited;
 pub mod exported;
 pub mod expression;
+pub mod files;
 pub mod ids;
 pub mod image;
 pub mod language;

@@ -3,6 +3,7 @@
 use crate::model::{Code, Field, FieldKind, Finding, Record, RecordId, Stage, Value};
 use crate::rules::compare::{is_as_written, same};
 use crate::rules::draft::{Draft, Wish, blank, finding, missing_findings, refuse};
+use crate::rules::files::{NAME, is_file, name_of, path_of};
 use crate::rules::mapping::{Missing, Mode};
 use crate::rules::program::{Fault, Program};
 
@@ -159,12 +160,17 @@ fn create(program: &Program, draft: &Draft<'_>) -> Step {
     let mut body = JsonObject::default();
     for (field, wish) in program.fields.iter().zip(&draft.wishes) {
         // What the CRM fills itself (the id) may identify a record, and is not written.
-        if field.field.name == "id" || field.field.read_only || matches!(wish, Wish::Clear) {
+        let is_no_value = field.field.name == "id" || field.field.read_only || is_file(&field.field);
+        if is_no_value || matches!(wish, Wish::Clear) {
             continue;
         }
         if let Some(value) = wish.value() {
             body.add(&field.field.name, &value);
         }
+    }
+    let is_named = program.fields.iter().any(|field| field.field.name == NAME);
+    if let Some(path) = path_of(program, draft).filter(|_| !is_named) {
+        body.add(NAME, &Value::from(name_of(path)));
     }
     Step::Create { body: body.finish() }
 }
@@ -174,7 +180,8 @@ fn update(program: &Program, draft: &Draft<'_>, record: &Record) -> Step {
     let mut emptied = Vec::new();
     for (field, wish) in program.fields.iter().zip(&draft.wishes) {
         // What identifies the record is the same by its own rules of comparison.
-        if field.is_key {
+        // A file goes with a new document only.
+        if field.is_key || is_file(&field.field) {
             continue;
         }
         let Some(wanted) = wish.value() else { continue };

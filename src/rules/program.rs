@@ -13,6 +13,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::model::{Dictionary, Field, FieldKind, Header, Notice, Row, column_letters, shown};
 use crate::rules::condition::{Condition, Verdict};
+use crate::rules::files;
 use crate::rules::mapping::{Blank, FieldRule, Guard, Mapping, Mode};
 use crate::rules::names::folded;
 use crate::rules::nearest::nearest;
@@ -191,6 +192,10 @@ impl Compiler<'_> {
             self.problems.push(Problem::at(name.place, message).hint("read-only").advice(advice));
             return None;
         }
+        if is_key && files::is_file(&field) {
+            self.problems.push(Problem::at(name.place, "a file identifies no record").hint("match: [name]"));
+            return None;
+        }
         self.check_reference(rule);
         let origin = Origin::find(rule, self.header, &mut self.problems);
         let blank = self.overrides.blank.or(rule.blank).unwrap_or(self.mapping.defaults.blank);
@@ -309,6 +314,11 @@ impl Compiler<'_> {
         let object = &self.dictionary.object;
         for field in self.dictionary.fields() {
             let name = field.name.as_str();
+            // A document is called like its file.
+            let by_file = name == files::NAME && fields.iter().any(|field| files::is_file(&field.field));
+            if by_file {
+                continue;
+            }
             if field.required && !field.read_only && !filled.contains(name) && !named.contains(name) {
                 let message = format!("{} requires {}, and nothing fills it", shown(object), shown(name));
                 let hint = if self.mapping.text.is_empty() {
@@ -348,7 +358,9 @@ impl Compiler<'_> {
             notices.push(self.left_out(&unmapped));
         }
         for field in &program.fields {
-            if let FieldKind::Other(word) = &field.field.kind {
+            if let FieldKind::Other(word) = &field.field.kind
+                && !files::is_file(&field.field)
+            {
                 let (name, word) = (shown(&field.field.name), shown(word));
                 notices.push(Notice(format!(
                     "{name} has the type \"{word}\", which is not known; sent as text"

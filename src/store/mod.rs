@@ -46,7 +46,7 @@ pub use index::RecordIndex;
 pub use naming::{document_file_name, is_document_file_name};
 pub use pages::PageLog;
 pub use past::newest_runs;
-pub use plan::PlannedRow;
+pub use plan::{PlannedFile, PlannedRow};
 pub use report::{KeptCell, KeptRow, ResultRow, RunInfo, StoredFinding};
 pub use retrying::RetriedRow;
 pub use schema::VERSION;
@@ -148,7 +148,8 @@ impl Store {
             store.try_db(|db| {
                 #[cfg(test)]
                 full::take()?;
-                db.execute_batch(schema::CREATE)
+                db.execute_batch(schema::CREATE)?;
+                db.execute_batch(schema::FILES)
             })?;
             Ok(store)
         };
@@ -166,6 +167,7 @@ impl Store {
         for step in steps {
             store.try_db(|db| db.execute_batch(step))?;
         }
+        store.try_db(|db| db.execute_batch(schema::FILES))?;
         Ok(store)
     }
 
@@ -261,6 +263,7 @@ impl Store {
     pub(crate) fn in_memory() -> Self {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(schema::CREATE).unwrap();
+        connection.execute_batch(schema::FILES).unwrap();
         Self { connection, file: "memory".into() }
     }
 

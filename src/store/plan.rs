@@ -30,8 +30,21 @@ pub struct PlannedRow {
     pub image: Option<Vec<u8>>,
     /// The row of an earlier run that this one corrects or takes back.
     pub origin: Option<u64>,
+    /// The file that goes with it.
+    pub file: Option<PlannedFile>,
     /// Why it is rejected.
     pub findings: Vec<Finding>,
+}
+
+/// A file that is sent with a new record, as it was when it was planned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlannedFile {
+    /// Where it is, from the root on.
+    pub path: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// When it was last changed, in nanoseconds since 1970.
+    pub modified: i64,
 }
 
 impl Store {
@@ -41,6 +54,7 @@ impl Store {
     pub fn clear_plan(&mut self) -> Result<(), StoreError> {
         self.in_one(|db| {
             db.execute("DELETE FROM findings", [])?;
+            db.execute("DELETE FROM files", [])?;
             db.execute("DELETE FROM rows", []).map(drop)
         })
     }
@@ -80,6 +94,10 @@ fn insert(db: &rusqlite::Transaction<'_>, rows: &[PlannedRow]) -> rusqlite::Resu
             row.image,
             row.origin,
         ])?;
+        if let Some(file) = &row.file {
+            db.prepare_cached("INSERT INTO files (row, path, size, modified) VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![row.row, file.path, file.size, file.modified])?;
+        }
         add_findings(db, &row.findings)?;
     }
     Ok(())

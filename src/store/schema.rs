@@ -6,6 +6,16 @@
 /// how it looked, how doubts were settled, which row of an earlier run a row is.
 pub const VERSION: i64 = 2;
 
+/// The files that go with rows. Runs that were begun before there were any lack the table until
+/// they go on.
+pub const FILES: &str = "
+CREATE TABLE IF NOT EXISTS files (
+    row      INTEGER PRIMARY KEY REFERENCES rows (row),
+    path     TEXT NOT NULL,
+    size     INTEGER NOT NULL,
+    modified INTEGER NOT NULL
+);";
+
 /// Makes an empty store. `docs/run-store.md` describes each column.
 pub const CREATE: &str = "
 BEGIN;

@@ -4,7 +4,7 @@
 
 use rusqlite::{CachedStatement, Row, Transaction, params};
 
-use super::plan::add_findings;
+use super::plan::{PlannedFile, add_findings};
 use super::{Answer, AnswerKind, Store, StoreError};
 use crate::model::{Action, Outcome, RecordId};
 
@@ -27,6 +27,8 @@ pub struct ToSend {
     pub looked: Option<i64>,
     /// How the record looked then.
     pub image: Option<Vec<u8>>,
+    /// The file that goes with it.
+    pub file: Option<PlannedFile>,
     /// An earlier attempt of the row was in doubt.
     pub doubted: bool,
 }
@@ -43,7 +45,11 @@ pub enum Direction {
 
 /// The columns of [`ToSend`], in the order in which [`read_row`] takes them.
 const COLUMNS: &str = "row, action, record_id, key, body, before, looked, image,
-    EXISTS (SELECT 1 FROM attempts WHERE attempts.row = rows.row AND result = 'in_doubt')";
+    EXISTS (SELECT 1 FROM attempts WHERE attempts.row = rows.row AND result = 'in_doubt'),
+    path, size, modified";
+
+/// Where they stand.
+const TABLES: &str = "rows LEFT JOIN files USING (row)";
 
 impl Store {
     /// The next rows to send behind row `last`, none of them behind nothing.
@@ -59,7 +65,7 @@ impl Store {
         };
         // With a limit that is bound SQLite would plan the query anew each time.
         let sql = format!(
-            "SELECT {COLUMNS} FROM rows
+            "SELECT {COLUMNS} FROM {TABLES}
              WHERE outcome IS NULL AND action IS NOT NULL AND row {behind} ?1 ORDER BY row {order} LIMIT {most}"
         );
         self.rows_to_send(&sql, params![last.unwrap_or(start)])
@@ -67,12 +73,26 @@ impl Store {
 
     /// These rows, as far as there are such.
     pub fn rows_of(&self, rows: &[u64]) -> Result<Vec<ToSend>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM rows WHERE row = ?1 AND action IS NOT NULL");
+        let sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE row = ?1 AND action IS NOT NULL");
         let mut found = Vec::with_capacity(rows.len());
         for row in rows {
             found.extend(self.rows_to_send(&sql, params![row])?);
         }
         Ok(found)
+    }
+
+    /// Whether another row that is not settled sends the same values with another file: by their
+    /// values nobody could tell which of the two a record is.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn has_rival_with_another_file(&self, row: &ToSend) -> Result<bool, StoreError> {
+        let Some(PlannedFile { path, size, modified }) = &row.file else { return Ok(false) };
+        let sql = "SELECT EXISTS (SELECT 1 FROM rows JOIN files USING (row)
+             WHERE body = ?1 AND row <> ?2 AND (outcome IS NULL OR outcome = 'unknown')
+                 AND (path, size, modified) <> (?3, ?4, ?5))";
+        let values = params![row.body, row.row, path, size, modified];
+        self.try_db(|db| db.prepare_cached(sql)?.query_row(values, |found| found.get(0)))
     }
 
     fn rows_to_send(&self, sql: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<ToSend>, StoreError> {
@@ -122,10 +142,17 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<(Option<ToSend>, String)> {
                 looked: row.get(6)?,
                 image: row.get(7)?,
                 doubted: row.get(8)?,
+                file: planned_file(row)?,
             })
         })
         .transpose()?;
     Ok((found, word))
+}
+
+/// The file of a row of [`COLUMNS`].
+fn planned_file(row: &Row<'_>) -> rusqlite::Result<Option<PlannedFile>> {
+    let Some(path) = row.get(9)? else { return Ok(None) };
+    Ok(Some(PlannedFile { path, size: row.get(10)?, modified: row.get(11)? }))
 }
 
 /// What every answer needs, made ready once a group.
@@ -338,6 +365,7 @@ mod tests {
             before: Some("{\"phone\":null}".to_owned()),
             looked: Some(5),
             image: Some(vec![1]),
+            file: None,
             doubted: true,
         };
         assert_eq!(store.next_to_send(None, 9, Direction::Forward).unwrap(), std::slice::from_ref(&row));

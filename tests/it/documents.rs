@@ -11,7 +11,7 @@ use crate::tables::{Table, Tables, accounts};
 use crate::tiny::{Gate, Reply, Request, Tiny};
 
 /// One document with its file, put there without the program.
-fn upload(crm: &Crm, name: &str, bytes: &[u8]) -> Json {
+pub fn upload(crm: &Crm, name: &str, bytes: &[u8]) -> Json {
     upload_at(&crm.address(), name, bytes)
 }
 
@@ -39,6 +39,18 @@ fn upload_at(address: &str, name: &str, bytes: &[u8]) -> Json {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 201"), "{answer}");
     serde_json::from_str::<Json>(body).unwrap()["record"].clone()
+}
+
+/// A document's file as the CRM has it; none where there is none.
+pub fn content(address: &str, id: &Json) -> Option<Vec<u8>> {
+    let host = address.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    let head = format!("GET /documents/{id}/content HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
+    write!(stream, "{head}authorization: Bearer sandbox\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let at = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    answer.starts_with(b"HTTP/1.1 200").then(|| answer[at + 4..].to_vec())
 }
 
 /// Documents `1..=number` of a tiny CRM, called `Document N.txt`.

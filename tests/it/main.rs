@@ -55,5 +55,6 @@ mod trial;
 mod trusted;
 mod typed;
 mod undo;
+mod uploads;
 mod verify;
 mod workbook;

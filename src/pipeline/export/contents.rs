@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::held::{Held, Version};
 use super::journal::absolute;
-use super::{ExportSettings, Target};
+use super::{ExportSettings, Exporter, Target};
 use crate::crm::{Client, CrmError, FileSink, NextStep, RecordRef, Records};
 use crate::model::{Field, FieldKind, Notice, RecordId, ValueRef, count, shown, shown_path};
 use crate::pipeline::PipelineError;
@@ -73,6 +73,25 @@ struct Told {
     /// Documents that gave none, and why.
     missing: Vec<(u64, String)>,
     missing_in_all: u64,
+}
+
+impl Exporter<'_> {
+    /// Opens the folder of files, where they are wanted.
+    pub(super) fn open_contents(&self) -> Result<(), PipelineError> {
+        let opened = Contents::open(self.settings)?.map(Arc::new);
+        *self.contents.lock().unwrap_or_else(PoisonError::into_inner) = opened;
+        Ok(())
+    }
+
+    /// The folder of files, where they are wanted.
+    pub(super) fn contents(&self) -> Option<Arc<Contents>> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tells what became of the files.
+    pub(super) fn tell_contents(&self) {
+        self.tell(self.contents().map(|contents| contents.notices()).unwrap_or_default());
+    }
 }
 
 /// How one file ended.

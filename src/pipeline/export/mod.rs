@@ -267,7 +267,7 @@ impl Exporter<'_> {
             }
         }
         *self.lock_states() = states;
-        *self.lock_contents() = Contents::open(settings)?.map(Arc::new);
+        self.open_contents()?;
         let objects = match (&settings.target, settings.format) {
             (Target::File(path), ExportFormat::Xlsx) => self.workbook(path, plans).await?,
             (Target::File(path), ExportFormat::Sqlite) => self.database(path, plans).await?,
@@ -277,7 +277,7 @@ impl Exporter<'_> {
         };
         let states = self.lock_states().take();
         states.map_or(Ok(()), States::save)?;
-        self.tell(self.contents().map(|contents| contents.notices()).unwrap_or_default());
+        self.tell_contents();
         let (calls, elapsed_s) = (self.client.calls(), seconds(since.elapsed()));
         Ok(ExportSummary { objects, calls, elapsed_s, state: RunState::Finished.word().to_owned() })
     }
@@ -331,15 +331,6 @@ impl ReadIn {
 impl Exporter<'_> {
     fn lock_states(&self) -> MutexGuard<'_, Option<States>> {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lock_contents(&self) -> MutexGuard<'_, Option<Arc<Contents>>> {
-        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The folder of files, where they are wanted.
-    fn contents(&self) -> Option<Arc<Contents>> {
-        self.lock_contents().clone()
     }
 
     /// A file in the making.

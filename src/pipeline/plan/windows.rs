@@ -107,6 +107,9 @@ impl Planner<'_> {
             return Ok(None);
         }
         self.taken += rows.len() as u64;
+        if let Some(files) = &job.files {
+            drafts.iter_mut().for_each(|draft| files.check(&job.program, draft));
+        }
         let origins = self.origins(rows, &mut drafts)?;
         self.look_up_references(&drafts).await?;
         for draft in &mut drafts {

@@ -13,9 +13,10 @@ use super::judging::Breaker;
 use super::lookup::{Settler, Verdicts};
 use super::tally::{Counted, Tally};
 use super::{Ended, SendSettings, SendTools, blocking};
-use crate::crm::{Client, CrmError, Deleted};
+use crate::crm::{Client, CrmError, Deleted, Upload};
 use crate::model::{Action, Counts, Notice, Outcome, Record, RecordId, count, shown};
 use crate::pipeline::{Event, Phase, PipelineError};
+use crate::rules::settling::values_of;
 use crate::store::{Answer, AnswerKind, Ballast, Store, ToSend};
 
 /// An outcome that is known waits so long at most for others to be stored with.
@@ -228,11 +229,16 @@ impl<'a> Coordinator<'a> {
         let until = self.fresh_until(&row);
         // Of the row only what the request needs.
         let (number, action, record, body) = (row.row, row.action, row.record, row.body.clone());
+        let file = row.file.clone().map(|file| Upload {
+            path: file.path.into(),
+            size: file.size,
+            modified: file.modified,
+        });
         let missing =
             move || CrmError::Unsendable { why: format!("the plan names no record for row {number}") };
         let record = record.ok_or_else(missing);
         self.spawn(Out::Row(row), async move {
-            Reply::Sent(request(&client, &object, action, record, &body, until).await)
+            Reply::Sent(request(&client, &object, action, record, (&body, file), until).await)
         });
     }
 
@@ -410,12 +416,15 @@ async fn request(
     object: &str,
     action: Action,
     record: Result<RecordId, CrmError>,
-    body: &str,
+    (body, file): (&str, Option<Upload>),
     until: Option<Instant>,
 ) -> Result<Sent, CrmError> {
     let whole = |record: Record| Sent { id: record.id, record: Some(record) };
     match action {
-        Action::Create => client.create(object, body).await.map(whole),
+        Action::Create => match file {
+            Some(file) => client.upload(object, &values_of(body), &file).await.map(whole),
+            None => client.create(object, body).await.map(whole),
+        },
         Action::Update => client.update(object, record?, body, until).await.map(whole),
         Action::Delete => {
             let id = record?;

@@ -308,6 +308,11 @@ impl Coordinator<'_> {
         let sent = values_of(&row.body);
         let is_made = |id| made.contains(&id);
         let verdict = judge_create(&self.settings.dictionary, &sent, records, proof, twins, is_made);
+        if let (Verdict::Adopt(id), Proof::Weak) = (&verdict, proof)
+            && self.store.has_rival_with_another_file(row)?
+        {
+            return Ok(Verdict::Hold(Held::Several, vec![*id]));
+        }
         Ok(match verdict {
             Verdict::Hold(Held::NothingFound, _) if self.settings.on_unknown == OnUnknown::Resend => {
                 Verdict::Absent

@@ -157,7 +157,11 @@ impl Coordinator<'_> {
             return faults.iter().map(|fault| self.finding_of(row, fault)).collect();
         }
         let gone = matches!(error, CrmError::NotFound { by_api: true, .. }) && row.action != Action::Create;
-        let code = if gone { Code::Conflict } else { Code::Refused };
+        let code = match error {
+            _ if gone => Code::Conflict,
+            CrmError::Unreadable { .. } => Code::File,
+            _ => Code::Refused,
+        };
         let message = if gone { self.gone_words().to_owned() } else { error.to_string() };
         vec![whole_row(row.row, code, message)]
     }
@@ -212,6 +216,7 @@ fn is_unexpected(error: &CrmError, action: Action) -> bool {
         | CrmError::BudgetSpent { .. }
         | CrmError::Unsendable { .. }
         | CrmError::Unwritten { .. }
+        | CrmError::Unreadable { .. }
         | CrmError::TimedOut { .. }
         | CrmError::ConnectionLost { .. }
         | CrmError::RateLimited { .. }
@@ -271,6 +276,7 @@ fn status_of(error: &CrmError) -> Option<u16> {
         | CrmError::BudgetSpent { .. }
         | CrmError::Unsendable { .. }
         | CrmError::Unwritten { .. }
+        | CrmError::Unreadable { .. }
         | CrmError::TimedOut { .. }
         | CrmError::ConnectionLost { .. }
         | CrmError::Undescribed { .. }

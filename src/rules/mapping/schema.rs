@@ -12,6 +12,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::keys::{Defaults, FieldRule, Mode, Otherwise, Part, SheetName, SourceKeys, Split};
 use crate::model::{Dictionary, Field};
+use crate::rules::files::with_file;
 use crate::rules::problem::Located;
 
 /// A text, which YAML may take for a number or a flag where it has no quotes.
@@ -158,7 +159,7 @@ fn fields_schema(field: &Json) -> Json {
 
 /// What holds for mappings of one object: its fields and no others.
 fn object_rule(object: &Dictionary, field: &Json) -> Json {
-    let fields: Map<String, Json> = object
+    let fields: Map<String, Json> = with_file(object)
         .fields()
         .iter()
         .filter(|known| !known.read_only || known.name == "id")
