@@ -11,15 +11,30 @@
 set -u
 export CARAFE_RUNS_DIR="${CARAFE_RUNS_DIR:-runs}"
 
-carafe export accounts contacts opportunities -o "${OUT:-crm.sqlite}" --lines --incremental
-code=$?
+# A signal reaches what runs at the moment too; a shell alone would not pass it on.
+stopped=
+trap 'stopped=1; kill -TERM "$child" 2> /dev/null' TERM INT HUP
+run() {
+    "$@" &
+    child=$!
+    wait "$child"
+    code=$?
+    # A wait that a signal ends is not the end of what was waited for.
+    while kill -0 "$child" 2> /dev/null; do wait "$child"; code=$?; done
+}
+
+child=
+run carafe export accounts contacts opportunities -o "${OUT:-crm.sqlite}" --lines --incremental
+result=$code
 
 # 1: this machine (disk full), 3: the CRM, 6: the quota. What was read by then is kept.
 tries=0
-while [ "$tries" -lt "${TRIES:-5}" ] && { [ "$code" = 1 ] || [ "$code" = 3 ] || [ "$code" = 6 ]; }; do
-    sleep "${PAUSE:-300}"
-    carafe resume last
-    code=$?
+while [ -z "$stopped" ] && [ "$tries" -lt "${TRIES:-5}" ]; do
+    case $result in 1 | 3 | 6) ;; *) break ;; esac
+    run sleep "${PAUSE:-300}"
+    [ -z "$stopped" ] || break
+    run carafe resume last
+    result=$code
     tries=$((tries + 1))
 done
-exit "$code"
+exit "$result"

@@ -116,7 +116,8 @@ fn in_runtime(context: &Context, command: Command) -> Result<u8, PipelineError> 
         .build()
         .map_err(|error| PipelineError::Fault(format!("cannot start: {error}")))?;
     runtime.block_on(async {
-        signals::listen(context.stop.clone(), context.screen.clone());
+        let sends = !matches!(command, Command::Export(_));
+        signals::listen(context.stop.clone(), context.screen.clone(), sends);
         match command {
             Command::Describe(args) => describe::run(context, args).await,
             Command::Draft(args) => draft::run(context, args).await,

@@ -22,13 +22,14 @@ enum Asked {
     System,
 }
 
-/// Waits for signals for as long as the program runs.
-pub fn listen(stop: CancellationToken, screen: Screen) {
+/// Waits for signals for as long as the program runs; `sends` says that rows may be in flight.
+pub fn listen(stop: CancellationToken, screen: Screen, sends: bool) {
     // Listened to without a gap: between two listeners a second Ctrl-C would be lost.
     let mut signals = Signals::new();
     tokio::spawn(async move {
         let first = signals.next().await;
         out::aside(match first {
+            _ if !sends => "stopping; press again to leave at once".to_owned(),
             Asked::Person => {
                 "stopping: no more rows are taken, what is in flight is finished; press again to abandon it"
                     .to_owned()

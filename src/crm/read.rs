@@ -117,6 +117,8 @@ pub struct Reader {
     paged: Seen,
     /// Records that had come before a second look at all pages; none without one.
     before_second: Option<u64>,
+    /// Two pages told different totals: something was added or deleted in between.
+    moved: bool,
     /// The last page said that more follows.
     more_promised: bool,
     /// Reading by several requests at once.
@@ -155,6 +157,7 @@ impl Reader {
             seen: Seen::default(),
             paged: Seen::default(),
             before_second: None,
+            moved: false,
             more_promised: above > 0,
             abreast: None,
             summary: ReadSummary {
@@ -227,7 +230,15 @@ impl Reader {
         }
         // Where one was read last, it is asked for once more: that it comes shows that the answer
         // is one to this question, also where nothing follows.
-        let q = if self.above > 0 { self.q_above(self.above - 1) } else { self.q.clone() };
+        let q = match self.above.checked_sub(1).map(|before| self.q_above(before)) {
+            None => self.q.clone(),
+            Some(Some(above)) => Some(above),
+            // The user's own filter, into which nothing can be put.
+            Some(None) => {
+                self.turn_to_pages(None);
+                return Ok(Records::default());
+            }
+        };
         let mut page = match self.fetch(q, None).await {
             Err(error) if is_refusal(&error) => {
                 // Whether it is the order or the filter that the server refuses shows next.
@@ -315,6 +326,8 @@ impl Reader {
                 self.client.learn(&self.object, |habits| habits.no_order = true);
             }
         }
+        let told = page.total.filter(|_| self.above == 0);
+        self.moved |= self.summary.total.zip(told).is_some_and(|(first, now)| first != now);
         let mut news = 0;
         for id in page.records.ids() {
             if self.paged.insert(id) {
@@ -342,7 +355,8 @@ impl Reader {
         // Pages count all records, not those above an id.
         self.summary.total = self.summary.total.filter(|_| self.above == 0);
         self.abreast = None;
-        self.state = State::Paged { next, stuck: 0 };
+        // Who began above an id has not read the page without a number.
+        self.state = State::Paged { next: next.filter(|_| self.above == 0), stuck: 0 };
     }
 
     async fn fetch(&self, q: Option<String>, page: Option<u64>) -> Result<ReadPage, CrmError> {
@@ -373,7 +387,7 @@ impl Reader {
         self.state = State::Done;
         let Some(first) = self.summary.total else { return };
         let read = self.summary.read;
-        if read == first && self.before_second.is_none() {
+        if read == first && self.before_second.is_none() && !self.moved {
             return;
         }
         let query = ListQuery { q: self.q.clone(), limit: 1, ..ListQuery::default() };
@@ -393,7 +407,7 @@ impl Reader {
     fn takes_second_look(&self) -> bool {
         let is_stuck = !self.summary.notices.is_empty();
         self.summary.mode == ReadMode::ByPage
-            && self.summary.missing > 0
+            && (self.summary.missing > 0 || self.moved)
             && self.before_second.is_none()
             && self.above == 0
             && !is_stuck

@@ -203,6 +203,7 @@ impl ExportRun {
             if let Ok(Some(facts)) = ExportFacts::of(&other)
                 && facts.target.is_some()
                 && facts.target == self.facts.target
+                && facts.objects == self.facts.objects
             {
                 forget(&other, facts.objects.len());
             }

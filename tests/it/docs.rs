@@ -98,6 +98,34 @@ fn the_nightly_script_goes_on_until_the_export_is_whole() {
     assert_eq!(code, Some(0), "{said}");
 }
 
+#[cfg(unix)]
+#[test]
+fn the_nightly_script_passes_a_signal_on() {
+    use crate::tiny::{Gate, Tiny, accounts};
+    let gate = Gate::default();
+    let held = gate.clone();
+    let crm = Tiny::scripted(accounts(&[]), move |_, _| {
+        held.wait();
+        None
+    });
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_carafe"), folder.path().join("carafe")).unwrap();
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let mut script = Command::new("sh")
+        .arg(project().join("docs/unattended/nightly.sh"))
+        .current_dir(folder.path())
+        .env_clear()
+        .envs([("PATH", path.as_str()), ("CARAFE_TOKEN", "sandbox")])
+        .env("CARAFE_BASE_URL", crm.address())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    crm.wait_for("GET", 1);
+    assert!(Command::new("kill").args(["-TERM", &script.id().to_string()]).status().unwrap().success());
+    assert_eq!(script.wait().unwrap().code(), Some(5));
+    gate.open();
+}
+
 #[test]
 fn the_document_on_unattended_exports_shows_the_script() {
     let script = read("docs/unattended/nightly.sh");

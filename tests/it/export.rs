@@ -420,6 +420,37 @@ fn an_incremental_export_writes_each_change_once() {
 }
 
 #[test]
+fn a_change_in_columns_that_were_left_out_once_is_told_when_they_are_back() {
+    let (crm, desk) = (Crm::start(), Desk::new());
+    let incremental = ["export", "accounts", "-o", "a.sqlite", "--incremental"];
+    crm.carafe(&desk, incremental).ends_with(0);
+    let id = crm.records("accounts", "{}")[0]["id"].clone();
+    crm.act("PATCH", "accounts", &id, r#"{"name": "Changed"}"#);
+    crm.carafe(&desk, incremental.into_iter().chain(["--fields", "id,phone"])).ends_with(0);
+    crm.carafe(&desk, incremental).ends_with(0);
+    let db = rusqlite::Connection::open(desk.path("a.sqlite")).unwrap();
+    let name: String = db
+        .query_row("SELECT name FROM accounts WHERE id = ?1", [id.as_u64().unwrap()], |row| row.get(0))
+        .unwrap();
+    assert_eq!(name, "Changed");
+}
+
+#[test]
+fn a_line_that_changes_is_told_though_its_opportunity_keeps_its_date() {
+    let (crm, desk) = (Crm::start(), Desk::new());
+    let incremental = ["export", "opportunities", "-o", "a.sqlite", "--lines", "--incremental"];
+    crm.carafe(&desk, incremental).ends_with(0);
+    let line = crm.records("opportunity_lines", "{}")[0].clone();
+    desk.write("b.csv", format!("id,quantity\n{},4711\n", line["id"]));
+    crm.carafe(&desk, ["import", "b.csv", "--object", "opportunity_lines", "--mode", "update"]).ends_with(0);
+    crm.carafe(&desk, incremental).ends_with(0);
+    let db = rusqlite::Connection::open(desk.path("a.sqlite")).unwrap();
+    let sql = "SELECT count(*) FROM opportunity_lines WHERE id = ?1 AND CAST(quantity AS INTEGER) = 4711";
+    let changed: u64 = db.query_row(sql, [line["id"].as_u64().unwrap()], |row| row.get(0)).unwrap();
+    assert_eq!(changed, 1);
+}
+
+#[test]
 fn an_incremental_export_that_fails_is_made_up_for_by_the_next() {
     let known = [json!({ "id": 7, "name": "A" }), json!({ "id": 8, "name": "B" })];
     let crm = Tiny::scripted(accounts(&known), |request, before| {

@@ -228,3 +228,28 @@ fn where_a_crm_knows_no_filter_on_ids_a_second_look_finds_what_pages_lose() {
         "{said}"
     );
 }
+
+#[test]
+fn a_record_that_slides_while_another_is_added_is_found_by_the_second_look() {
+    let record = |id: u64| json!({ "id": id, "name": format!("A{id}") });
+    let mut tables = accounts(&(1..=1_000).map(record).collect::<Vec<_>>());
+    tables.id_filter = Habit::Refuses;
+    let tables = Mutex::new(tables);
+    let pages = std::sync::atomic::AtomicUsize::new(0);
+    let crm = Tiny::scripted(accounts(&[]), move |request, _| {
+        let mut tables = tables.lock().unwrap();
+        if request.path == "/accounts" && request.query("q").is_none() {
+            // As many in the end as in the beginning.
+            let records = &mut tables.tables[0].records;
+            match pages.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+                3 => drop(records.remove(0)),
+                5 => records.push(record(1_001).as_object().unwrap().clone()),
+                _ => {}
+            }
+        }
+        Some(tables.answer(request))
+    });
+    let (stdout, stderr) = export(&crm, &[]);
+    assert!(ids(&stdout).is_superset(&(2..=1_000).collect()), "{stderr}");
+    assert!(stderr.contains("by a second look"), "{stderr}");
+}

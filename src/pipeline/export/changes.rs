@@ -18,9 +18,10 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use super::ExportSettings;
+use super::plan::Plan;
 use super::since::{changed_since, dates_of, written};
 use crate::crm::RecordRef;
-use crate::model::{Dictionary, Filter, shown_path};
+use crate::model::{Filter, shown_path};
 use crate::pipeline::PipelineError;
 use crate::store::{create_private_folder, slug};
 use crate::tabular::Output;
@@ -62,6 +63,9 @@ pub(super) struct Known {
     until: Option<String>,
     /// The contents of those that are read again, by id: a hash.
     contents: HashMap<u64, u64>,
+    /// The columns that were written: what is not news in them may be in others.
+    #[serde(default)]
+    columns: u64,
 }
 
 /// Where the state of an incremental export lives.
@@ -130,17 +134,21 @@ impl States {
 
     /// What is to be read of an object, and how its news are told.
     /// `afresh` writes all, where the output does not hold what was known before.
-    pub fn of(&mut self, dictionary: &Dictionary, afresh: bool) -> (Option<Filter>, Changes) {
-        let before = self.before.remove(&dictionary.object);
-        // Deletions leave no trace: only who knows all records can tell which are missing.
-        let dates = if self.reads_all { Vec::new() } else { dates_of(dictionary) };
+    pub fn of(&mut self, plan: &Plan, afresh: bool) -> (Option<Filter>, Changes) {
+        let dictionary = &plan.dictionary;
+        let columns = columns(plan);
+        let before = self.before.remove(&dictionary.object).filter(|known| known.columns == columns);
+        // Deletions leave no trace: only who knows all records can tell which are missing. Nor does
+        // a line that changes date its opportunity.
+        let reads_all = self.reads_all || plan.query.lines;
+        let dates = if reads_all { Vec::new() } else { dates_of(dictionary) };
         let until = (!dates.is_empty()).then(|| written(Offset::UTC.to_datetime(self.begun - OVERLAP)));
         let writes_all = afresh || before.is_none();
         let before = before.unwrap_or_default();
         let until_then = before.until.as_ref().filter(|_| !writes_all);
         let since = until_then.and_then(|until| until.parse::<DateTime>().ok());
         let filter = since.and_then(|since| changed_since(dictionary, since).ok());
-        let after = Known { until, contents: HashMap::new() };
+        let after = Known { until, contents: HashMap::new(), columns };
         (filter, Changes { dates, before, after, writes_all })
     }
 
@@ -252,6 +260,14 @@ impl Changes {
     pub fn since(&self) -> Option<&str> {
         self.before.until.as_deref()
     }
+}
+
+/// A hash of what is written of a record.
+fn columns(plan: &Plan) -> u64 {
+    let names = plan.fields.iter().map(|field| field.name.as_str());
+    let lines = plan.lines.iter().flat_map(|lines| lines.fields.iter().map(|field| field.name.as_str()));
+    // No name has a line break in it.
+    xxh3_64(names.chain(["\n"]).chain(lines).collect::<Vec<_>>().join("\n").as_bytes())
 }
 
 /// A hash of all that a record holds.

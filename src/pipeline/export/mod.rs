@@ -458,7 +458,7 @@ impl Exporter<'_> {
             if self.stop.is_cancelled() {
                 return Err(PipelineError::Cancelled);
             }
-            query.above = page.ids().next_back().unwrap_or(query.above);
+            query.above = page.ids().max().unwrap_or(query.above);
             seen += page.len() as u64;
             writing.page(page).await?;
             self.reporter.event(Event::Progress { phase: Phase::Read, done: seen });

@@ -48,7 +48,7 @@ impl Plan {
 
     /// Reads only what may be new since the last export of the kind, where the output holds the rest.
     pub fn only_news(&mut self, states: &mut States, afresh: bool) {
-        let (changed, changes) = states.of(&self.dictionary, afresh);
+        let (changed, changes) = states.of(self, afresh);
         let filter = self.query.filter.take();
         self.query.filter = both(filter, changed);
         self.changes = Some(changes);

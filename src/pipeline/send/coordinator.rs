@@ -201,9 +201,9 @@ impl<'a> Coordinator<'a> {
         }
         let room = self.window.saturating_sub(self.in_flight());
         // Rows that have grown old while others are looked at wait for their own look.
-        let all_fresh = self.looker.is_some();
+        let nobody_looks = self.looker.is_some();
         let next = self.ahead.iter().take(room);
-        let fresh = next.take_while(|row| all_fresh || !self.is_stale(row)).count();
+        let fresh = next.take_while(|row| nobody_looks || !self.is_stale(row)).count();
         Ok(self.ahead.drain(..fresh).collect())
     }
 
