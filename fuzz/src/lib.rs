@@ -2,7 +2,7 @@
 //! memory, and what must hold for every file of rows.
 //!
 //! The three rooms that read foreign texts are compiled here from the same
-//! sources, because they need neither network nor database: libFuzzer's
+//! sources, because they need neither the network nor a run's store: libFuzzer's
 //! counters then stand in them alone, and what `cargo test` has built of
 //! their dependencies is used again. That they compile without the other
 //! rooms also proves that they do not know them.

@@ -417,15 +417,15 @@ impl<'a> Planner<'a> {
     fn changed_since_manifest(&self, row: &Row, record: &Record) -> Option<Finding> {
         let known = self.latest_change.as_ref()?;
         let now = record.get(known.field);
-        if !known.is_before(now) {
+        if !known.is_before(record.id.get(), now) {
             return None;
         }
         let now = now.map(|now| now.to_text().into_owned()).unwrap_or_default();
         let message = format!(
-            "{EXPORTED_BEFORE}: last at {}, and by {} no record later than {}; export it again",
+            "{EXPORTED_BEFORE}: last at {}, and {} knows of none later than {}; export it again",
             shown(&now),
             known.manifest,
-            shown(&known.latest)
+            shown(known.meanwhile.get(&record.id.get()).unwrap_or(&known.latest))
         );
         let cause = Some(EXPORTED_BEFORE.to_owned());
         let fault = Fault { cause, ..Fault::new(Code::Conflict, Stage::Match, message) };

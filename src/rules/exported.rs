@@ -1,6 +1,8 @@
 //! Rows of an export that come back: whether the CRM's record changed since
 //! the export was written, by the date of its last change.
 
+use std::collections::BTreeMap;
+
 use crate::model::{Dictionary, Value};
 use crate::rules::names::folded;
 use crate::rules::program::Program;
@@ -19,17 +21,20 @@ pub fn date_of_change(dictionary: &Dictionary) -> Option<&'static str> {
 pub struct LatestChange {
     /// The field that tells.
     pub field: &'static str,
-    /// The latest such date of all its records, as the CRM writes times.
+    /// The latest such date of any record before the first was read, as the CRM writes times.
     pub latest: String,
+    /// The dates of those that were changed later, by id, as they were read.
+    pub meanwhile: BTreeMap<u64, String>,
     /// What to call the manifest.
     pub manifest: String,
 }
 
 impl LatestChange {
-    /// Whether a record, by what it says now, was changed after the export.
-    pub fn is_before(&self, now: Option<&Value>) -> bool {
+    /// Whether a record, by what it says now, was changed after it was exported.
+    pub fn is_before(&self, id: u64, now: Option<&Value>) -> bool {
+        let known = self.meanwhile.get(&id).unwrap_or(&self.latest);
         let now = now.and_then(|now| plain(&now.to_text()));
-        plain(&self.latest).zip(now).is_some_and(|(latest, now)| latest < now)
+        plain(known).zip(now).is_some_and(|(known, now)| known < now)
     }
 }
 
@@ -119,11 +124,17 @@ mod tests {
         let latest = |latest: &str| LatestChange {
             field: "modified",
             latest: latest.to_owned(),
+            meanwhile: BTreeMap::from([
+                (7, "2026-11-24 10:20:29".to_owned()),
+                (8, "2026-11-24 10:20:30".to_owned()),
+            ]),
             manifest: String::new(),
         };
-        assert!(latest("2026-11-24 10:20:29").is_before(Some(&now)));
-        assert!(!latest("2026-11-24 10:20:30").is_before(Some(&now)));
-        assert!(!latest("2026-11-24 10:20:29").is_before(None) && !latest("?").is_before(Some(&now)));
+        assert!(latest("2026-11-24 10:20:29").is_before(1, Some(&now)));
+        assert!(!latest("2026-11-24 10:20:30").is_before(1, Some(&now)));
+        assert!(!latest("2026-11-24 10:20:29").is_before(1, None) && !latest("?").is_before(1, Some(&now)));
+        assert!(latest("2026-11-24 10:20:00").is_before(7, Some(&now)));
+        assert!(!latest("2026-11-24 10:20:00").is_before(8, Some(&now)));
         assert_eq!(later(None, "2026-11-24T10:20:30"), Some("2026-11-24 10:20:30".to_owned()));
         assert_eq!(later(later(None, "2026-11-24"), ""), Some("2026-11-24 00:00:00".to_owned()));
         let midnight = Value::from("2026-11-24");

@@ -162,11 +162,37 @@ fn an_export_that_comes_back_without_dates_is_held_against_its_manifest() {
     assert_eq!((&error["row"], &error["code"]), (&json!(4), &json!("conflict")));
     assert_eq!(
         error["message"],
-        "the record changed since this file was exported: last at 2026-11-03 10:00:01, and by a.csv.manifest.json no \
-         record later than 2026-11-03 10:00:00; export it again"
+        "the record changed since this file was exported: last at 2026-11-03 10:00:01, and a.csv.manifest.json \
+         knows of none later than 2026-11-02 10:00:00; export it again"
     );
     // Elsewhere no manifest stands beside it.
     assert_eq!(import("b.csv", 0).rows(), json!({ "read": 3, "updated": 3 }));
+}
+
+#[test]
+fn what_was_changed_while_an_export_was_still_reading_is_not_written_over() {
+    let record = |id: u64| json!({ "id": id, "name": format!("A{id}"), "phone": "1", "modifieddate": "2026-11-01 10:00:00" });
+    let mut tables = accounts(&(1..=250).map(record).collect::<Vec<_>>());
+    tables.tables[0].fields.push(("modifieddate", "DateTime", false, 0));
+    let tables = std::sync::Mutex::new(tables);
+    let crm = Tiny::scripted(accounts(&[]), move |request, _| {
+        let mut tables = tables.lock().unwrap();
+        // Before the last page is read: one that was read, and one that is still to be read.
+        if request.query("q").is_some_and(|q| q.contains(r#""$gt":200"#)) {
+            let records = &mut tables.tables[0].records;
+            records[149]["modifieddate"] = json!("2026-11-02 10:00:00");
+            records[239]["modifieddate"] = json!("2026-11-03 10:00:00");
+        }
+        Some(tables.answer(request))
+    });
+    let desk = Desk::new();
+    let export = ["export", "accounts", "--fields", "id,phone", "-o", "a.csv", "--concurrency", "1"];
+    desk.carafe(export).at(&crm.address()).ends_with(0);
+    desk.write("a.csv", "id,phone\n150,2\n151,2\n240,2\n");
+    let import = ["import", "a.csv", "--object", "accounts", "--mode", "update", "--dry-run", "--json"];
+    let done = desk.carafe(import).at(&crm.address()).ends_with(4);
+    assert_eq!(done.rows(), json!({ "read": 3, "updated": 2, "rejected": 1 }));
+    assert_eq!(desk.errors()[0]["row"], 2);
 }
 
 #[test]

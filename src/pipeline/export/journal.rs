@@ -39,6 +39,9 @@ pub(super) struct Journal<'a> {
 pub(super) struct KeptPages<'j> {
     journal: &'j Journal<'j>,
     log: Option<PageLog>,
+    /// What was noted when the object began to be read: see [`Self::before`].
+    before: Option<String>,
+    question: [u8; 8],
     packed: Vec<u8>,
 }
 
@@ -93,7 +96,8 @@ impl<'a> Journal<'a> {
             let log = run.pages(object).and_then(|log| asked(log, query));
             log.inspect_err(|error| self.tell_of(error)).ok()
         });
-        KeptPages { journal: self, log, packed: Vec::new() }
+        let (log, before) = log.map_or((None, None), |(log, before)| (Some(log), before));
+        KeptPages { journal: self, log, before, question: question(query), packed: Vec::new() }
     }
 
     /// A folder for what is needed while the export runs.
@@ -171,6 +175,22 @@ impl<'a> Journal<'a> {
 }
 
 impl KeptPages<'_> {
+    /// When a record of the object was last changed before the first was read, if need be by an
+    /// earlier process; the empty text where that is not known, none where nothing was read.
+    pub fn before(&self) -> Option<&str> {
+        self.before.as_deref()
+    }
+
+    /// Notes that, before the first page.
+    pub fn begin(&mut self, before: &str) {
+        self.before = Some(before.to_owned());
+        let entry = [&self.question, before.as_bytes()].concat();
+        if let Some(Err(error)) = self.log.as_mut().map(|log| log.add(&entry)) {
+            self.journal.tell_of(&error);
+            self.log = None;
+        }
+    }
+
     /// The next page that an interrupted run has read.
     pub fn next_page(&mut self) -> Result<Option<Records>, PipelineError> {
         let Some(log) = &mut self.log else { return Ok(None) };
@@ -219,18 +239,23 @@ impl KeptPages<'_> {
     }
 }
 
-/// The first entry of a log is the question. Pages that came in answer to another one are forgotten:
-/// of an incremental export, what is asked for depends on what was there before.
-fn asked(mut log: PageLog, query: &ReadQuery) -> Result<PageLog, StoreError> {
-    let question = xxh3_64(format!("{query:?}").as_bytes()).to_le_bytes();
-    let is_same = log.next_page()?.map(|known| known == question);
-    if is_same != Some(true) {
-        if is_same.is_some() {
-            log.clear()?;
-        }
-        log.add(&question)?;
+/// The first entry of a log is the question, and when a record was last changed before anything
+/// was read. Pages that came in answer to another question are forgotten: of an incremental export,
+/// what is asked for depends on what was there before.
+fn asked(mut log: PageLog, query: &ReadQuery) -> Result<(PageLog, Option<String>), StoreError> {
+    let question = question(query);
+    let before = log.next_page()?.map(|known| {
+        let date = known.strip_prefix(&question).map(<[u8]>::to_vec);
+        date.and_then(|date| String::from_utf8(date).ok())
+    });
+    if before == Some(None) {
+        log.clear()?;
     }
-    Ok(log)
+    Ok((log, before.flatten()))
+}
+
+fn question(query: &ReadQuery) -> [u8; 8] {
+    xxh3_64(format!("{query:?}").as_bytes()).to_le_bytes()
 }
 
 fn begin(settings: &ExportSettings, now: Timestamp) -> Result<ExportRun, StoreError> {

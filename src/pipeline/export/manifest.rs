@@ -41,9 +41,12 @@ pub(super) struct Part {
     pub records: u64,
     /// The lowest and the highest id; none without records.
     pub ids: Option<(u64, u64)>,
-    /// When a record was last changed, of all of them, in the CRM's own time.
+    /// When a record was last changed, asked after the first page, in the CRM's own time.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub latest_change: Option<String>,
+    /// Records that were changed later than that, and those of the first page: when, as they were read.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub changed_meanwhile: BTreeMap<u64, String>,
     pub fields: Vec<String>,
     /// `--where`, `--q`, `--since`, `--order` and `--limit`, as far as they were given.
     #[serde(rename = "where", skip_serializing_if = "Option::is_none", default)]
@@ -82,6 +85,7 @@ impl Part {
             records: read.records,
             ids: read.ids,
             latest_change: read.latest_change.clone(),
+            changed_meanwhile: read.changed_meanwhile.clone().unwrap_or_default(),
             fields: columns.iter().map(|field| field.name.clone()).collect(),
             condition: settings.condition.clone(),
             q: settings.raw_filter.clone(),
@@ -104,6 +108,7 @@ impl Part {
             records: lines.records,
             ids: None,
             latest_change: None,
+            changed_meanwhile: BTreeMap::new(),
             fields: fields.iter().map(|field| field.name.clone()).collect(),
             dictionary: dictionary_hash(dictionary),
             deleted: None,
@@ -228,6 +233,7 @@ pub(in crate::pipeline) fn latest_change(
     Some(LatestChange {
         field: date_of_change(dictionary)?,
         latest: part.latest_change?,
+        meanwhile: part.changed_meanwhile,
         manifest: shown(&path.file_name()?.to_string_lossy()).to_string(),
     })
 }

@@ -24,6 +24,7 @@ pub(super) use manifest::latest_change;
 pub(super) use plan::no_such_field;
 pub use since::parse_since;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -33,8 +34,8 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::{Catalog, Clock, Event, Phase, PipelineError, Reporter, Tools, seconds};
-use crate::crm::{Client, Reader, Records};
-use crate::model::{Calls, Notice, RunState, shown, shown_path};
+use crate::crm::{Client, ListQuery, Reader, Records};
+use crate::model::{Calls, Dictionary, Direction, Notice, RunState, shown, shown_path};
 use changes::{Changes, States};
 use contents::Contents;
 use form::{begins_afresh, file_in, took};
@@ -45,7 +46,7 @@ use plan::{Plan, plan};
 use resolve::Resolution;
 use writing::Writing;
 
-use crate::rules::exported::later;
+use crate::rules::exported::{date_of_change, later};
 use crate::tabular::{LinesWritten, Output, RecordWriter, TextTarget, XlsxBook};
 
 /// Where an export goes.
@@ -303,8 +304,11 @@ struct ReadIn {
     records: u64,
     /// The lowest and the highest id.
     ids: Option<(u64, u64)>,
-    /// When a record was last changed, of all of them, as the CRM writes times.
+    /// When a record was last changed before the second page was read, as the CRM writes times.
     latest_change: Option<String>,
+    /// Records that were changed after that, by id, with the date that was read; none where they
+    /// are too many to be told.
+    changed_meanwhile: Option<BTreeMap<u64, String>>,
     /// Records that were there before and are no more.
     gone: Vec<u64>,
     /// Texts that were guarded, by field.
@@ -314,19 +318,41 @@ struct ReadIn {
 }
 
 impl ReadIn {
-    fn add(&mut self, page: &Records, date_of_change: Option<&str>) {
+    /// Counts a page. The dates of records that were changed later than `before` are noted, and those
+    /// of the first page, which came before that was asked for.
+    fn add(&mut self, page: &Records, date_of_change: Option<&str>, before: &str) {
+        let is_first = self.records == 0;
         self.records += page.len() as u64;
-        let dates = date_of_change.map(|name| page.iter().filter_map(|record| record.get(name)));
-        // Such dates compare as texts.
-        if let Some(latest) = dates.and_then(|dates| dates.map(|date| date.to_text()).max()) {
-            self.latest_change = later(self.latest_change.take(), latest);
+        if let Some(name) = date_of_change.filter(|_| !before.is_empty()) {
+            for record in page.iter() {
+                // Such dates compare as texts.
+                let date =
+                    record.get(name).map(|date| date.to_text()).filter(|date| is_first || *date > before);
+                if let (Some(date), Some(meanwhile)) = (date, &mut self.changed_meanwhile) {
+                    meanwhile.insert(record.id().get(), date.to_owned());
+                }
+            }
+            let is_enough = |meanwhile: &BTreeMap<u64, String>| meanwhile.len() <= MOST_CHANGED;
+            self.changed_meanwhile = self.changed_meanwhile.take().filter(is_enough);
         }
         for id in page.ids() {
             let (first, last) = self.ids.unwrap_or((id, id));
             self.ids = Some((first.min(id), last.max(id)));
         }
     }
+
+    /// Where the records that were changed meanwhile are known, a later change of any can be told.
+    fn keep_dates(&mut self, before: &str) {
+        let is_known = !before.is_empty() && self.changed_meanwhile.is_some();
+        self.latest_change = is_known.then(|| before.to_owned());
+    }
 }
+
+/// Records of a full page.
+const FULL_PAGE: usize = 100;
+
+/// Records of which the manifest tells that they were changed while the object was read.
+const MOST_CHANGED: usize = 10_000;
 
 impl Exporter<'_> {
     fn lock_states(&self) -> MutexGuard<'_, Option<States>> {
@@ -443,6 +469,25 @@ impl Exporter<'_> {
         Ok(done)
     }
 
+    /// When a record of the object was last changed, as the CRM writes times, asked between the first
+    /// page and the second; the empty text where it does not tell. What it tells is no later than now.
+    async fn latest_change(&self, dictionary: &Dictionary, first: &Records) -> String {
+        let has_manifest = self.settings.target != Target::Standard;
+        let Some(field) = date_of_change(dictionary).filter(|_| has_manifest) else { return String::new() };
+        // That of the first page is no later than now either; a short one is the only one, mostly.
+        if first.len() < FULL_PAGE {
+            let dates = first.iter().filter_map(|record| record.get(field));
+            let latest = dates.fold(None, |latest, date| later(latest, date.to_text()));
+            return latest.unwrap_or_default();
+        }
+        let order = vec![(field.to_owned(), Direction::Descending)];
+        let query = ListQuery { order, limit: 1, ..ListQuery::default() };
+        let page = self.client.list(&dictionary.object, &query).await;
+        let record = page.ok().and_then(|page| page.records.into_iter().next());
+        let date = record.and_then(|record| record.get(field).map(|date| date.to_text().into_owned()));
+        date.and_then(|date| later(None, &date)).unwrap_or_default()
+    }
+
     async fn read(&self, plan: &mut Plan, writer: &mut dyn RecordWriter) -> Result<ReadIn, PipelineError> {
         let object = &plan.dictionary.object.clone();
         self.reporter.event(Event::Begin {
@@ -451,7 +496,7 @@ impl Exporter<'_> {
             total: plan.query.limit,
         });
         let mut kept = self.journal.pages(object, &plan.query);
-        let mut writing = Writing::new(self, plan, writer)?;
+        let mut writing = Writing::new(self, plan, writer, kept.before())?;
         let mut seen = 0;
         let mut query = writing.plan.query.clone();
         while let Some(page) = kept.next_page()? {
@@ -471,6 +516,11 @@ impl Exporter<'_> {
                 () = self.stop.cancelled() => return Err(PipelineError::Cancelled),
             };
             let Some(page) = page else { break };
+            if kept.before().is_none() {
+                let before = self.latest_change(&writing.plan.dictionary, &page).await;
+                kept.begin(&before);
+                writing.before = before;
+            }
             kept.add(&page, reader.summary().mode);
             seen += page.len() as u64;
             writing.page(page).await?;

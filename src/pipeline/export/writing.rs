@@ -1,6 +1,6 @@
 //! Writing pages of records into an output, column by column.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::contents::COLUMN;
 use super::plan::Plan;
@@ -21,6 +21,8 @@ pub(super) struct Writing<'w> {
     /// Pages that wait until their names are looked up together.
     waiting: Vec<Records>,
     read: ReadIn,
+    /// When a record was last changed before the first was read.
+    pub before: String,
     exporter: &'w Exporter<'w>,
     /// Where the files of the page's documents are, by their ids.
     files: HashMap<u64, String>,
@@ -31,6 +33,7 @@ impl<'w> Writing<'w> {
         exporter: &'w Exporter<'w>,
         plan: &'w mut Plan,
         writer: &'w mut dyn RecordWriter,
+        before: Option<&str>,
     ) -> Result<Self, PipelineError> {
         let resolver = if plan.resolutions.is_empty() {
             None
@@ -38,7 +41,9 @@ impl<'w> Writing<'w> {
             Some(Resolver::new(exporter.client, &plan.resolutions, &exporter.journal.scratch()?))
         };
         let (waiting, files) = (Vec::new(), HashMap::new());
-        Ok(Self { plan, writer, resolver, waiting, read: ReadIn::default(), exporter, files })
+        let read = ReadIn { changed_meanwhile: Some(BTreeMap::new()), ..ReadIn::default() };
+        let before = before.unwrap_or_default().to_owned();
+        Ok(Self { plan, writer, resolver, waiting, read, before, exporter, files })
     }
 
     /// Takes a page; of an incremental export, those records that are news.
@@ -54,6 +59,7 @@ impl<'w> Writing<'w> {
     /// Writes what waits; what was written in all.
     pub async fn finish(mut self) -> Result<ReadIn, PipelineError> {
         self.write().await?;
+        self.read.keep_dates(&self.before);
         self.read.guarded = self.writer.guarded();
         self.read.lines = self.writer.lines();
         Ok(self.read)
@@ -68,7 +74,7 @@ impl<'w> Writing<'w> {
                 self.files = contents.load(&page, self.exporter.client, self.exporter.stop).await?;
             }
             self.write_page(&page)?;
-            self.read.add(&page, date_of_change(&self.plan.dictionary));
+            self.read.add(&page, date_of_change(&self.plan.dictionary), &self.before);
         }
         Ok(())
     }
