@@ -19,8 +19,15 @@ run() {
     child=$!
     wait "$child"
     code=$?
-    # A wait that a signal ends is not the end of what was waited for.
-    while kill -0 "$child" 2> /dev/null; do wait "$child"; code=$?; done
+    # A wait that a signal ends gives more than 128; what was waited for goes on.
+    while [ "$code" -gt 128 ]; do
+        kill -0 "$child" 2> /dev/null
+        gone=$?
+        wait "$child"
+        again=$?
+        [ "$again" = 127 ] || code=$again
+        [ "$gone" = 0 ] || break
+    done
 }
 
 child=
