@@ -184,6 +184,20 @@ fn where_to_write_must_be_clear_before_anything_is_asked() {
 }
 
 #[test]
+fn options_that_change_nothing_are_told() {
+    let (crm, desk) = (Crm::start(), Desk::new());
+    let done = crm
+        .carafe(&desk, ["export", "accounts", "-o", "a.jsonl", "--lines", "--excel", "--raw"])
+        .ends_with(0);
+    assert_eq!(
+        done.stderr,
+        "notice: --lines is about opportunities, and none are exported: it changes nothing here\n\
+         notice: --excel is about CSV: it changes nothing here\n\
+         notice: --raw is about CSV; no other form has a formula guard: it changes nothing here\n"
+    );
+}
+
+#[test]
 fn unknown_names_are_told_with_the_nearest() {
     let (crm, desk) = (Crm::start(), Desk::new());
     let words = "error: accounts has no field \"nam\"; nearest: name\n  see: carafe describe accounts";
