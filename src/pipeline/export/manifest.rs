@@ -73,7 +73,7 @@ pub(super) struct Part {
 
 impl Part {
     /// What was read of an object.
-    pub fn of(plan: &Plan, settings: &ExportSettings, read: &super::ReadIn) -> Self {
+    pub fn of(plan: &Plan, settings: &ExportSettings, read: &super::reading::ReadIn) -> Self {
         let order = plan.query.order.iter().map(|(field, direction)| match direction {
             Direction::Ascending => field.clone(),
             Direction::Descending => format!("-{field}"),

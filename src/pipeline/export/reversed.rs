@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::plan::Plan;
 use super::resolve::{Resolution, Resolver};
 use super::source_form::SourceForm;
+use super::writing::Places;
 use super::{ExportFormat, ExportSettings};
 use crate::crm::{RecordRef, Records};
 use crate::model::{Dictionary, Field, FieldKind, Notice, ValueRef, shown};
@@ -198,17 +199,11 @@ impl Reversed {
         writer: &mut dyn RecordWriter,
     ) -> Result<(), PipelineError> {
         let fields: Vec<String> = self.reversal.fields().map(|(name, _)| name.to_owned()).collect();
-        // Where the fields stand among a record's names, and of which records that holds.
-        let (mut places, mut shape): (Vec<Option<usize>>, _) = (Vec::new(), None);
+        let mut places = Places::default();
         for record in page.iter() {
-            if shape != Some(record.shape()) {
-                shape = Some(record.shape());
-                let known = record.names();
-                let place = |field: &String| known.iter().position(|name| **name == **field);
-                places = fields.iter().map(place).collect();
-            }
             let value = |place: &Option<usize>| place.map_or(ValueRef::Null, |at| record.value(at));
-            let values: Vec<ValueRef<'_>> = places.iter().map(value).collect();
+            let of_record = places.of(record, fields.iter().map(String::as_str));
+            let values: Vec<ValueRef<'_>> = of_record.iter().map(value).collect();
             let name = |lookup: &Option<usize>| resolver?.name((*lookup)?, record);
             let names: Vec<Option<&str>> = self.lookups.iter().map(name).collect();
             let id = record.id().get().to_string();

@@ -2,15 +2,40 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::Exporter;
 use super::contents::COLUMN;
 use super::plan::Plan;
+use super::reading::ReadIn;
 use super::resolve::{PAGES_TOGETHER, Resolver};
-use super::{Exporter, ReadIn};
-use crate::crm::Records;
+use crate::crm::{RecordRef, Records};
 use crate::model::ValueRef;
 use crate::pipeline::PipelineError;
 use crate::rules::exported::date_of_change;
 use crate::tabular::RecordWriter;
+
+/// Where fields stand among a record's names. Most records of a page have the same ones.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    places: Vec<Option<usize>>,
+    shape: Option<usize>,
+}
+
+impl Places {
+    /// Of each field, for a record of the same page as the one before.
+    pub fn of<'f>(
+        &mut self,
+        record: RecordRef<'_>,
+        fields: impl Iterator<Item = &'f str>,
+    ) -> &[Option<usize>] {
+        if self.shape != Some(record.shape()) {
+            self.shape = Some(record.shape());
+            let known = record.names();
+            self.places.clear();
+            self.places.extend(fields.map(|field| known.iter().position(|name| **name == *field)));
+        }
+        &self.places
+    }
+}
 
 /// The records of one object on their way into an output.
 pub(super) struct Writing<'w> {
@@ -88,17 +113,11 @@ impl<'w> Writing<'w> {
         let mut values = Vec::with_capacity(fields.len());
         let has_files = self.exporter.settings.content.is_some();
         let file_at = fields.iter().position(|field| has_files && field.name == COLUMN);
-        // Where the fields stand among a record's names, and of which records that holds.
-        let (mut places, mut shape): (Vec<Option<usize>>, _) = (Vec::new(), None);
+        let mut places = Places::default();
         for record in page.iter() {
-            if shape != Some(record.shape()) {
-                shape = Some(record.shape());
-                let known = record.names();
-                places.clear();
-                places.extend(fields.iter().map(|field| known.iter().position(|name| **name == *field.name)));
-            }
             values.clear();
-            for (place, lookup) in places.iter().zip(names) {
+            let of_record = places.of(record, fields.iter().map(|field| field.name.as_str()));
+            for (place, lookup) in of_record.iter().zip(names) {
                 let name = lookup.and_then(|lookup| self.resolver.as_ref()?.name(lookup, record));
                 values.push(match (name, place) {
                     (Some(name), _) => ValueRef::Text(name),
