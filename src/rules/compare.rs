@@ -31,6 +31,23 @@ pub fn same(field: &Field, current: Option<&Value>, wanted: &Value) -> bool {
     }
 }
 
+/// Whether the wanted text is what a workbook's cell has room for of the record's own: then the
+/// cell does not say that the rest is to go. Excel counts UTF-16 units.
+pub fn is_cut_by_a_cell(current: Option<&Value>, wanted: &Value) -> bool {
+    const ROOM: usize = 32_767;
+    let Some(Value::Text(current)) = current else { return false };
+    // No text has more units than bytes.
+    if current.len() <= ROOM {
+        return false;
+    }
+    let mut units = 0;
+    let end = current.char_indices().find(|(_, letter)| {
+        units += letter.len_utf16();
+        units > ROOM
+    });
+    end.is_some_and(|(end, _)| same_text(&Value::from(&current[..end]), wanted))
+}
+
 /// Whether a record's value is what a cell says, letter by letter.
 pub fn is_as_written(current: &Value, text: &str) -> bool {
     same_text(current, &Value::from(text))
@@ -115,6 +132,20 @@ fn same_text(current: &Value, wanted: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_cell_had_no_room_for_is_not_to_go() {
+        let long = format!("{}é tail", "x".repeat(32_766));
+        let is_cut = |wanted: &str| is_cut_by_a_cell(Some(&Value::from(long.as_str())), &Value::from(wanted));
+        assert!(is_cut(&long[..32_768]), "32,767 letters");
+        assert!(!is_cut(&long[..32_766]) && !is_cut(&long) && !is_cut("x"));
+        let short = Value::from("x".repeat(32_767).as_str());
+        assert!(!is_cut_by_a_cell(Some(&short), &short) && !is_cut_by_a_cell(None, &short));
+        // Two units each, and a blank where it was cut, which an import takes off.
+        let wide = format!("{} {}", "😀".repeat(16_383), "tail");
+        let cut = Value::from("😀".repeat(16_383).as_str());
+        assert!(is_cut_by_a_cell(Some(&Value::from(wide.as_str())), &cut));
+    }
 
     fn is_same(name: &str, kind: FieldKind, current: &str, wanted: &str) -> bool {
         let value = |json: &str| Value::from_json(json).unwrap();

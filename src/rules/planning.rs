@@ -1,7 +1,7 @@
 //! What is to be done with a row, given the record that it means.
 
 use crate::model::{Code, Field, FieldKind, Finding, Record, RecordId, Stage, Value};
-use crate::rules::compare::{is_as_written, same};
+use crate::rules::compare::{is_as_written, is_cut_by_a_cell, same};
 use crate::rules::draft::{Draft, Wish, blank, finding, missing_findings, refuse};
 use crate::rules::files::{NAME, is_file, name_of, path_of};
 use crate::rules::mapping::{Missing, Mode};
@@ -186,7 +186,7 @@ fn update(program: &Program, draft: &Draft<'_>, record: &Record) -> Step {
         }
         let Some(wanted) = wish.value() else { continue };
         let current = record.get(&field.field.name);
-        if same(&field.field, current, &wanted) {
+        if same(&field.field, current, &wanted) || is_cut_by_a_cell(current, &wanted) {
             continue;
         }
         let sent = match wish {

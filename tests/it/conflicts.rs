@@ -196,6 +196,20 @@ fn what_was_changed_while_an_export_was_still_reading_is_not_written_over() {
 }
 
 #[test]
+fn a_text_that_a_workbook_had_no_room_for_comes_back_whole() {
+    let long = format!("{} end", "x".repeat(40_000));
+    let crm = Tiny::serve(accounts(&[json!({ "id": 7, "name": "A", "phone": "1", "notes": long })]));
+    let desk = Desk::new();
+    let export = ["export", "accounts", "-o", "a.xlsx"];
+    let done = desk.carafe(export).at(&crm.address()).ends_with(0);
+    assert!(done.stderr.contains("were cut"), "{}", done.stderr);
+    let import = ["import", "a.xlsx", "--object", "accounts", "--mode", "update", "--json"];
+    let done = desk.carafe(import).at(&crm.address()).ends_with(0);
+    assert_eq!(done.rows(), json!({ "read": 1, "unchanged": 1 }));
+    assert_eq!(crm.records("accounts")[0]["notes"], long);
+}
+
+#[test]
 fn deletes_and_documents_of_an_export_are_held_against_their_last_change_too() {
     let (crm, desk) = (Crm::start(), Desk::with("a.csv", "name\nOld\n"));
     crm.carafe(&desk, ["import", "a.csv", "--object", "accounts"]).ends_with(0);
