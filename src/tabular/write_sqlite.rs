@@ -129,6 +129,18 @@ impl SqliteFile {
         Ok(Box::new(WithLines { records, lines: writer, splitter, before }))
     }
 
+    /// The ids of an object's records.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub fn ids(&self, object: &str) -> Result<Vec<u64>, OutputError> {
+        let all = || -> rusqlite::Result<Vec<u64>> {
+            let sql = format!("SELECT id FROM {} WHERE id > 0", quoted(object));
+            self.connection.prepare(&sql)?.query_map([], |row| row.get(0))?.collect()
+        };
+        all().map_err(|error| told(&error).of(self.output.target()))
+    }
+
     /// Takes the records away whose `field` is one of the ids.
     pub fn remove(&self, object: &str, field: &str, ids: &[u64]) -> Result<(), OutputError> {
         let all = || -> rusqlite::Result<()> {

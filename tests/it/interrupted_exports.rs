@@ -292,6 +292,21 @@ fn a_database_that_another_export_left_is_not_built_on() {
 }
 
 #[test]
+fn a_database_whose_state_is_lost_keeps_no_record_that_is_no_more() {
+    let crm = Tiny::serve(accounts(&known(300)));
+    let desk = Desk::new();
+    let incremental = ["export", "accounts", "-o", "a.sqlite", "--incremental", "--deleted"];
+    at(&desk, &crm, incremental).ends_with(0);
+    std::fs::remove_dir_all(desk.path(".carafe/runs/incremental")).unwrap();
+    crm.remove("accounts", 300);
+    let done = at(&desk, &crm, incremental.into_iter().chain(["--force"])).ends_with(0);
+    assert!(done.stderr.contains("1 deleted since the last export"), "{done:?}");
+    let db = rusqlite::Connection::open(desk.path("a.sqlite")).unwrap();
+    let records: u64 = db.query_row("SELECT count(*) FROM accounts", [], |row| row.get(0)).unwrap();
+    assert_eq!(records, 299);
+}
+
+#[test]
 fn what_is_in_the_way_of_one_file_of_a_folder_is_told_before_any_is_read() {
     let crm = Tiny::serve(accounts(&known(3)).and_contacts());
     let desk = Desk::new();

@@ -243,6 +243,13 @@ impl Changes {
         }
     }
 
+    /// Takes note of records that the output has, whatever they hold.
+    pub fn know(&mut self, ids: Vec<u64>) {
+        for id in ids {
+            self.before.contents.entry(id).or_insert(0);
+        }
+    }
+
     /// The records that were there and are no more, by id; only where all records were read.
     pub fn gone(&self) -> Vec<u64> {
         let is_gone = |id: &&u64| !self.after.contents.contains_key(id);

@@ -230,6 +230,11 @@ impl Exporter<'_> {
                 Some(lines) => file.table_with_lines(&plan.dictionary.object, &plan.fields, lines.named())?,
                 None => file.table(&plan.dictionary.object, &plan.fields)?,
             };
+            let tells = self.settings.tells_deleted();
+            if let Some(changes) = plan.changes.as_mut().filter(|changes| tells && changes.writes_all()) {
+                // What is not among all records is no more, whether or not that was known.
+                changes.know(file.ids(&plan.dictionary.object)?);
+            }
             let read = self.read(&mut plan, table.as_mut()).await?;
             self.tell(table.finish()?);
             file.remove(&plan.dictionary.object, "id", &read.gone)?;
