@@ -13,7 +13,7 @@ mod parser;
 
 use std::fmt;
 
-use crate::model::{Dictionary, Filter, Header, shown};
+use crate::model::{Dictionary, FieldKind, Filter, Header, shown};
 use crate::rules::nearest::nearest;
 use crate::rules::problem::marked_line;
 use crate::rules::program::place_of;
@@ -62,8 +62,10 @@ pub struct Unresolved {
 pub enum NameKind {
     /// Compared as a number.
     Number,
-    /// Compared as a text, or a date as text.
+    /// Compared as a text.
     Text,
+    /// A date, which compares as a text in the CRM's own form.
+    Date,
     /// A cell: a number without quotes is meant as one.
     Cell,
 }
@@ -79,8 +81,13 @@ pub fn parse_filter(text: &str, dictionary: &Dictionary) -> Result<Filter, Langu
             .or_else(|| dictionary.fields().iter().find(|field| field.name.eq_ignore_ascii_case(name)));
         match field {
             Some(field) => {
-                let numeric = field.kind.is_numeric() || field.kind == crate::model::FieldKind::Checkbox;
-                Ok((field.name.clone(), if numeric { NameKind::Number } else { NameKind::Text }))
+                let kind = match &field.kind {
+                    FieldKind::Checkbox => NameKind::Number,
+                    kind if kind.is_numeric() => NameKind::Number,
+                    kind if kind.is_temporal() => NameKind::Date,
+                    _ => NameKind::Text,
+                };
+                Ok((field.name.clone(), kind))
             }
             None => {
                 let names = dictionary.fields().iter().map(|f| f.name.as_str());
@@ -124,7 +131,7 @@ pub fn column_names(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Field, FieldKind, Test, Value};
+    use crate::model::{Field, Test, Value};
 
     fn accounts() -> Dictionary {
         let field = Field::new;
@@ -166,6 +173,12 @@ mod tests {
             ("annualvalue < '7'", test("annualvalue", Test::Below(number(7)))),
             ("id <= 5", test("id", Test::AtMost(number(5)))),
             ("modifieddate >= 2026-01-01", test("modifieddate", Test::AtLeast(text("2026-01-01")))),
+            ("modifieddate = ''", test("modifieddate", Test::Is(text("")))),
+            (
+                "modifieddate < '2026-01-01T10:30'",
+                test("modifieddate", Test::Below(text("2026-01-01 10:30"))),
+            ),
+            ("modifieddate startswith '2026'", test("modifieddate", Test::StartsWith("2026".into()))),
             ("type in ('a', \"b\")", test("type", Test::In(vec![text("a"), text("b")]))),
             ("id not in (1,2)", test("id", Test::NotIn(vec![number(1), number(2)]))),
             ("id between 1 and 5", test("id", Test::Between(number(1), number(5)))),
@@ -203,7 +216,13 @@ mod tests {
             complaint("type = Customer"),
             "a text stands in quotes\n  | type = Customer\n  |        ^^^^^^^^ write: \"Customer\""
         );
+        assert_eq!(
+            complaint("modifieddate > 'gestern'"),
+            "expected a date\n  | modifieddate > 'gestern'\n  |                ^^^^^^^^^ write: 2026-01-31, or \"2026-01-31 14:30:00\""
+        );
         for (condition, at) in [
+            ("modifieddate in (2026-01-31, 31.01.2026)", 29),
+            ("modifieddate >= 2026-02-30", 16),
             ("type =", 6),
             ("type 'a'", 5),
             ("(id = 1", 7),

@@ -4,6 +4,7 @@ use super::lexer::{Placed, Token, tokens};
 use super::{LanguageError, NameKind, Unresolved, complain as error};
 use crate::model::{Filter, Number, Test, Value, shown};
 use crate::rules::convert::checkbox;
+use crate::rules::convert::date::iso;
 
 const MAX_DEPTH: usize = 64;
 
@@ -195,6 +196,9 @@ impl Parser<'_> {
         let value = match (&self.peek().token, kind) {
             (Token::Word(word), _) if word.eq_ignore_ascii_case("null") => Some(Value::Null),
             (Token::Text(text), NameKind::Text | NameKind::Cell) => Some(Value::Text(text.clone())),
+            (Token::Text(text) | Token::Word(text), NameKind::Date) => {
+                (text.is_empty() || iso(text).is_ok()).then(|| Value::Text(text.replace('T', " ")))
+            }
             (Token::Word(word), NameKind::Cell) if is_plain_number(word) => {
                 Number::parse(word).map(Value::Number)
             }
@@ -227,6 +231,11 @@ impl Parser<'_> {
                 wrong
             }
             (Token::Word(_) | Token::Text(_), NameKind::Number) => self.wrong("expected a number"),
+            (Token::Word(_) | Token::Text(_), NameKind::Date) => {
+                let mut wrong = self.wrong("expected a date");
+                wrong.hint = Some("write: 2026-01-31, or \"2026-01-31 14:30:00\"".to_owned());
+                wrong
+            }
             _ => self.wrong("expected a value"),
         }
     }
