@@ -55,7 +55,9 @@ impl Connection {
             PipelineError::usage(error.to_string(), "name another file with --sandbox=FILE")
         })?;
         let client = client(&sandbox.base_url(), &token, common)?;
-        let place = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        // By whatever way it is named, it is the same CRM; by now the file is there.
+        let place = std::fs::canonicalize(file).or_else(|_| std::path::absolute(file));
+        let place = place.unwrap_or_else(|_| file.to_owned());
         Ok(Self {
             client,
             name: format!("sandbox:{}", place.display()),

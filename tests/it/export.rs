@@ -1,6 +1,6 @@
 //! `export`: records into files, and back.
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::support::{Crm, Desk};
 use crate::tiny::{Reply, Tiny, accounts};
@@ -538,4 +538,75 @@ fn so_many_older_outputs_are_kept() {
         older.contains(&&"a.20250101-020000.csv".to_owned()) && newest.len() == "a.20260101-020000.csv".len()
     );
     assert!(older.contains(&&"a.20260103-020000.csv".to_owned()), "{kept:?}");
+}
+
+/// The contents of all outputs called `a.….csv`, and of `a.csv`.
+fn all_outputs(desk: &Desk) -> Vec<String> {
+    let entries = std::fs::read_dir(desk.path("")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let outputs = names
+        .filter(|name| name.starts_with("a.") && name.ends_with(".csv") && !name.ends_with(".deleted.csv"));
+    let mut contents: Vec<String> = outputs.map(|name| desk.text(name)).collect();
+    contents.sort_by_key(String::len);
+    contents
+}
+
+#[test]
+fn outputs_of_one_second_are_all_kept_and_so_is_one_whose_manifest_is_anothers() {
+    let (crm, desk) = (Crm::start(), Desk::new());
+    let export = |limit: &str| {
+        let arguments = ["export", "accounts", "-o", "a.csv", "--keep", "9", "--limit", limit];
+        crm.carafe(&desk, arguments).ends_with(0);
+        desk.text("a.csv")
+    };
+    let mut contents = vec![export("1")];
+    // Killed between the file and its manifest, an export leaves that of the file before.
+    let manifest = desk.text("a.csv.manifest.json");
+    contents.push(export("2"));
+    desk.write("a.csv.manifest.json", manifest);
+    contents.extend(["3", "4", "5"].map(export));
+    assert_eq!(all_outputs(&desk), contents);
+}
+
+#[test]
+fn what_is_no_more_is_kept_with_its_output() {
+    let known: Vec<Json> = (1..=3).map(|id| json!({ "id": id, "name": "A" })).collect();
+    let crm = Tiny::serve(accounts(&known));
+    let desk = Desk::new();
+    let arguments = ["export", "accounts", "-o", "a.csv", "--incremental", "--deleted", "--keep", "9"];
+    for gone in [None, Some(1), Some(2)] {
+        if let Some(id) = gone {
+            crm.remove("accounts", id);
+        }
+        desk.carafe(arguments).at(&crm.address()).ends_with(0);
+    }
+    let entries = std::fs::read_dir(desk.path("")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut told: Vec<String> =
+        names.filter(|name| name.ends_with(".deleted.csv")).map(|name| desk.text(name)).collect();
+    told.sort();
+    assert_eq!(told, ["object,id\n", "object,id\naccounts,1\n", "object,id\naccounts,2\n"]);
+}
+
+#[test]
+fn a_state_that_cannot_be_kept_is_told_before_anything_is_read() {
+    let crm = Tiny::serve(accounts(&[json!({ "id": 1, "name": "A" })]));
+    let desk = Desk::with("file", "");
+    let arguments = ["export", "accounts", "-o", "a.csv", "--incremental", "--state", "file/state.json"];
+    let done = desk.carafe(arguments).at(&crm.address()).run();
+    assert!(matches!(done.code, Some(1 | 2)) && done.stderr.contains("file"), "{done:?}");
+    assert!(!desk.path("a.csv").exists());
+    assert!(crm.asked().iter().all(|request| request.path != "/accounts"));
+}
+
+#[test]
+fn the_sandbox_is_the_same_by_whatever_way_it_is_named() {
+    let desk = Desk::new();
+    std::fs::create_dir(desk.path("below")).unwrap();
+    let export = |sandbox: &str| {
+        let arguments = ["export", "accounts", "-o", "a.csv", "--force", "--incremental", sandbox];
+        desk.carafe(arguments).ends_with(0).stderr
+    };
+    assert!(export("--sandbox=crm.db").contains("no earlier export to build on"));
+    assert!(export("--sandbox=below/../crm.db").contains("accounts: 0 new or changed"));
 }

@@ -153,6 +153,58 @@ fn an_incremental_export_that_goes_on_tells_each_change_once() {
 }
 
 #[test]
+fn news_by_their_dates_are_gone_on_with_and_told_once() {
+    let record = |n: u64, date: &str| json!({ "id": n, "name": "A", "phone": "1", "modifieddate": date });
+    // The first two hundred are old.
+    let dated = |n: u64| record(n, if n <= 200 { "2020-01-01 10:00:00" } else { "2999-01-01 10:00:00" });
+    let mut tables = accounts(&(1..=900).map(dated).collect::<Vec<_>>());
+    tables.tables[0].fields.push(("modifieddate", "DateTime", false, 0));
+    let crm = Tiny::serve(tables);
+    let desk = Desk::new();
+    let arguments = ["export", "accounts", "-o", "a.csv", "--incremental", "--force", "--concurrency", "1"];
+    at(&desk, &crm, arguments).ends_with(0);
+    for id in 401..=900 {
+        crm.change("accounts", id, "phone", json!("2"));
+    }
+    let asked = crm.asked().len();
+    at(&desk, &crm, arguments.into_iter().chain(["--max-calls", "6"])).ends_with(6);
+    at(&desk, &crm, ["resume", "last"]).ends_with(0);
+    let ids: Vec<u64> = csv::Reader::from_path(desk.path("a.csv"))
+        .unwrap()
+        .into_records()
+        .map(|record| record.unwrap()[0].parse().unwrap())
+        .collect();
+    assert!(ids.iter().copied().eq(401..=900), "{} records", ids.len());
+    // This CRM does not know the filter by dates: nine pages, none twice; once the latest date, and
+    // once the question whether anything follows the last record that was read.
+    let pages = crm.asked()[asked..].iter().filter(|request| request.path == "/accounts").count();
+    assert!(pages <= 9 + 2, "{pages} pages");
+    at(&desk, &crm, arguments).ends_with(0);
+    assert_eq!(csv::Reader::from_path(desk.path("a.csv")).unwrap().into_records().count(), 0);
+}
+
+#[test]
+fn a_folder_of_runs_that_goes_away_costs_no_export() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let crm = Tiny::scripted(accounts(&known(700)), move |request, before| {
+        if request.path == "/accounts" && before == 4 {
+            held.wait();
+        }
+        None
+    });
+    let desk = Desk::new();
+    let running = at(&desk, &crm, ["export", "accounts", "-o", "a.csv", "--concurrency", "1"]).start();
+    crm.wait_for("GET", 5);
+    std::fs::remove_dir_all(desk.path(".carafe")).unwrap();
+    gate.open();
+    let done = running.end();
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert_eq!(done.stderr.matches("is no longer kept").count(), 1, "{done:?}");
+    assert_eq!(csv::Reader::from_path(desk.path("a.csv")).unwrap().into_records().count(), 700);
+}
+
+#[test]
 fn news_for_a_database_that_is_gone_by_now_are_not_all_that_is_written() {
     let crm = Tiny::serve(accounts(&known(600)));
     let desk = Desk::new();

@@ -8,9 +8,12 @@ use std::path::{Path, PathBuf};
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
-use super::manifest::{finished_of, is_told_of, manifest_of};
+use super::manifest::{DELETED, MANIFEST, finished_of, is_told_of, path_beside};
 use crate::pipeline::PipelineError;
 use crate::tabular::{OutputProblem, fingerprint_of};
+
+/// What stands beside an output.
+const BESIDE: [&str; 2] = [MANIFEST, DELETED];
 
 /// The digits of a time in a name.
 const STAMP: &str = "00000000-000000";
@@ -43,10 +46,13 @@ impl Kept {
             if !is_told {
                 return Ok(());
             }
-            match second_name(&manifest_of(out), &manifest_of(&older)) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-                linked => linked,
+            for beside in BESIDE {
+                match second_name(&path_beside(out, beside), &path_beside(&older, beside)) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    linked => linked?,
+                }
             }
+            Ok(())
         };
         link().map_err(|error| {
             let is_there = error.kind() == io::ErrorKind::AlreadyExists;
@@ -62,7 +68,8 @@ impl Kept {
         all.sort();
         let surplus = all.len().saturating_sub(self.most);
         for old in all.into_iter().take(surplus).filter(|old| *old != self.older) {
-            for path in [manifest_of(&old), old] {
+            let beside = BESIDE.map(|beside| path_beside(&old, beside));
+            for path in beside.into_iter().chain([old]) {
                 match fs::remove_file(&path) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => {
                         return Err(OutputProblem::from(error).of(&path).into());

@@ -16,6 +16,10 @@ use crate::pipeline::prepare::dictionary_hash;
 use crate::rules::exported::{LatestChange, date_of_change};
 use crate::tabular::{Fingerprint, LinesWritten, Output, fingerprint_of, without_lines};
 
+/// What a manifest's name has behind the file's, and what the list of records that are no more has.
+pub(super) const MANIFEST: &str = ".manifest.json";
+pub(super) const DELETED: &str = ".deleted.csv";
+
 /// What stands in the manifest. It belongs to the file that it names by its SHA-256.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Manifest {
@@ -145,7 +149,7 @@ impl Begun {
         let replaces = settings.force || (told && settings.format == ExportFormat::Sqlite);
         let deleted = settings
             .tells_deleted()
-            .then(|| Output::create(&path_beside(file, ".deleted.csv"), replaces))
+            .then(|| Output::create(&path_beside(file, DELETED), replaces))
             .transpose()?;
         Ok(Self { output, deleted, file: file.to_owned(), started: now })
     }
@@ -198,7 +202,7 @@ fn to_the_second(time: jiff::Timestamp) -> String {
 }
 
 /// The file's path with an ending more.
-fn path_beside(file: &Path, ending: &str) -> PathBuf {
+pub(super) fn path_beside(file: &Path, ending: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(ending);
     name.into()
@@ -206,7 +210,7 @@ fn path_beside(file: &Path, ending: &str) -> PathBuf {
 
 /// The manifest of a file.
 pub(super) fn manifest_of(file: &Path) -> PathBuf {
-    path_beside(file, ".manifest.json")
+    path_beside(file, MANIFEST)
 }
 
 /// When a file was whole, by its manifest; none without one.
