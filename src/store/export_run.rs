@@ -76,8 +76,9 @@ impl ExportFacts {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(StoreError::Io { path: file, source }),
         };
+        let what = "it does not read as an export's; export again";
         let facts: Self = serde_json::from_slice(&text)
-            .map_err(|error| StoreError::Damaged { file: file.clone(), what: error.to_string() })?;
+            .map_err(|_| StoreError::Damaged { file: file.clone(), what: what.to_owned() })?;
         if facts.version > VERSION {
             return Err(StoreError::Newer { file, found: facts.version.into() });
         }

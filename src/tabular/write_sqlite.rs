@@ -275,6 +275,10 @@ pub(super) fn told(error: &rusqlite::Error) -> OutputProblem {
         Some(ErrorCode::NotADatabase) => {
             return OutputProblem::Unfit("this is not a SQLite database; take another name".to_owned());
         }
+        Some(ErrorCode::DatabaseCorrupt) => {
+            let told = "this database is damaged; move it away, and the next export writes all of it anew";
+            return OutputProblem::Unfit(told.to_owned());
+        }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             return OutputProblem::Unfit(
                 "another program keeps this database locked; close it there".to_owned(),

@@ -365,6 +365,23 @@ fn older_databases_are_kept_beside_the_one_that_is_brought_up_to_date() {
 }
 
 #[test]
+fn a_damaged_database_is_told_with_the_way_out_and_left_as_it_is() {
+    let (crm, desk) = (Crm::start(), Desk::new());
+    let incremental = ["export", "accounts", "-o", "a.sqlite", "--incremental"];
+    crm.carafe(&desk, incremental).ends_with(0);
+    let whole = std::fs::read(desk.path("a.sqlite")).unwrap();
+    desk.write("a.sqlite", &whole[..whole.len() / 2]);
+    crm.carafe(&desk, incremental).run().fails(
+        2,
+        "error: a.sqlite: this database is damaged; move it away, and the next export writes all of it anew",
+    );
+    assert_eq!(std::fs::read(desk.path("a.sqlite")).unwrap().len(), whole.len() / 2);
+    std::fs::remove_file(desk.path("a.sqlite")).unwrap();
+    let done = crm.carafe(&desk, incremental).ends_with(0);
+    assert!(done.stderr.contains("no earlier export to build on"), "{done:?}");
+}
+
+#[test]
 fn a_file_that_is_no_database_is_not_brought_up_to_date() {
     let (crm, desk) = (Crm::start(), Desk::with("crm.sqlite", "precious words of no database".repeat(20)));
     crm.carafe(&desk, ["export", "accounts", "-o", "crm.sqlite", "--incremental"])
