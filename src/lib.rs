@@ -3,7 +3,8 @@
 //!
 //! One store per run holds everything that happened: the plan, each attempt,
 //! each outcome, the values before. Planning writes it; sending and reporting
-//! read it.
+//! read it. An export sends nothing: its run keeps what it has read, until all
+//! of that is written.
 //!
 //! ```text
 //! file ──read──> row ──convert──> draft ──match──> planned ──send──> outcome
