@@ -163,7 +163,7 @@ fn an_export_that_comes_back_without_dates_is_held_against_its_manifest() {
     assert_eq!(
         error["message"],
         "the record changed since this file was exported: last at 2026-11-03 10:00:01, and a.csv.manifest.json \
-         knows of none later than 2026-11-02 10:00:00; export it again"
+         knows of none later than 2026-11-03 10:00:00; export it again"
     );
     // Elsewhere no manifest stands beside it.
     assert_eq!(import("b.csv", 0).rows(), json!({ "read": 3, "updated": 3 }));

@@ -566,6 +566,13 @@ fn outputs_of_one_second_are_all_kept_and_so_is_one_whose_manifest_is_anothers()
     desk.write("a.csv.manifest.json", manifest);
     contents.extend(["3", "4", "5"].map(export));
     assert_eq!(all_outputs(&desk), contents);
+    // No manifest stands beside a file that it is not about.
+    let entries = std::fs::read_dir(desk.path("")).unwrap();
+    for name in entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()) {
+        if let Some(file) = name.strip_suffix(".manifest.json") {
+            assert_eq!(desk.json(&name)["bytes"], desk.text(file).len(), "{name}");
+        }
+    }
 }
 
 #[test]

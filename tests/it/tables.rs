@@ -220,11 +220,16 @@ fn fits(value: &Json, test: &Json) -> bool {
     };
     let number = |json: &Json| text(json).parse::<f64>().ok();
     let Json::Object(operators) = test else { return text(value) == text(test) };
+    // Dates compare as texts.
+    let order = |operand: &Json| match (number(value), number(operand)) {
+        (Some(a), Some(b)) => a.total_cmp(&b),
+        _ => text(value).cmp(&text(operand)),
+    };
     operators.iter().all(|(operator, operand)| match operator.as_str() {
         "$in" => operand.as_array().unwrap().iter().any(|one| text(one) == text(value)),
-        "$gt" => number(value) > number(operand),
-        "$gte" => number(value) >= number(operand),
-        "$lt" => number(value) < number(operand),
+        "$gt" => order(operand).is_gt(),
+        "$gte" => order(operand).is_ge(),
+        "$lt" => order(operand).is_lt(),
         "$sw" => text(value).starts_with(&text(operand)),
         "$con" => text(value).contains(&text(operand)),
         other => panic!("the tiny CRM does not know {other}"),

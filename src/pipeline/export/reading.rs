@@ -15,7 +15,7 @@ use crate::rules::exported::{date_of_change, later};
 use crate::tabular::{LinesWritten, RecordWriter};
 
 /// Records of a full page.
-const FULL_PAGE: usize = 100;
+pub(super) const FULL_PAGE: usize = 100;
 
 /// Records of which the manifest tells that they were changed while the object was read.
 const MOST_CHANGED: usize = 10_000;
@@ -41,16 +41,13 @@ pub(super) struct ReadIn {
 }
 
 impl ReadIn {
-    /// Counts a page. The dates of records that were changed later than `before` are noted, and those
-    /// of the first page, which came before that was asked for.
-    pub fn add(&mut self, page: &Records, date_of_change: Option<&str>, before: &str) {
-        let is_first = self.records == 0;
+    /// Counts a page. The dates of records that were changed later than `after` are noted.
+    pub fn add(&mut self, page: &Records, date_of_change: Option<&str>, after: &str) {
         self.records += page.len() as u64;
-        if let Some(name) = date_of_change.filter(|_| !before.is_empty()) {
+        if let Some(name) = date_of_change {
             for record in page.iter() {
                 // Such dates compare as texts.
-                let date =
-                    record.get(name).map(|date| date.to_text()).filter(|date| is_first || *date > before);
+                let date = record.get(name).map(|date| date.to_text()).filter(|date| *date > after);
                 if let (Some(date), Some(meanwhile)) = (date, &mut self.changed_meanwhile) {
                     meanwhile.insert(record.id().get(), date.to_owned());
                 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::Exporter;
 use super::contents::COLUMN;
 use super::plan::Plan;
-use super::reading::ReadIn;
+use super::reading::{FULL_PAGE, ReadIn};
 use super::resolve::{PAGES_TOGETHER, Resolver};
 use crate::crm::{RecordRef, Records};
 use crate::model::ValueRef;
@@ -48,6 +48,8 @@ pub(super) struct Writing<'w> {
     read: ReadIn,
     /// When a record was last changed before the first was read.
     pub before: String,
+    /// The first page was a full one: what was last changed was asked for after it came.
+    first_is_full: Option<bool>,
     exporter: &'w Exporter<'w>,
     /// Where the files of the page's documents are, by their ids.
     files: HashMap<u64, String>,
@@ -68,11 +70,12 @@ impl<'w> Writing<'w> {
         let (waiting, files) = (Vec::new(), HashMap::new());
         let read = ReadIn { changed_meanwhile: Some(BTreeMap::new()), ..ReadIn::default() };
         let before = before.unwrap_or_default().to_owned();
-        Ok(Self { plan, writer, resolver, waiting, read, before, exporter, files })
+        Ok(Self { plan, writer, resolver, waiting, read, before, first_is_full: None, exporter, files })
     }
 
     /// Takes a page; of an incremental export, those records that are news.
     pub async fn page(&mut self, mut page: Records) -> Result<(), PipelineError> {
+        self.first_is_full.get_or_insert(page.len() >= FULL_PAGE);
         if let Some(changes) = &mut self.plan.changes {
             page.retain(|record| changes.is_news(record));
         }
@@ -99,7 +102,10 @@ impl<'w> Writing<'w> {
                 self.files = contents.load(&page, self.exporter.client, self.exporter.stop).await?;
             }
             self.write_page(&page)?;
-            self.read.add(&page, date_of_change(&self.plan.dictionary), &self.before);
+            let is_unsure = self.read.records == 0 && self.first_is_full == Some(true);
+            let after = if is_unsure { "" } else { &self.before };
+            let dated = date_of_change(&self.plan.dictionary).filter(|_| !self.before.is_empty());
+            self.read.add(&page, dated, after);
         }
         Ok(())
     }
