@@ -3,13 +3,17 @@
 //! The main way is by id: sorted by id, each request asks for the records
 //! above the last one, so that nothing that others insert or delete meanwhile
 //! shifts anything. Once the server has shown that it takes part, as many
-//! requests as may be in flight each walk a range of the ids ([`abreast`]). Neither the order nor the filter on ids is proven on the
-//! real server, so every answer is held against what was asked; a server that
-//! refuses or ignores either is read page by page, where repeats are dropped by
-//! id and the number of the first page does not matter: the request without a
-//! number is the first page, whatever `page=1` then turns out to be.
+//! requests as may be in flight each walk a range of the ids ([`abreast`]).
+//! Neither the order nor the filter on ids is proven on the real server, so
+//! every answer is held against what was asked; a server that refuses or
+//! ignores either is read page by page, where repeats are dropped by id and the
+//! number of the first page does not matter: the request without a number is
+//! the first page, whatever `page=1` then turns out to be. Pages may lose what
+//! slides to an earlier one; where the counts say so, they are read once more
+//! ([`totals`]).
 
 mod abreast;
+mod totals;
 
 use abreast::Abreast;
 
@@ -21,7 +25,7 @@ use super::matching::matches;
 use super::query::{ListQuery, PAGE_LIMIT};
 use super::records::Records;
 use super::wire::ReadPage;
-use crate::model::{Direction, Filter, Notice, Order, Record, shown};
+use crate::model::{Direction, Filter, Notice, Order, Record};
 
 /// Pages without a new record after which reading stops: the server repeats itself.
 const STUCK: u32 = 3;
@@ -228,18 +232,11 @@ impl Reader {
             self.turn_to_pages(None);
             return Ok(Records::default());
         }
-        // Where one was read last, it is asked for once more: that it comes shows that the answer
-        // is one to this question, also where nothing follows.
-        let q = match self.above.checked_sub(1).map(|before| self.q_above(before)) {
-            None => self.q.clone(),
-            Some(Some(above)) => Some(above),
-            // The user's own filter, into which nothing can be put.
-            Some(None) => {
-                self.turn_to_pages(None);
-                return Ok(Records::default());
-            }
+        let Some(question) = self.first_question() else {
+            self.turn_to_pages(None);
+            return Ok(Records::default());
         };
-        let mut page = match self.fetch(q, None).await {
+        let mut page = match self.fetch(question, None).await {
             Err(error) if is_refusal(&error) => {
                 // Whether it is the order or the filter that the server refuses shows next.
                 self.sort = Sort::Nothing;
@@ -280,6 +277,17 @@ impl Reader {
             self.turn_to_pages(Some(1));
         }
         Ok(batch)
+    }
+
+    /// The filter of the first request; none where the user's own takes no test of the id.
+    ///
+    /// Where one was read last, it is asked for once more: that it comes shows that the answer is
+    /// one to this question, also where nothing follows.
+    fn first_question(&self) -> Option<Option<String>> {
+        match self.above.checked_sub(1) {
+            None => Some(self.q.clone()),
+            Some(before) => self.q_above(before).map(Some),
+        }
     }
 
     /// The records above an id.
@@ -379,59 +387,6 @@ impl Reader {
     /// `q` with "id greater than `last`" in it; `None` where that cannot be put in.
     fn q_above(&self, last: u64) -> Option<String> {
         q_above(self.q.as_deref(), self.raw, last)
-    }
-
-    /// Holds what was read against what the CRM says there is. Where the two differ, it is
-    /// asked once more: others may have added or deleted records meanwhile.
-    async fn compare_with_total(&mut self) {
-        self.state = State::Done;
-        let Some(first) = self.summary.total else { return };
-        let read = self.summary.read;
-        if read == first && self.before_second.is_none() && !self.moved {
-            return;
-        }
-        let query = ListQuery { q: self.q.clone(), limit: 1, ..ListQuery::default() };
-        let now =
-            self.client.list(&self.object, &query).await.ok().and_then(|page| page.total).unwrap_or(first);
-        self.summary.missing = first.min(now).saturating_sub(read);
-        if self.takes_second_look() {
-            self.before_second = Some(read);
-            self.paged = Seen::default();
-            self.turn_to_pages(None);
-            return;
-        }
-        self.tell_of_difference(first, now);
-    }
-
-    /// Pages lose what slides to an earlier one while they are read; reading them again finds it.
-    fn takes_second_look(&self) -> bool {
-        let is_stuck = !self.summary.notices.is_empty();
-        self.summary.mode == ReadMode::ByPage
-            && (self.summary.missing > 0 || self.moved)
-            && self.before_second.is_none()
-            && self.above == 0
-            && !is_stuck
-    }
-
-    fn tell_of_difference(&mut self, first: u64, now: u64) {
-        let (read, object) = (self.summary.read, shown(&self.object).to_string());
-        let counted = format!("the CRM counted {first} records before and {now} after, and gave {read}");
-        let second = self.before_second.map_or(String::new(), |before| {
-            format!("; {} of them were found by a second look", read - before)
-        });
-        match self.summary.missing {
-            0 if read == now && second.is_empty() => {}
-            0 => self.tell(format!("{object} changed while it was read: {counted}{second}")),
-            // By id nothing that was there all along is passed over, but what is added below where
-            // reading stands is; and the CRM may be wrong.
-            _ if self.summary.mode == ReadMode::ById => self.tell(format!(
-                "{object} changed while it was read, or the CRM left some out: {counted}; another export will tell"
-            )),
-            missing => self.tell(format!(
-                "the CRM says it has {} records of {object}, and gave {read}: {missing} are missing{second}",
-                first.min(now)
-            )),
-        }
     }
 
     fn tell(&mut self, notice: String) {
