@@ -217,6 +217,11 @@ impl Reader {
         Ok((out, self.summary))
     }
 
+    /// Whether the next page comes by one request alone, with none on its way before.
+    pub fn asks_one_by_one(&self) -> bool {
+        matches!(self.state, State::Above(_) | State::Paged { .. })
+    }
+
     /// What it came to so far.
     pub fn summary(&self) -> &ReadSummary {
         &self.summary

@@ -48,8 +48,8 @@ pub(super) struct Part {
     /// When a record was last changed, asked after the first page, in the CRM's own time.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub latest_change: Option<String>,
-    /// Records that were changed later than that, and those of a full first page, which came before
-    /// it was asked: when, as they were read.
+    /// Records that were changed later than that, and those of the first pages, which came before it
+    /// was asked: when, as they were read.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub changed_meanwhile: BTreeMap<u64, String>,
     pub fields: Vec<String>,

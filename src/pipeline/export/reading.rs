@@ -8,11 +8,14 @@ use super::changes::Changes;
 use super::plan::Plan;
 use super::settings::Target;
 use super::writing::Writing;
-use crate::crm::{ListQuery, ReadSummary, Reader, Records};
+use crate::crm::{CrmError, ListQuery, ReadSummary, Reader, Records};
 use crate::model::{Dictionary, Direction, Notice, shown};
 use crate::pipeline::{Event, Phase, PipelineError};
 use crate::rules::exported::{date_of_change, later};
 use crate::tabular::{LinesWritten, RecordWriter};
+
+/// Full pages that may have been read before it was asked when a record was last changed.
+pub(super) const UNSURE: usize = 2;
 
 /// Records of a full page.
 pub(super) const FULL_PAGE: usize = 100;
@@ -69,23 +72,37 @@ impl ReadIn {
 }
 
 impl Exporter<'_> {
-    /// When a record of the object was last changed, as the CRM writes times, asked between the first
-    /// page and the second; the empty text where it does not tell. What it tells is no later than now.
-    async fn latest_change(&self, dictionary: &Dictionary, first: &Records) -> String {
+    /// When a record of the object was last changed, as the CRM writes times, asked once the first
+    /// page is there; the empty text where it does not tell. It is no later than any page's reading
+    /// but the first [`UNSURE`]: where one request follows the other, the next page comes along.
+    async fn latest_change(
+        &self,
+        dictionary: &Dictionary,
+        first: &Records,
+        reader: &mut Reader,
+    ) -> (String, Option<Result<Option<Records>, CrmError>>) {
         let has_manifest = self.settings.target != Target::Standard;
-        let Some(field) = date_of_change(dictionary).filter(|_| has_manifest) else { return String::new() };
-        // That of the first page is no later than now either; a short one is the only one, mostly.
+        let Some(field) = date_of_change(dictionary).filter(|_| has_manifest) else {
+            return (String::new(), None);
+        };
+        // A short page is the only one, mostly; its dates are no later than now either.
         if first.len() < FULL_PAGE {
             let dates = first.iter().filter_map(|record| record.get(field));
             let latest = dates.fold(None, |latest, date| later(latest, date.to_text()));
-            return latest.unwrap_or_default();
+            return (latest.unwrap_or_default(), None);
         }
         let order = vec![(field.to_owned(), Direction::Descending)];
         let query = ListQuery { order, limit: 1, ..ListQuery::default() };
-        let page = self.client.list(&dictionary.object, &query).await;
+        let asked = self.client.list(&dictionary.object, &query);
+        let (page, next) = if reader.asks_one_by_one() {
+            let (page, next) = tokio::join!(asked, reader.next_page());
+            (page, Some(next))
+        } else {
+            (asked.await, None)
+        };
         let record = page.ok().and_then(|page| page.records.into_iter().next());
         let date = record.and_then(|record| record.get(field).map(|date| date.to_text().into_owned()));
-        date.and_then(|date| later(None, &date)).unwrap_or_default()
+        (date.and_then(|date| later(None, &date)).unwrap_or_default(), next)
     }
 
     /// Reads an object from where an interrupted run stood, and writes what is wanted of it.
@@ -115,10 +132,16 @@ impl Exporter<'_> {
         }
         query.limit = query.limit.map(|limit| limit.saturating_sub(seen));
         let mut reader = Reader::new(self.client, object, query)?;
+        let mut ahead = None;
         while !kept.is_complete() {
-            let Some(page) = reader.next_page().await? else { break };
+            let page = match ahead.take() {
+                Some(page) => page,
+                None => reader.next_page().await,
+            };
+            let Some(page) = page? else { break };
             if kept.before().is_none() {
-                let before = self.latest_change(&writing.plan.dictionary, &page).await;
+                let before;
+                (before, ahead) = self.latest_change(&writing.plan.dictionary, &page, &mut reader).await;
                 kept.begin(&before);
                 writing.before = before;
             }

@@ -148,7 +148,7 @@ impl Resolver {
     }
 
     /// Looks up what the pages name and is not known yet.
-    pub async fn learn(&mut self, pages: &[Records]) -> Result<(), PipelineError> {
+    pub async fn learn(&mut self, pages: &[&Records]) -> Result<(), PipelineError> {
         for lookup in &mut self.lookups {
             lookup.learn(pages).await?;
         }
@@ -164,12 +164,12 @@ impl Resolver {
 }
 
 impl Lookup {
-    async fn learn(&mut self, pages: &[Records]) -> Result<(), PipelineError> {
+    async fn learn(&mut self, pages: &[&Records]) -> Result<(), PipelineError> {
         if self.known.len() > MOST_KNOWN {
             self.known.clear();
         }
         let mut ids: HashSet<&str> = HashSet::new();
-        let named = pages.iter().flat_map(Records::iter).filter_map(|record| record.get(&self.field));
+        let named = pages.iter().flat_map(|page| page.iter()).filter_map(|record| record.get(&self.field));
         // Only a number can be an id; 0 stands for none.
         let is_id = |text: &&str| text.parse::<u64>().is_ok_and(|id| id > 0);
         ids.extend(named.map(|value| value.to_text()).filter(is_id));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::Exporter;
 use super::contents::COLUMN;
 use super::plan::Plan;
-use super::reading::{FULL_PAGE, ReadIn};
+use super::reading::{FULL_PAGE, ReadIn, UNSURE};
 use super::resolve::{PAGES_TOGETHER, Resolver};
 use crate::crm::{RecordRef, Records};
 use crate::model::ValueRef;
@@ -43,13 +43,14 @@ pub(super) struct Writing<'w> {
     writer: &'w mut dyn RecordWriter,
     /// Where there are names to be looked up.
     resolver: Option<Resolver>,
-    /// Pages that wait until their names are looked up together.
-    waiting: Vec<Records>,
+    /// Pages that wait until their names are looked up together, and whether it was asked before
+    /// them when a record was last changed.
+    waiting: Vec<(Records, bool)>,
     read: ReadIn,
     /// When a record was last changed before the first was read.
     pub before: String,
-    /// The first page was a full one: what was last changed was asked for after it came.
-    first_is_full: Option<bool>,
+    /// Pages that may have been read before it was asked when a record was last changed.
+    unsure_pages: usize,
     exporter: &'w Exporter<'w>,
     /// Where the files of the page's documents are, by their ids.
     files: HashMap<u64, String>,
@@ -70,16 +71,18 @@ impl<'w> Writing<'w> {
         let (waiting, files) = (Vec::new(), HashMap::new());
         let read = ReadIn { changed_meanwhile: Some(BTreeMap::new()), ..ReadIn::default() };
         let before = before.unwrap_or_default().to_owned();
-        Ok(Self { plan, writer, resolver, waiting, read, before, first_is_full: None, exporter, files })
+        Ok(Self { plan, writer, resolver, waiting, read, before, unsure_pages: 0, exporter, files })
     }
 
     /// Takes a page; of an incremental export, those records that are news.
     pub async fn page(&mut self, mut page: Records) -> Result<(), PipelineError> {
-        self.first_is_full.get_or_insert(page.len() >= FULL_PAGE);
+        // A short first page is its own measure.
+        let is_sure = self.unsure_pages >= UNSURE || (self.unsure_pages == 0 && page.len() < FULL_PAGE);
+        self.unsure_pages = if is_sure { UNSURE } else { self.unsure_pages + 1 };
         if let Some(changes) = &mut self.plan.changes {
             page.retain(|record| changes.is_news(record));
         }
-        self.waiting.push(page);
+        self.waiting.push((page, is_sure));
         let is_enough = self.resolver.is_none() || self.waiting.len() >= PAGES_TOGETHER;
         if is_enough { self.write().await } else { Ok(()) }
     }
@@ -95,15 +98,15 @@ impl<'w> Writing<'w> {
 
     async fn write(&mut self) -> Result<(), PipelineError> {
         if let Some(resolver) = &mut self.resolver {
-            resolver.learn(&self.waiting).await?;
+            let pages: Vec<&Records> = self.waiting.iter().map(|(page, _)| page).collect();
+            resolver.learn(&pages).await?;
         }
-        for page in std::mem::take(&mut self.waiting) {
+        for (page, is_sure) in std::mem::take(&mut self.waiting) {
             if let Some(contents) = self.exporter.contents() {
                 self.files = contents.load(&page, self.exporter.client, self.exporter.stop).await?;
             }
             self.write_page(&page)?;
-            let is_unsure = self.read.records == 0 && self.first_is_full == Some(true);
-            let after = if is_unsure { "" } else { &self.before };
+            let after = if is_sure { self.before.as_str() } else { "" };
             let dated = date_of_change(&self.plan.dictionary).filter(|_| !self.before.is_empty());
             self.read.add(&page, dated, after);
         }
